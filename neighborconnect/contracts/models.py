@@ -1,0 +1,13 @@
+"""Names of the registered models and of the artefacts that serving reads."""
+
+from __future__ import annotations
+
+from neighborconnect.contracts.events import ItemKind
+
+CHAMPION = "champion"
+REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
+
+
+def snapshot_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
+    """Path parts, below the lake's bucket, of the item snapshots of one model version."""
+    return ("snapshots", "recommendation", kind.value, model_version)

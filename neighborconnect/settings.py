@@ -1,0 +1,116 @@
+"""Every setting of the platform, by the environment name that sets it.
+
+Values come from the environment first, then from ``$NEIGHBORCONNECT_HOME/stack.env``, which the embedded
+stack writes with mode 0600. Nothing but ``neighborconnect.stack`` may ask which profile is in force: the
+rest of the code sees URLs.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_FILE_NAME = "stack.env"
+
+
+class SettingsError(RuntimeError):
+    """The environment lacks a setting or holds one that cannot be used; the message says what to do."""
+
+
+def home() -> Path:
+    """Return the data folder: ``NEIGHBORCONNECT_HOME``, else ``.neighborconnect`` in the working folder."""
+    return Path(os.environ.get("NEIGHBORCONNECT_HOME") or ".neighborconnect").absolute()
+
+
+class Settings(BaseSettings):
+    """Where everything is. Field names are the environment names in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False)
+
+    # The profile, and where an embedded stack lives.
+    neighborconnect_profile: Literal["embedded", "external"] = "embedded"
+    neighborconnect_home: Path = Field(default_factory=home)
+    neighborconnect_port_offset: int = Field(default=0, ge=0, le=9_000)
+    neighborconnect_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    neighborconnect_log_format: Literal["json", "console"] = "json"
+
+    # PostgreSQL, one URL a database (``postgresql://user:password@host:port/name``).
+    database_url: str = Field(repr=False)
+    warehouse_url: str = Field(repr=False)
+    mlflow_database_url: str = Field(repr=False)
+    dagster_database_url: str = Field(repr=False)
+    feast_database_url: str = Field(repr=False)
+
+    # Redis: the API's, and Feast's online store.
+    redis_url: str = Field(repr=False)
+    feast_redis_url: str = Field(repr=False)
+
+    # Kafka.
+    kafka_bootstrap_servers: str
+
+    # The S3 API and its buckets.
+    s3_endpoint_url: str
+    s3_region: str = "us-east-1"
+    s3_access_key: str = Field(repr=False)
+    s3_secret_key: SecretStr
+    s3_media_bucket: str = "media"
+    s3_lake_bucket: str = "lake"
+    s3_mlflow_bucket: str = "mlflow"
+
+    # Media documents: MongoDB where this is set, else PostgreSQL JSONB.
+    mongo_url: str | None = Field(default=None, repr=False)
+
+    # Our own services.
+    api_url: str = "http://127.0.0.1:8000"
+    mlflow_tracking_uri: str
+    dagster_url: str = "http://127.0.0.1:3000"
+    recommendation_url: str = "http://127.0.0.1:5001"
+    recommendation_deadline_ms: int = Field(default=150, ge=1)
+
+    # Tokens.
+    jwt_secret: SecretStr
+    access_token_minutes: int = Field(default=15, ge=1)
+    refresh_token_days: int = Field(default=30, ge=1)
+
+    @property
+    def lake_storage_options(self) -> dict[str, str]:
+        """Options with which ``deltalake`` and Polars open ``s3://`` paths of the lake."""
+        return {
+            "AWS_ENDPOINT_URL": self.s3_endpoint_url,
+            "AWS_REGION": self.s3_region,
+            "AWS_ACCESS_KEY_ID": self.s3_access_key,
+            "AWS_SECRET_ACCESS_KEY": self.s3_secret_key.get_secret_value(),
+            "AWS_ALLOW_HTTP": "true" if self.s3_endpoint_url.startswith("http://") else "false",
+            "aws_conditional_put": "etag",
+        }
+
+    def lake_path(self, *parts: str) -> str:
+        """Return the ``s3://`` address of a table or file in the lake."""
+        return "s3://" + "/".join((self.s3_lake_bucket, *parts))
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Name psycopg 3 as the driver of a plain ``postgresql://`` URL."""
+    return "postgresql+psycopg://" + url.removeprefix("postgresql://")
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the settings once a process.
+
+    Raises:
+        SettingsError: when a needed setting is missing or unusable.
+    """
+    try:
+        return Settings(_env_file=home() / ENV_FILE_NAME)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(
+            f"The settings are not complete ({wrong}). Run `make up` to start the embedded servers, "
+            "or set these variables to the URLs of your own."
+        ) from None
