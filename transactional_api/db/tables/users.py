@@ -1,0 +1,81 @@
+"""People, their sessions and whom they follow."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from transactional_api.db.base import Active, Base, Counter, CreatedAt, RowId, Str50, Str200, UpdatedAt, Url
+
+
+class User(Base):
+    """A neighbour. ``email`` and ``username`` are kept in lower case, so that they are unique in any case."""
+
+    __tablename__ = "users"
+
+    id: Mapped[RowId]
+    email: Mapped[str] = mapped_column(String(255), unique=True)
+    username: Mapped[Str50] = mapped_column(unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    first_name: Mapped[str] = mapped_column(String(100))
+    last_name: Mapped[str] = mapped_column(String(100))
+    avatar_url: Mapped[Url | None]
+    neighborhood: Mapped[Str200 | None]
+    city: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[Str50 | None]
+    country: Mapped[Str50 | None]
+    postal_code: Mapped[str | None] = mapped_column(String(20))
+    phone: Mapped[str | None] = mapped_column(String(20))
+    interests: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    verified: Mapped[bool] = mapped_column(server_default=text("false"))
+    reputation: Mapped[Counter]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    last_login: Mapped[datetime | None]
+    is_active: Mapped[Active]
+
+    __table_args__ = (
+        Index("ix_users_created_at_id", "created_at", "id"),
+        Index("ix_users_neighborhood", "neighborhood"),
+        Index("ix_users_city", "city"),
+        *(
+            Index(f"ix_users_{name}_words", name, postgresql_using="gin", postgresql_ops={name: "gin_trgm_ops"})
+            for name in ("username", "first_name", "last_name")
+        ),
+    )
+
+
+class Follow(Base):
+    """One person follows another."""
+
+    __tablename__ = "follows"
+
+    id: Mapped[RowId]
+    follower_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    followee_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("follower_id", "followee_id"),
+        CheckConstraint("follower_id <> followee_id", name="not_oneself"),
+    )
+
+
+class RefreshToken(Base):
+    """A refresh token's hash. All tokens that descend from one login share ``family_id``."""
+
+    __tablename__ = "refresh_tokens"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    family_id: Mapped[UUID] = mapped_column(index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
