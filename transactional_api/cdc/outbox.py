@@ -1,0 +1,42 @@
+"""Events that the API itself makes (behaviour, predictions) join its transaction through the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_INSERT = text("""
+    INSERT INTO cdc_outbox (topic, key, payload)
+    SELECT :topic, key, CAST(payload AS jsonb)
+    FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) AS event (key, payload)
+""")
+
+
+async def emit(session: AsyncSession, *, topic: str, key: str, payload: Mapping[str, Any]) -> None:
+    """Publish one event when the session's transaction commits, and never if it does not.
+
+    Args:
+        session: its transaction decides.
+        topic: Kafka topic.
+        key: Kafka key; events of one key stay in order.
+        payload: the message without ``event_id``, which the relay adds. UUIDs and aware datetimes are allowed.
+    """
+    await emit_many(session, topic=topic, events=[(key, payload)])
+
+
+async def emit_many(session: AsyncSession, *, topic: str, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Publish ``(key, payload)`` events in one statement; otherwise as ``emit``."""
+    if not events:
+        return
+    await session.execute(
+        _INSERT,
+        {
+            "topic": topic,
+            "keys": [key for key, _ in events],
+            "payloads": [orjson.dumps(payload).decode() for _, payload in events],
+        },
+    )
