@@ -1,0 +1,43 @@
+"""Every service of the platform, by name, in order of start."""
+
+from __future__ import annotations
+
+import os
+
+from neighborconnect.stack.kafka import kafka
+from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.postgres import postgres
+from neighborconnect.stack.seaweed import seaweed
+from neighborconnect.stack.service import Service
+from neighborconnect.stack.valkey import valkey
+
+SERVERS = ("postgres", "redis", "s3", "kafka")
+SERVICE_ORDER = SERVERS
+# Nothing here calls home, and libraries do not each take every core or a heap an arena.
+_SWITCHES = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "GX_ANALYTICS_ENABLED": "false",
+    "FEAST_USAGE": "False",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def child_environment(stack: Stack) -> dict[str, str]:
+    """Return the environment that every process of the stack gets."""
+    return {**os.environ, **_SWITCHES, **stack.settings}
+
+
+def services(stack: Stack) -> dict[str, Service]:
+    """Return every service by name.
+
+    Raises:
+        StackError: when something that they need is not installed.
+    """
+    found = (postgres(stack), valkey(stack), seaweed(stack), kafka(stack))
+    return {service.name: service for service in found}

@@ -1,0 +1,11 @@
+"""The two ways in which the stack says no."""
+
+from __future__ import annotations
+
+
+class StackError(RuntimeError):
+    """Something that the person at the keyboard has to change; the message is one sentence that says what."""
+
+
+class NotReadyError(RuntimeError):
+    """A server does not do its work yet; asking again later may help."""

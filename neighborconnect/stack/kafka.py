@@ -1,0 +1,95 @@
+"""Apache Kafka in KRaft mode: one node that is broker and controller."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.java import java, resolve_jars
+from neighborconnect.stack.kafka_client import check_broker, create_topics
+from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.ports import HOST
+from neighborconnect.stack.service import Service
+
+_JVM = ("-Xms96m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxMetaspaceSize=128m")
+_LOGS = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+)
+
+
+def _properties(stack: Stack, *, data: Path) -> str:
+    broker, controller = f"{HOST}:{stack.ports.kafka}", f"{HOST}:{stack.ports.kafka_controller}"
+    return f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{controller}
+listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
+advertised.listeners=PLAINTEXT://{broker}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=4
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=2
+group.initial.rebalance.delay.ms=0
+log.retention.hours=168
+log.segment.bytes=134217728
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def _cluster_id(stack: Stack) -> str:
+    raw = bytes.fromhex(stack.secrets["kafka_cluster"])[:16]
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def kafka(stack: Stack) -> Service:
+    """Describe the Kafka broker of a stack, with the platform's topics.
+
+    Raises:
+        JarsUnavailableError: when its jars cannot be had.
+        StackError: when there is no Java.
+    """
+    folder = stack.home / "kafka"
+    properties, data = folder / "server.properties", folder / "data"
+    program = [str(java()), *_JVM, *_LOGS, "-cp", f"{resolve_jars()}/*"]
+
+    def prepare() -> None:
+        folder.mkdir(exist_ok=True)
+        properties.write_text(_properties(stack, data=data))
+        if (data / "meta.properties").exists():
+            return
+        done = subprocess.run(
+            [*program, "kafka.tools.StorageTool", "format", "-c", str(properties), "-t", _cluster_id(stack)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"Kafka could not format {data}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+
+    bootstrap = f"{HOST}:{stack.ports.kafka}"
+    return Service(
+        name="kafka",
+        title="Apache Kafka",
+        url=f"kafka://{bootstrap}",
+        command=(*program, "kafka.Kafka", str(properties)),
+        ports=(stack.ports.kafka, stack.ports.kafka_controller),
+        prepare=prepare,
+        check=lambda: check_broker(bootstrap),
+        complete=lambda: create_topics(bootstrap),
+        working_folder=stack.home,
+        start_seconds=120,
+        stop_seconds=20,
+    )

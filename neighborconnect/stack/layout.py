@@ -1,0 +1,139 @@
+"""One stack: its folder, ports, secrets, and the environment that its processes get."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from neighborconnect.settings import ENV_FILE_NAME, home
+from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.ports import HOST, Ports
+
+DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
+BUCKETS = ("media", "lake", "mlflow")
+_SECRET_NAMES = ("postgres", *DATABASES, "redis", "s3_access", "s3_secret", "jwt", "kafka_cluster")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One embedded stack.
+
+    Attributes:
+        home: absolute folder that holds all of its data, logs and secrets.
+        ports: where it listens.
+        secrets: generated passwords by name; PostgreSQL has one a database, beside the superuser's ``postgres``.
+    """
+
+    home: Path
+    ports: Ports
+    secrets: dict[str, str]
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the processes' output, one file a process."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Folder of what is known about running processes."""
+        return self.home / "run"
+
+    @property
+    def env_file(self) -> Path:
+        """The settings that every part of the platform reads."""
+        return self.home / ENV_FILE_NAME
+
+    def database_url(self, database: str, *, superuser: bool = False) -> str:
+        """Return the URL of a database for the role that owns it, or for the superuser."""
+        role = "postgres" if superuser else database
+        return f"postgresql://{role}:{self.secrets[role]}@{HOST}:{self.ports.postgres}/{database}"
+
+    def redis_url(self, database: int) -> str:
+        """Return the URL of one numbered Redis database."""
+        return f"redis://:{self.secrets['redis']}@{HOST}:{self.ports.redis}/{database}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every setting that follows from this stack, by environment name."""
+        return {
+            "NEIGHBORCONNECT_PROFILE": "embedded",
+            "NEIGHBORCONNECT_HOME": str(self.home),
+            "NEIGHBORCONNECT_PORT_OFFSET": str(self.ports.offset),
+            "DATABASE_URL": self.database_url("neighborconnect"),
+            "WAREHOUSE_URL": self.database_url("warehouse"),
+            "MLFLOW_DATABASE_URL": self.database_url("mlflow"),
+            "DAGSTER_DATABASE_URL": self.database_url("dagster"),
+            "FEAST_DATABASE_URL": self.database_url("feast"),
+            "REDIS_URL": self.redis_url(0),
+            "FEAST_REDIS_URL": self.redis_url(1),
+            "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{self.ports.kafka}",
+            "S3_ENDPOINT_URL": f"http://{HOST}:{self.ports.s3}",
+            "S3_ACCESS_KEY": self.secrets["s3_access"],
+            "S3_SECRET_KEY": self.secrets["s3_secret"],
+            "API_URL": f"http://{HOST}:{self.ports.api}",
+            "MLFLOW_TRACKING_URI": f"http://{HOST}:{self.ports.mlflow}",
+            "DAGSTER_URL": f"http://{HOST}:{self.ports.dagster}",
+            "RECOMMENDATION_URL": f"http://{HOST}:{self.ports.recommendation}",
+            "JWT_SECRET": self.secrets["jwt"],
+        }
+
+
+def current_offset() -> int:
+    """Return ``NEIGHBORCONNECT_PORT_OFFSET``.
+
+    Raises:
+        StackError: when it is not a number from 0 to 9000.
+    """
+    raw = os.environ.get("NEIGHBORCONNECT_PORT_OFFSET") or "0"
+    if not raw.isdecimal() or int(raw) > 9_000:
+        raise StackError(f"NEIGHBORCONNECT_PORT_OFFSET is {raw!r}; give it a whole number from 0 to 9000.")
+    return int(raw)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file atomically with one that only its owner can read."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _keep_secrets(path: Path) -> dict[str, str]:
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    missing = [name for name in _SECRET_NAMES if name not in kept]
+    if missing:
+        kept |= {name: secrets.token_hex(24) for name in missing}
+        write_private(path, json.dumps(kept, indent=1))
+    return kept
+
+
+def open_stack(*, folder: Path | None = None, offset: int | None = None) -> Stack:
+    """Open the stack of a home, making folders, passwords and ``stack.env`` where they are not there yet.
+
+    Raises:
+        StackError: when the folder cannot be written.
+    """
+    folder = (folder or home()).absolute()
+    try:
+        for path in (folder, folder / "logs", folder / "run"):
+            path.mkdir(parents=True, exist_ok=True)
+        stack = Stack(
+            home=folder,
+            ports=Ports(current_offset() if offset is None else offset),
+            secrets=_keep_secrets(folder / "secrets.json"),
+        )
+        text = "".join(f"{name}={value}\n" for name, value in stack.settings.items())
+        if not stack.env_file.exists() or stack.env_file.read_text(encoding="utf-8") != text:
+            write_private(stack.env_file, text)
+    except OSError as error:
+        raise StackError(
+            f"{folder} cannot be used ({error.strerror}); give this user write permission on it or "
+            "set NEIGHBORCONNECT_HOME to a folder that it owns."
+        ) from None
+    return stack
