@@ -28,7 +28,8 @@ class Base(DeclarativeBase):
 
 RowId = Annotated[UUID, mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
-UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now(), onupdate=func.now())]
+UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
+"""When a person last changed the row; counters move without it."""
 Active = Annotated[bool, mapped_column(server_default=text("true"))]
 """False is the soft delete: nobody sees the row any more, and its history stays."""
 Counter = Annotated[int, mapped_column(server_default=text("0"))]

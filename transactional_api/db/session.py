@@ -1,0 +1,48 @@
+"""The engine, and the session of one request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from neighborconnect.settings import sqlalchemy_url
+
+POOL_SIZE = 16
+POOL_OVERFLOW = 16
+POOL_WAIT_SECONDS = 5
+STATEMENT_TIMEOUT_MS = 10_000
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def create_engine(database_url: str) -> AsyncEngine:
+    """Return an engine whose statements give up after ten seconds and whose clock is UTC."""
+    return create_async_engine(
+        sqlalchemy_url(database_url),
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=True,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "application_name": "neighborconnect-api",
+            "connect_timeout": 5,
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} "
+            "-c idle_in_transaction_session_timeout=30000",
+        },
+    )
+
+
+def _session(request: Request) -> AsyncSession:
+    session: AsyncSession = request.state.session
+    return session
+
+
+SessionDep = Annotated[AsyncSession, Depends(_session)]
+"""The session of this request. ``transactional_api.edge`` opens and commits it; nothing else commits."""

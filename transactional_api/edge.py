@@ -1,0 +1,54 @@
+"""The edge of a request: one transaction, committed once, before the answer leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from neighborconnect.telemetry import current_traceparent
+from transactional_api import idempotency
+from transactional_api.errors import Problem
+
+READS = frozenset({"GET", "HEAD"})
+_SET_TRACE = text("SELECT set_config('neighborconnect.traceparent', :traceparent, true)")
+
+
+class TransactionalRoute(APIRoute):
+    """A route that runs in one transaction: success commits it, an error undoes it.
+
+    The transaction carries the request's trace, so that change capture can write it beside each row image.
+    A write with an ``Idempotency-Key`` keeps its answer in the same transaction.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler of the route."""
+        handle = super().get_route_handler()
+
+        async def in_transaction(request: Request) -> Response:
+            async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
+                request.state.session = session
+                if request.method in READS:
+                    return await handle(request)
+                event.listen(session.sync_session, "after_begin", _set_trace)
+                try:
+                    response = await handle(request)
+                    await idempotency.remember(request, response)
+                except Problem as problem:
+                    if problem.keeps_changes:
+                        await session.commit()
+                    raise
+                except idempotency.ReplayError as replay:
+                    return replay.response
+                await session.commit()
+                return response
+
+        return in_transaction
+
+
+def _set_trace(_session: Any, _transaction: Any, connection: Connection) -> None:
+    connection.execute(_SET_TRACE, {"traceparent": current_traceparent.get() or ""})

@@ -1,0 +1,109 @@
+"""Writes that may be repeated: the same ``Idempotency-Key`` and body get the first answer again.
+
+A key belongs to one person and one route and lives for 24 hours. The answer is kept in the transaction of the
+write itself, so either both are there or neither is. Only success is kept: a failed write may be tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Header, Request, Response
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.db.tables import IdempotencyKey
+from transactional_api.errors import Problem
+
+LIFETIME = timedelta(hours=24)
+REPLAYED_HEADER = "Idempotent-Replayed"
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:scope, 0))")
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Any text of your own, unique to this write. Repeating the request with it does nothing twice.",
+        examples=["3f1c9a52-join"],
+    ),
+]
+
+
+class KeyReusedError(Problem):
+    """The key came before with another request."""
+
+    status, code, title = 422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"
+
+
+class KeyInUseError(Problem):
+    """The first request with this key has not been answered yet."""
+
+    status, code, title = 409, "idempotency_key_in_use", "The first request with this Idempotency-Key is still running"
+
+
+class ReplayError(Exception):
+    """Not a failure: the write was done before, and this is what it answered."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    user_id: UUID
+    route: str
+    key: str
+    request_hash: bytes
+
+
+async def claim(request: Request, *, session: AsyncSession, user_id: UUID, key: str) -> None:
+    """Claim ``key`` for this request.
+
+    Raises:
+        ReplayError: when the write was done before; carries its answer.
+        KeyReusedError: when the key came with another path, query or body.
+        KeyInUseError: when another request holds the key at this moment.
+    """
+    route = f"{request.method} {request.scope['route'].path}"
+    digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\n".encode() + await request.body()).digest()
+    held = await session.scalar(_TRY_LOCK, {"scope": f"{user_id} {route} {key}"})
+    if not held:
+        raise KeyInUseError
+    kept = await session.scalar(
+        select(IdempotencyKey).where(
+            IdempotencyKey.user_id == user_id,
+            IdempotencyKey.route == route,
+            IdempotencyKey.key == key,
+            IdempotencyKey.expires_at > datetime.now(UTC),
+        )
+    )
+    if kept is None:
+        request.state.idempotency_claim = _Claim(user_id, route, key, digest)
+        return
+    if kept.request_hash != digest:
+        raise KeyReusedError
+    headers = {REPLAYED_HEADER: "true"}
+    raise ReplayError(Response(kept.body, kept.status, headers, media_type="application/json" if kept.body else None))
+
+
+async def remember(request: Request, response: Response) -> None:
+    """Keep the answer if the request claimed a key."""
+    claimed: _Claim | None = getattr(request.state, "idempotency_claim", None)
+    if claimed is None:
+        return
+    answer = {
+        "request_hash": claimed.request_hash,
+        "status": response.status_code,
+        "body": bytes(response.body),
+        "expires_at": datetime.now(UTC) + LIFETIME,
+    }
+    statement = insert(IdempotencyKey).values(user_id=claimed.user_id, route=claimed.route, key=claimed.key, **answer)
+    session: AsyncSession = request.state.session
+    await session.execute(statement.on_conflict_do_update(index_elements=["user_id", "route", "key"], set_=answer))

@@ -1,0 +1,101 @@
+"""Keyset paging: a page begins where the last one ended, whatever was added in between."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Select, literal, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from transactional_api.errors import InvalidCursorError
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAYOUT = struct.Struct(">q16s4s")
+_MARK = b"ncp1"
+_LATEST = 253_402_300_799 * 1_000_000
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list; ``next_cursor`` asks for the part after it and is null at the end."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(examples=["AAY0ZcDdYAD2HZQeZB1F4pNQ6MdqOlhTbmNwMQ=="])
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place after the row with this time and id."""
+
+    at: datetime
+    id: UUID
+
+    def encode(self) -> str:
+        """Return the opaque text of the cursor."""
+        micros = (self.at - _EPOCH) // timedelta(microseconds=1)
+        return base64.urlsafe_b64encode(_LAYOUT.pack(micros, self.id.bytes, _MARK)).decode()
+
+    @classmethod
+    def decode(cls, words: str) -> Cursor:
+        """Read what ``encode`` wrote; raises ``InvalidCursorError`` on anything else."""
+        try:
+            micros, row_id, mark = _LAYOUT.unpack(base64.b64decode(words, altchars=b"-_", validate=True))
+        except (binascii.Error, struct.error, ValueError):
+            raise InvalidCursorError from None
+        if mark != _MARK or not 0 <= micros <= _LATEST:
+            raise InvalidCursorError
+        return cls(at=_EPOCH + timedelta(microseconds=micros), id=UUID(bytes=row_id))
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is asked for."""
+
+    limit: int
+    cursor: Cursor | None
+
+    def select(
+        self,
+        statement: Select[Any],
+        *,
+        at: InstrumentedAttribute[datetime],
+        row_id: InstrumentedAttribute[UUID],
+        newest_first: bool = True,
+    ) -> Select[Any]:
+        """Narrow ``statement`` to the asked part, with one row more to see whether there is a next one."""
+        if self.cursor is not None:
+            place = tuple_(literal(self.cursor.at), literal(self.cursor.id))
+            here = tuple_(at, row_id)
+            statement = statement.where(here < place if newest_first else here > place)
+        order = (at.desc(), row_id.desc()) if newest_first else (at.asc(), row_id.asc())
+        return statement.order_by(*order).limit(self.limit + 1)
+
+    def next_cursor(self, rows: Sequence[Any], *, at: str = "created_at") -> str | None:
+        """Return the cursor after the last row that is shown, or None when ``rows`` holds no row beyond."""
+        if len(rows) <= self.limit:
+            return None
+        last = rows[self.limit - 1]
+        return Cursor(at=getattr(last, at), id=last.id).encode()
+
+
+def _page_request(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
+) -> PageRequest:
+    return PageRequest(limit=limit, cursor=Cursor.decode(cursor) if cursor is not None else None)
+
+
+PageDep = Annotated[PageRequest, Depends(_page_request)]

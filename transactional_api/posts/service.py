@@ -1,0 +1,150 @@
+"""Posts and their likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.auth import Viewer
+from transactional_api.connectors import service as connectors
+from transactional_api.connectors.schemas import Role
+from transactional_api.db.tables import Connector, Post, PostLike
+from transactional_api.errors import ForbiddenError, NotFoundError
+from transactional_api.paging import Page, PageRequest
+from transactional_api.posts import queries
+from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut
+
+TENDS = frozenset({Role.MODERATOR, Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A post that the viewer may see, and what they are to it."""
+
+    connector_id: UUID
+    is_author: bool
+    role: Role | None
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the viewer wrote the post or tends its connector."""
+        return self.is_author or self.role in TENDS
+
+
+async def access_post(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> Access:
+    """Find a post; raises ``NotFoundError`` when the viewer may not see it."""
+    row = (await session.execute(queries.with_role(viewer, post_id=post_id))).one_or_none()
+    if row is None:
+        raise NotFoundError
+    role = Role(row.role) if row.role else None
+    return Access(connector_id=row.connector_id, is_author=row.author_id == viewer.id, role=role)
+
+
+async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> PostOut:
+    """Write a post in a connector that the viewer belongs to.
+
+    Raises:
+        NotFoundError: when the viewer may not see the connector.
+        ForbiddenError: when they see it but do not belong to it.
+    """
+    connector = await connectors.get(session, viewer=viewer, connector_id=body.connector_id)
+    if connector.role is None:
+        raise ForbiddenError("Join the connector to post in it")
+    post_id = await session.scalar(insert(Post).values(**body.model_dump(), author_id=viewer.id).returning(Post.id))
+    await _count_posts(session, connector_id=body.connector_id, change=1)
+    assert post_id is not None  # noqa: S101 (the insert returned it)
+    return await get(session, viewer=viewer, post_id=post_id)
+
+
+async def get(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> PostOut:
+    """Return a post; raises ``NotFoundError`` when the viewer may not see it."""
+    row = (await session.execute(queries.visible_to(viewer).where(Post.id == post_id))).one_or_none()
+    if row is None:
+        raise NotFoundError
+    return PostOut.model_validate(row, from_attributes=True)
+
+
+async def list_by_connector(
+    session: AsyncSession, *, viewer: Viewer, connector_id: UUID, page: PageRequest
+) -> Page[PostOut]:
+    """List a connector's posts, the newest first; raises ``NotFoundError`` when the viewer may not see it."""
+    await connectors.get(session, viewer=viewer, connector_id=connector_id)
+    statement = page.select(
+        queries.visible_to(viewer).where(Post.connector_id == connector_id), at=Post.created_at, row_id=Post.id
+    )
+    rows = (await session.execute(statement)).all()
+    return Page(
+        items=[PostOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: PostBody) -> PostOut:
+    """Replace a post's words; for its author and for who tends the connector."""
+    await _access_to_edit(session, viewer=viewer, post_id=post_id)
+    await session.execute(
+        update(Post).where(Post.id == post_id).values(**body.model_dump(), updated_at=datetime.now(UTC))
+    )
+    return await get(session, viewer=viewer, post_id=post_id)
+
+
+async def remove(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> None:
+    """Take a post away; for its author and for who tends the connector."""
+    access = await _access_to_edit(session, viewer=viewer, post_id=post_id)
+    removed = await session.scalar(
+        update(Post)
+        .where(Post.id == post_id, Post.is_active.is_(True))
+        .values(is_active=False, updated_at=datetime.now(UTC))
+        .returning(Post.id)
+    )
+    if removed is None:  # Somebody else removed it in this very moment.
+        raise NotFoundError
+    await _count_posts(session, connector_id=access.connector_id, change=-1)
+
+
+async def like(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> LikeOut:
+    """Like a post that the viewer may see; liking twice changes nothing."""
+    await access_post(session, viewer=viewer, post_id=post_id)
+    added = await session.scalar(
+        upsert(PostLike).values(post_id=post_id, user_id=viewer.id).on_conflict_do_nothing().returning(PostLike.id)
+    )
+    return await _count_likes(session, post_id=post_id, change=0 if added is None else 1, liked=True)
+
+
+async def unlike(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> LikeOut:
+    """Take a like back; without one nothing changes."""
+    await access_post(session, viewer=viewer, post_id=post_id)
+    removed = await session.scalar(
+        delete(PostLike).where(PostLike.post_id == post_id, PostLike.user_id == viewer.id).returning(PostLike.id)
+    )
+    return await _count_likes(session, post_id=post_id, change=0 if removed is None else -1, liked=False)
+
+
+async def _access_to_edit(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> Access:
+    access = await access_post(session, viewer=viewer, post_id=post_id)
+    if not access.may_edit:
+        raise ForbiddenError("Only its author, a moderator or an admin may change a post")
+    return access
+
+
+async def _count_posts(session: AsyncSession, *, connector_id: UUID, change: int) -> None:
+    await session.execute(
+        update(Connector)
+        .where(Connector.id == connector_id)
+        .values(post_count=Connector.post_count + change)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _count_likes(session: AsyncSession, *, post_id: UUID, change: int, liked: bool) -> LikeOut:
+    if change:
+        statement = update(Post).where(Post.id == post_id).values(likes_count=Post.likes_count + change)
+        count = await session.scalar(statement.returning(Post.likes_count))
+    else:
+        count = await session.scalar(select(Post.likes_count).where(Post.id == post_id))
+    return LikeOut(post_id=post_id, liked=liked, likes_count=count or 0)

@@ -1,0 +1,127 @@
+"""``/users``: accounts, sessions, profiles, search."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import StringConstraints
+
+from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.db.session import SessionDep
+from transactional_api.edge import TransactionalRoute
+from transactional_api.errors import (
+    InvalidCursorError,
+    InvalidRequestError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+    declare,
+)
+from transactional_api.idempotency import KeyInUseError, KeyReusedError
+from transactional_api.paging import Page, PageDep
+from transactional_api.text import Line
+from transactional_api.users import service, sessions
+from transactional_api.users.schemas import (
+    Credentials,
+    OwnUser,
+    Profile,
+    PublicUser,
+    RefreshRequest,
+    Registration,
+    Session,
+    Tokens,
+)
+from transactional_api.users.service import Accounts, EmailTakenError, UsernameTakenError, WrongCredentialsError
+from transactional_api.users.sessions import RefreshTokenError
+from transactional_api.users.throttle import TooManyAttemptsError
+
+router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+AccountsDep = Annotated[Accounts, Depends(_accounts)]
+SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+
+
+@router.post(
+    "/register",
+    operation_id="register",
+    status_code=201,
+    responses=declare(EmailTakenError, UsernameTakenError, InvalidRequestError),
+)
+async def register(registration: Registration, session: SessionDep, accounts: AccountsDep) -> Session:
+    """Open an account and log in to it."""
+    return await service.register(session, accounts=accounts, registration=registration)
+
+
+@router.post(
+    "/login",
+    operation_id="login",
+    responses=declare(WrongCredentialsError, TooManyAttemptsError, InvalidRequestError, UnavailableError),
+)
+async def log_in(credentials: Credentials, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
+    """Log in. An unknown address and a wrong password look the same."""
+    address = request.client.host if request.client else ""
+    return await service.log_in(session, accounts=accounts, credentials=credentials, address=address)
+
+
+@router.post("/refresh", operation_id="refresh", responses=declare(RefreshTokenError, InvalidRequestError))
+async def refresh(body: RefreshRequest, session: SessionDep, accounts: AccountsDep) -> Tokens:
+    """Trade a refresh token for new tokens. A token that comes a second time ends its whole session."""
+    return await service.refresh(session, accounts=accounts, refresh_token=body.refresh_token)
+
+
+@router.post("/logout", operation_id="logout", status_code=204, responses=declare(InvalidRequestError))
+async def log_out(body: RefreshRequest, session: SessionDep) -> None:
+    """End the session of a refresh token. Access tokens live out their minutes."""
+    await sessions.revoke_family(session, refresh_token=body.refresh_token)
+
+
+@router.get("/profile", operation_id="getProfile", responses=declare(UnauthenticatedError))
+async def own_profile(session: SessionDep, viewer: ViewerDep) -> OwnUser:
+    """Get your own profile."""
+    return await service.own_profile(session, viewer=viewer)
+
+
+@router.put(
+    "/profile",
+    operation_id="replaceProfile",
+    responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
+)
+async def replace_profile(profile: Profile, session: SessionDep, writer: WriterDep) -> OwnUser:
+    """Replace your own profile; what is left out is cleared."""
+    return await service.replace_profile(session, viewer=writer, profile=profile)
+
+
+@router.get(
+    "/search",
+    operation_id="searchUsers",
+    responses=declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError),
+)
+async def search(
+    *,
+    session: SessionDep,
+    viewer: ViewerDep,
+    page: PageDep,
+    q: Annotated[SearchText | None, Query(description="Part of a name.", examples=["ada"])] = None,
+    neighborhood: Annotated[SearchText | None, Query(examples=["Park Slope"])] = None,
+    city: Annotated[SearchText | None, Query(examples=["New York"])] = None,
+) -> Page[PublicUser]:
+    """Find people by name and place, the newest first."""
+    return await service.search(session, viewer=viewer, page=page, words=q, neighborhood=neighborhood, city=city)
+
+
+@router.get(
+    "/{user_id}",
+    operation_id="getUser",
+    responses=declare(UnauthenticatedError, NotFoundError, InvalidRequestError),
+)
+async def profile_of(user_id: UUID, session: SessionDep, viewer: ViewerDep) -> PublicUser:
+    """Get a neighbour's public profile."""
+    return await service.profile_of(session, viewer=viewer, user_id=user_id)

@@ -1,0 +1,113 @@
+"""What people send and see of themselves and of each other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
+
+from transactional_api.text import Line, Link, RequestBody
+
+MAX_INTERESTS = 50
+PASSWORD_LENGTH = (10, 128)
+
+
+def _lower(value: str) -> str:
+    return value.lower()
+
+
+Email = Annotated[EmailStr, StringConstraints(max_length=255), AfterValidator(_lower)]
+Username = Annotated[Line, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$"), AfterValidator(_lower)]
+Name = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+Interest = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+
+
+class Profile(RequestBody):
+    """What a person tells of themselves; PUT replaces all of it."""
+
+    first_name: Name = Field(examples=["Ada"])
+    last_name: Name = Field(examples=["Okafor"])
+    avatar_url: Annotated[Link, StringConstraints(max_length=500)] | None = Field(
+        default=None, examples=["https://media.example.org/ada.jpg"]
+    )
+    neighborhood: Annotated[Line, StringConstraints(max_length=200)] | None = Field(
+        default=None, examples=["Park Slope"]
+    )
+    city: Annotated[Line, StringConstraints(max_length=100)] | None = Field(default=None, examples=["New York"])
+    state: Annotated[Line, StringConstraints(max_length=50)] | None = Field(default=None, examples=["NY"])
+    country: Annotated[Line, StringConstraints(max_length=50)] | None = Field(default=None, examples=["US"])
+    postal_code: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["11215"])
+    phone: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["+1 718 555 0114"])
+    interests: list[Interest] = Field(default=[], max_length=MAX_INTERESTS, examples=[["gardening", "cycling"]])
+
+
+class Registration(Profile):
+    """A new neighbour."""
+
+    email: Email = Field(examples=["ada@example.org"])
+    username: Username = Field(examples=["ada.okafor"])
+    password: SecretStr = Field(
+        min_length=PASSWORD_LENGTH[0], max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"]
+    )
+
+
+class Credentials(RequestBody):
+    """What a person logs in with."""
+
+    email: Email = Field(examples=["ada@example.org"])
+    password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
+
+
+class RefreshRequest(RequestBody):
+    """The refresh token of the last answer; each is good for one use."""
+
+    refresh_token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,128}$")] = Field(
+        examples=["hP3bJ2rYtqkK5sXw9u0vZ1aQeLr7mNcDfG4iTyUoBxE"]
+    )
+
+
+class PublicUser(BaseModel):
+    """A neighbour as the others see them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID = Field(examples=["f61d941e-641d-45e2-9350-e8c76a3a5853"])
+    username: str = Field(examples=["ada.okafor"])
+    first_name: str = Field(examples=["Ada"])
+    last_name: str = Field(examples=["Okafor"])
+    avatar_url: str | None = Field(examples=["https://media.example.org/ada.jpg"])
+    neighborhood: str | None = Field(examples=["Park Slope"])
+    city: str | None = Field(examples=["New York"])
+    interests: list[str] = Field(examples=[["gardening", "cycling"]])
+    verified: bool = Field(examples=[False])
+    reputation: int = Field(examples=[12])
+    created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
+
+
+class OwnUser(PublicUser):
+    """A neighbour as they see themselves."""
+
+    email: str = Field(examples=["ada@example.org"])
+    state: str | None = Field(examples=["NY"])
+    country: str | None = Field(examples=["US"])
+    postal_code: str | None = Field(examples=["11215"])
+    phone: str | None = Field(examples=["+1 718 555 0114"])
+    updated_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
+    last_login: datetime | None = Field(examples=["2026-03-02T18:00:00Z"])
+
+
+class Tokens(BaseModel):
+    """A session: a short access token, and a refresh token that is good for one use."""
+
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"])
+    refresh_token: str = Field(examples=["hP3bJ2rYtqkK5sXw9u0vZ1aQeLr7mNcDfG4iTyUoBxE"])
+    token_type: str = Field(examples=["bearer"])
+    expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
+
+
+class Session(Tokens):
+    """The answer to register and login."""
+
+    user: OwnUser

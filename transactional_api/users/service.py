@@ -1,0 +1,143 @@
+"""Accounts and profiles."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from redis.asyncio import Redis
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from neighborconnect.settings import Settings
+from transactional_api.auth import Viewer
+from transactional_api.db.tables import User
+from transactional_api.errors import NotFoundError, Problem
+from transactional_api.paging import Page, PageRequest
+from transactional_api.users import passwords, queries, sessions, throttle
+from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
+
+
+class EmailTakenError(Problem):
+    """Another account has this e-mail address."""
+
+    status, code, title = 409, "email_taken", "There is an account with this e-mail address"
+
+
+class UsernameTakenError(Problem):
+    """Another account has this user name."""
+
+    status, code, title = 409, "username_taken", "There is an account with this user name"
+
+
+class WrongCredentialsError(Problem):
+    """The e-mail address or the password is wrong; it does not say which."""
+
+    status, code, title = 401, "wrong_credentials", "The e-mail address or the password is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What accounts are served with, beside the session of the request.
+
+    ``hashing`` bounds how many passwords are hashed at once, and with them the connections that wait for it.
+    """
+
+    settings: Settings
+    redis: Redis
+    hashing: asyncio.Semaphore
+
+
+async def register(session: AsyncSession, *, accounts: Accounts, registration: Registration) -> Session:
+    """Open an account and log in to it.
+
+    Raises:
+        EmailTakenError, UsernameTakenError: when another account is in the way.
+    """
+    async with accounts.hashing:
+        password_hash = await passwords.hash_password(registration.password.get_secret_value())
+    values = registration.model_dump(exclude={"password"})
+    user = await session.scalar(
+        insert(User)
+        .values(**values, password_hash=password_hash, last_login=datetime.now(UTC))
+        .on_conflict_do_nothing()
+        .returning(User)
+    )
+    if user is None:
+        taken = await session.scalar(select(User.id).where(User.email == registration.email))
+        raise EmailTakenError if taken else UsernameTakenError
+    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings)
+    return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
+
+
+async def log_in(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> Session:
+    """Open a session.
+
+    Raises:
+        WrongCredentialsError: for an unknown address as for a wrong password, after the same work.
+        TooManyAttemptsError: when the account was tried too often from ``address``.
+    """
+    await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
+    password = credentials.password.get_secret_value()
+    async with accounts.hashing:
+        user = await session.scalar(select(User).where(User.email == credentials.email, User.is_active.is_(True)))
+        if not await passwords.password_matches(password, password_hash=user.password_hash if user else None):
+            raise WrongCredentialsError
+        assert user is not None  # noqa: S101 (nobody's hash matches nothing)
+        if passwords.is_outdated(user.password_hash):
+            user.password_hash = await passwords.hash_password(password)
+    await throttle.forget_attempts(accounts.redis, account=credentials.email, address=address)
+    user.last_login = datetime.now(UTC)
+    await session.flush()
+    await session.refresh(user)
+    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings)
+    return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
+
+
+async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: str) -> Tokens:
+    """Trade a refresh token for new tokens."""
+    return await sessions.rotate(session, refresh_token=refresh_token, settings=accounts.settings)
+
+
+async def own_profile(session: AsyncSession, *, viewer: Viewer) -> OwnUser:
+    """Return the viewer's own profile."""
+    return OwnUser.model_validate(await session.get_one(User, viewer.id))
+
+
+async def replace_profile(session: AsyncSession, *, viewer: Viewer, profile: Profile) -> OwnUser:
+    """Replace the viewer's profile."""
+    user = await session.scalar(
+        update(User)
+        .where(User.id == viewer.id)
+        .values(**profile.model_dump(), updated_at=datetime.now(UTC))
+        .returning(User)
+    )
+    return OwnUser.model_validate(user)
+
+
+async def profile_of(session: AsyncSession, *, viewer: Viewer, user_id: UUID) -> PublicUser:
+    """Return another person's public profile; raises ``NotFoundError`` when the viewer may not see them."""
+    user = await session.scalar(queries.visible_to(viewer).where(User.id == user_id))
+    if user is None:
+        raise NotFoundError
+    return PublicUser.model_validate(user)
+
+
+async def search(
+    session: AsyncSession,
+    *,
+    viewer: Viewer,
+    page: PageRequest,
+    words: str | None,
+    neighborhood: str | None,
+    city: str | None,
+) -> Page[PublicUser]:
+    """Find people by name and place, the newest first."""
+    statement = queries.matching(queries.visible_to(viewer), words=words, neighborhood=neighborhood, city=city)
+    users = (await session.scalars(page.select(statement, at=User.created_at, row_id=User.id))).all()
+    return Page(
+        items=[PublicUser.model_validate(user) for user in users[: page.limit]], next_cursor=page.next_cursor(users)
+    )
