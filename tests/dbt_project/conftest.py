@@ -1,0 +1,136 @@
+"""A warehouse of its own, with a few neighbours' rows in ``raw`` as the sink leaves them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid5
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from neighborconnect.contracts.tables import ColumnType
+from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAMS
+from neighborconnect.settings import Settings
+from pipelines import dbt
+
+DATABASE = "warehouse_for_dbt"
+NAMESPACE = UUID("5f0c3c52-6f0b-4c36-9a3e-0d6e6a5f7a11")
+
+
+class Warehouse:
+    """Writes ``raw`` rows as the sink does, and reads what dbt makes of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._connection = psycopg.connect(settings.warehouse_url, autocommit=True)
+        self._event_ids = itertools.count(1)
+        for stream in STREAMS:
+            columns = ", ".join(f"{column.name} {column.type.value}" for column in stream.columns)
+            key = "id" if stream.is_change_stream else "_event_id"
+            self.sql(
+                f"create schema if not exists raw; create table raw.{stream.table} ({columns}, _event_id bigint, "
+                f"_op text, _committed_at timestamptz, _deleted boolean not null default false, primary key ({key}))"
+            )
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def put(self, table: str, **values: Any) -> None:
+        stream = STREAM_BY_TABLE[table]
+        row = {"_event_id": next(self._event_ids), "_op": "c", "_committed_at": datetime.now(UTC)} | values
+        types = {column.name: column.type for column in stream.columns}
+        held = [Jsonb(value) if types.get(name) is ColumnType.JSON else value for name, value in row.items()]
+        self.sql(
+            f"insert into raw.{table} ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})",
+            *held,
+        )
+
+    def delete(self, table: str, *, row_id: UUID) -> None:
+        blank = ", ".join(f"{c.name} = null" for c in STREAM_BY_TABLE[table].columns if c.name != "id")
+        self.sql(
+            f"update raw.{table} set {blank}, _deleted = true, _op = 'd', _event_id = %s, _committed_at = now() "
+            "where id = %s",
+            next(self._event_ids),
+            row_id,
+        )
+
+    def build(self, *arguments: str) -> str:
+        return dbt.run(self.settings, arguments=["build", "--threads", "2", *arguments])
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def row_id(name: str) -> UUID:
+    return uuid5(NAMESPACE, name)
+
+
+@pytest.fixture(scope="module")
+def warehouse(settings: Settings, postgres_admin_url: str) -> Iterator[Warehouse]:
+    url = urlsplit(settings.warehouse_url)
+    with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
+        admin.execute(f"drop database if exists {DATABASE} with (force)".encode())
+        admin.execute(f"create database {DATABASE} owner {url.username}".encode())
+        own = Warehouse(settings.model_copy(update={"warehouse_url": url._replace(path=f"/{DATABASE}").geturl()}))
+        populate(own)
+        yield own
+        own.close()
+        admin.execute(f"drop database {DATABASE} with (force)".encode())
+
+
+def populate(warehouse: Warehouse) -> None:
+    """Two neighbours, one gardening connector, one post that is liked, and a feed that was clicked in."""
+    monday = datetime(2026, 11, 16, 9, tzinfo=UTC)
+    stamps = {"created_at": monday, "updated_at": monday, "is_active": True}
+    ana, ben, garden, post = (row_id(name) for name in ("ana", "ben", "garden", "post"))
+    for user in ("ana", "ben"):
+        warehouse.put("users", id=row_id(user), username=user, city="Brooklyn", interests=["gardening"], **stamps)
+    warehouse.put(
+        "connectors", id=garden, name="Roof gardens", category="Gardening", created_by=ana, is_public=True, **stamps
+    )
+    for user, role in ((ana, "admin"), (ben, "member")):
+        warehouse.put(
+            "connector_members",
+            id=uuid5(user, "joins"),
+            connector_id=garden,
+            user_id=user,
+            role=role,
+            joined_at=monday,
+        )
+    warehouse.put(
+        "posts", id=post, connector_id=garden, author_id=ana, title="Seeds", content="Swap on Sunday?", **stamps
+    )
+    warehouse.put("post_likes", id=row_id("like"), post_id=post, user_id=ben, created_at=monday)
+    request = row_id("request")
+    warehouse.put(
+        "predictions",
+        request_id=request,
+        user_id=ben,
+        item_kind="post",
+        path="collaborative",
+        model_version="1",
+        item_ids=[str(post)],
+        scores=[0.5],
+        features={},
+        latency_ms=7.5,
+        predicted_at=monday,
+    )
+    for kind, minute in (("impression", 1), ("click", 2), ("impression", 50)):
+        warehouse.put(
+            "interactions",
+            interaction_id=row_id(f"{kind}{minute}"),
+            user_id=ben,
+            kind=kind,
+            item_kind="post",
+            item_id=post,
+            request_id=request if minute < 50 else None,
+            position=0,
+            occurred_at=monday.replace(minute=minute),
+            received_at=monday.replace(minute=minute),
+        )
