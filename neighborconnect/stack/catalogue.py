@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 
-from neighborconnect.stack.kafka import kafka
+from neighborconnect.stack.broker import broker
 from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.platform import platform
 from neighborconnect.stack.postgres import postgres
 from neighborconnect.stack.seaweed import seaweed
 from neighborconnect.stack.service import Service
 from neighborconnect.stack.valkey import valkey
 
 SERVERS = ("postgres", "redis", "s3", "kafka")
-SERVICE_ORDER = SERVERS
+# What needs no model, and what serves one.
+BEFORE_THE_FIRST_MODEL = (
+    "api",
+    "relay",
+    "ingest-lake",
+    "ingest-warehouse",
+    "stream-features",
+    "mlflow",
+    "dagster-webserver",
+    "dagster-daemon",
+)
+SERVICE_ORDER = (*SERVERS, *BEFORE_THE_FIRST_MODEL, "bento")
 # Nothing here calls home, and libraries do not each take every core or a heap an arena.
 _SWITCHES = {
     "DO_NOT_TRACK": "1",
@@ -39,5 +51,5 @@ def services(stack: Stack) -> dict[str, Service]:
     Raises:
         StackError: when something that they need is not installed.
     """
-    found = (postgres(stack), valkey(stack), seaweed(stack), kafka(stack))
+    found = (postgres(stack), valkey(stack), seaweed(stack), broker(stack), *platform(stack))
     return {service.name: service for service in found}

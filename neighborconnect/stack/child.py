@@ -35,7 +35,7 @@ class Child:
         if self._popen is not None:
             return self._popen.poll() is None
         with contextlib.suppress(psutil.Error):
-            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+            return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
         return False
 
     @property

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from neighborconnect.stack.catalogue import SERVERS
-from neighborconnect.stack.control import stop, wait_for, want
+from neighborconnect.settings import home
+from neighborconnect.stack.accounts import account_for_unprivileged, folder_for
+from neighborconnect.stack.bring_up import bring_up, example_calls
+from neighborconnect.stack.catalogue import SERVERS, SERVICE_ORDER
+from neighborconnect.stack.control import stop
 from neighborconnect.stack.errors import StackError
-from neighborconnect.stack.layout import Stack, open_stack
-from neighborconnect.stack.state import Record
+from neighborconnect.stack.external import is_external, prepare_external
+from neighborconnect.stack.layout import open_stack, stack_exists
+from neighborconnect.stack.progress import start
 from neighborconnect.stack.status import read_status, status_table
 
 console = Console()
@@ -29,31 +35,25 @@ def one_clear_sentence() -> Iterator[None]:
     try:
         yield
     except StackError as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-@contextmanager
-def progress_of(names: tuple[str, ...]) -> Iterator[Callable[[list[Record]], None]]:
-    """Show a line a service while they start."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        tasks = {name: progress.add_task(f"{name}: waiting", total=1) for name in names}
+def up() -> None:
+    """Start everything, load a small town and train the first model where there is none.
 
-        def show(records: list[Record]) -> None:
-            for record in records:
-                told = f"{record.name}: {record.state}" + (f" ({record.detail})" if record.detail else "")
-                done = 1 if record.state == "ready" else 0
-                progress.update(tasks[record.name], description=told.splitlines()[0], completed=done)
-
-        yield show
-
-
-def start(stack: Stack, names: tuple[str, ...]) -> None:
-    """Start services and show how it goes."""
-    with progress_of(names) as show:
-        want(stack, names)
-        wait_for(stack, names, on_progress=show)
+    With NEIGHBORCONNECT_PROFILE=external it starts nothing: it migrates, makes topics and buckets, and tells what it
+    reaches.
+    """
+    with one_clear_sentence():
+        if is_external():
+            prepare_external(console=console)
+            return
+        stack = open_stack()
+        bring_up(stack, console=console)
+        console.print(status_table(read_status(stack)))
+        console.print("\nRegister, log in, and fetch a personal feed:\n", style="bold")
+        typer.echo(example_calls(stack))
 
 
 @servers.command("up", epilog="Example: NEIGHBORCONNECT_PORT_OFFSET=100 neighborconnect servers up")
@@ -61,34 +61,67 @@ def servers_up() -> None:
     """Start the four servers and wait until each has kept a write."""
     with one_clear_sentence():
         stack = open_stack()
-        start(stack, SERVERS)
+        start(stack, SERVERS, console=console)
         console.print(status_table(read_status(stack)))
 
 
-@servers.command("down", epilog="Example: neighborconnect servers down")
-def servers_down() -> None:
-    """Stop everything of this home. Data stays."""
-    down()
-
-
-@servers.command("status", epilog="Example: neighborconnect servers status --json")
-def servers_status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show what runs where, with its memory."""
-    status(as_json=as_json)
-
-
 def down() -> None:
-    """Stop everything of this home. Data stays. Example: neighborconnect down"""
+    """Stop everything of this home. Data stays."""
     with one_clear_sentence():
-        stop(open_stack())
+        if stack_exists():
+            stop(open_stack())
         console.print("Stopped.")
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show what runs where, with its memory. Example: neighborconnect status --json"""
+    """Show what runs where, with its memory."""
     with one_clear_sentence():
-        lines = read_status(open_stack())
+        lines = read_status(open_stack()) if stack_exists() else []
         if as_json:
             typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
         else:
             console.print(status_table(lines))
+
+
+def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop everything and delete all data of this home."""
+    folder = home()
+    if not stack_exists():
+        console.print(f"There is nothing at {folder}.")
+        return
+    if not yes:
+        typer.confirm(f"Delete {folder} and every row, event and model in it?", abort=True)
+    with one_clear_sentence():
+        stop(open_stack())
+        for place in {folder, folder_for(account_for_unprivileged(), home=folder)}:
+            shutil.rmtree(place)
+        console.print(f"Deleted {folder}.")
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(('supervisor', *SERVICE_ORDER))}.")],
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
+) -> None:
+    """Show what a process wrote."""
+    path = home() / "logs" / f"{name}.log"
+    with one_clear_sentence():
+        if not path.exists():
+            known = sorted(log.stem for log in path.parent.glob("*.log"))
+            raise StackError(f"There is no log of {name!r}; there are {', '.join(known) or 'none'}.")
+    command = ["tail", "-n", str(lines), *(["-f"] if follow else []), str(path)]
+    if follow:
+        os.execvp(command[0], command)  # noqa: S606 - the pager takes over this process
+    subprocess.run(command, check=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the stack's commands to the platform's command line."""
+    app.command(epilog="Example: neighborconnect up")(up)
+    app.add_typer(servers, name="servers")
+    for group, prefix in ((app, "neighborconnect"), (servers, "neighborconnect servers")):
+        group.command(epilog=f"Example: {prefix} down")(down)
+        group.command(epilog=f"Example: {prefix} status --json")(status)
+    app.command(epilog="Example: neighborconnect logs relay --follow")(logs)
+    app.command(epilog="Example: neighborconnect reset --yes")(reset)

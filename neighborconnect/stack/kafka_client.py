@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -11,6 +12,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from neighborconnect.contracts.topics import ALL_TOPICS, PARTITIONS
 from neighborconnect.stack.errors import NotReadyError
+from neighborconnect.stack.ports import HOST
 
 CHECK_TOPIC = "stack.ready"
 _TIMEOUT_MS = 5_000
@@ -39,6 +41,8 @@ def check_broker(bootstrap: str) -> None:
     """
     token = secrets.token_bytes(8)
     try:
+        # The client library would go on knocking at a closed door with growing pauses.
+        socket.create_connection((HOST, int(bootstrap.rpartition(":")[2])), timeout=1).close()
         create_topics(bootstrap, names=(CHECK_TOPIC,), partitions=1)
         producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", max_block_ms=_TIMEOUT_MS)
         try:

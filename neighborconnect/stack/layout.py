@@ -13,7 +13,9 @@ from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.ports import HOST, Ports
 
 DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
+SECRETS_FILE_NAME = "secrets.json"
 BUCKETS = ("media", "lake", "mlflow")
+_LARGEST_OFFSET = 9_000
 _SECRET_NAMES = ("postgres", *DATABASES, "redis", "s3_access", "s3_secret", "jwt", "kafka_cluster")
 
 
@@ -88,8 +90,8 @@ def current_offset() -> int:
         StackError: when it is not a number from 0 to 9000.
     """
     raw = os.environ.get("NEIGHBORCONNECT_PORT_OFFSET") or "0"
-    if not raw.isdecimal() or int(raw) > 9_000:
-        raise StackError(f"NEIGHBORCONNECT_PORT_OFFSET is {raw!r}; give it a whole number from 0 to 9000.")
+    if not raw.isdecimal() or int(raw) > _LARGEST_OFFSET:
+        raise StackError(f"NEIGHBORCONNECT_PORT_OFFSET is {raw!r}; give it a whole number from 0 to {_LARGEST_OFFSET}.")
     return int(raw)
 
 
@@ -113,6 +115,11 @@ def _keep_secrets(path: Path) -> dict[str, str]:
     return kept
 
 
+def stack_exists() -> bool:
+    """Whether the home was ever used."""
+    return (home() / SECRETS_FILE_NAME).exists()
+
+
 def open_stack(*, folder: Path | None = None, offset: int | None = None) -> Stack:
     """Open the stack of a home, making folders, passwords and ``stack.env`` where they are not there yet.
 
@@ -126,7 +133,7 @@ def open_stack(*, folder: Path | None = None, offset: int | None = None) -> Stac
         stack = Stack(
             home=folder,
             ports=Ports(current_offset() if offset is None else offset),
-            secrets=_keep_secrets(folder / "secrets.json"),
+            secrets=_keep_secrets(folder / SECRETS_FILE_NAME),
         )
         text = "".join(f"{name}={value}\n" for name, value in stack.settings.items())
         if not stack.env_file.exists() or stack.env_file.read_text(encoding="utf-8") != text:

@@ -95,13 +95,14 @@ def _initialise(data: Path, *, binaries: Path, password: str, user: str | None) 
         file.write(password + "\n")
         file.flush()
         own(Path(file.name), user=user)
+        options = ("-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions")
         done = subprocess.run(
-            [binaries / "initdb", "-D", part, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", file.name]
-            + ["-E", "UTF8", "--locale=C", "--no-instructions"],
-            **identity(user),
+            [str(binaries / "initdb"), "-D", str(part), "--pwfile", file.name, *options],
             cwd=part,
             capture_output=True,
             text=True,
+            check=False,
+            **identity(user),
         )
     if done.returncode:
         raise StackError(f"PostgreSQL could not make {data}: {done.stderr.strip().splitlines()[-1]}")
@@ -123,9 +124,8 @@ def _complete(stack: Stack) -> None:
             _add_extensions(stack)
         for name in missing:
             connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
-            connection.execute(
-                sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
-            )
+            closed = sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+            connection.execute(closed)
 
 
 def _add_extensions(stack: Stack) -> None:

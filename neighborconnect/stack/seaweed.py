@@ -29,6 +29,18 @@ def _binary() -> Path:
     return Path(found)
 
 
+def s3_client(stack: Stack) -> Minio:
+    """Return a client that gives up quickly."""
+    return Minio(
+        f"{HOST}:{stack.ports.s3}",
+        access_key=stack.secrets["s3_access"],
+        secret_key=stack.secrets["s3_secret"],
+        region="us-east-1",
+        secure=False,
+        http_client=urllib3.PoolManager(timeout=urllib3.Timeout(5), retries=False),
+    )
+
+
 def seaweed(stack: Stack) -> Service:
     """Describe the S3 server of a stack, with its buckets."""
     folder = stack.home / "s3"
@@ -44,14 +56,7 @@ def seaweed(stack: Stack) -> Service:
         "s3.port.lance": "0",
         **{flag: str(port) for flag, port in stack.ports.seaweed.items()},
     }
-    client = Minio(
-        f"{HOST}:{stack.ports.s3}",
-        access_key=stack.secrets["s3_access"],
-        secret_key=stack.secrets["s3_secret"],
-        region="us-east-1",
-        secure=False,
-        http_client=urllib3.PoolManager(timeout=urllib3.Timeout(5), retries=False),
-    )
+    client = s3_client(stack)
 
     def check() -> None:
         # After a restart on data it lists at once but refuses writes for seconds: only a write tells.

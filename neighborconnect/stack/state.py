@@ -59,7 +59,11 @@ def write_record(folder: Path, record: Record) -> None:
 def read_record(folder: Path, name: str) -> Record | None:
     """Read a service's record; None when there is none."""
     told = read_json(folder / f"{name}{_SUFFIX}")
-    return Record(**told) if isinstance(told, dict) else None
+    try:
+        return Record(**told) if isinstance(told, dict) else None
+    except TypeError:
+        # Written by another version; the process itself still bears its mark.
+        return None
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -14,6 +14,7 @@ from neighborconnect.stack.control import supervisor_process
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.state import Record, read_records
 
+SUPERVISOR = "supervisor"
 _COLOURS = {"ready": "green", "failed": "red", "stopped": "dim"}
 
 
@@ -32,15 +33,20 @@ class Status:
     note: str
 
 
-def memory_of(process: psutil.Process) -> int:
-    """Return the bytes that a process and its descendants hold, shared pages counted once."""
+def memory_of(processes: list[psutil.Process]) -> int:
+    """Return the bytes that processes hold, shared pages counted once."""
     total = 0
-    with contextlib.suppress(psutil.Error):
-        for member in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                full = member.memory_full_info()
-                total += getattr(full, "pss", full.rss)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.rss)
     return total
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _status(record: Record) -> Status:
@@ -52,7 +58,8 @@ def _status(record: Record) -> Status:
         url=record.url,
         state=state,
         pid=process.pid if process else None,
-        memory=memory_of(process) if process else 0,
+        # The supervisor's children are counted on their own lines.
+        memory=memory_of(([process] if record.name == SUPERVISOR else _family(process)) if process else []),
         restarts=record.restarts,
         detail=record.detail,
         note=record.note,
@@ -66,7 +73,7 @@ def read_status(stack: Stack) -> list[Status]:
     supervisor = supervisor_process(stack)
     if supervisor is not None:
         own = Record(
-            name="supervisor",
+            name=SUPERVISOR,
             title="Supervisor",
             state="ready",
             pid=supervisor.pid,

@@ -1,0 +1,56 @@
+# Every command works from a fresh clone: the first one makes .venv and fetches what it needs.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+
+.PHONY: up down status reset test lint bench help
+
+up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
+	@$(BIN)/neighborconnect up
+
+down: $(STAMP) ## Stop everything; data stays
+	@$(BIN)/neighborconnect down
+
+status: $(STAMP) ## What runs where, with its memory
+	@$(BIN)/neighborconnect status
+
+reset: $(STAMP) ## Stop everything and delete the data (YES=1 does not ask)
+	@$(BIN)/neighborconnect reset $(if $(YES),--yes)
+
+test: $(STAMP) ## Run every test, on real servers (ARGS="-k feed" narrows)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure what we claim to be fast
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+help: ## This list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name told; do \
+		printf '  make %-8s %s\n' "$$name" "$$told"; done
+
+# A candidate counts only if it runs: a version manager's shim may exist for a Python that does not.
+$(STAMP): pyproject.toml constraints.txt
+	@python=''; \
+	for candidate in $${PYTHON:-} python3.13 python3.12 python3.11 python3 python; do \
+		if "$$candidate" -c 'import sys, venv, ensurepip; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+			>/dev/null 2>&1; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null; then :; \
+	elif [ -n "$$python" ]; then echo "Making .venv with $$($$python --version)"; "$$python" -m venv --clear .venv; \
+	else echo "error: no Python 3.11, 3.12 or 3.13 that runs was found; install one or name it: make up PYTHON=/path/to/python3.12" >&2; \
+		exit 1; fi
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@echo "Installing the packages of constraints.txt"
+	@$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -e '.[embedded,dev]'
+	@touch $(STAMP)

@@ -1,0 +1,96 @@
+"""From nothing to a personal feed: the order of things in ``neighborconnect up``."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+
+from neighborconnect.contracts.models import CHAMPION, REGISTERED_MODEL
+from neighborconnect.stack.catalogue import BEFORE_THE_FIRST_MODEL, SERVERS, child_environment
+from neighborconnect.stack.child import log_tail
+from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.platform import PROJECT
+from neighborconnect.stack.progress import start
+
+_TOWN = ("neighborconnect", "simulate", "--users", "300", "--days", "28", "--seed", "7")
+
+
+def bring_up(stack: Stack, *, console: Console) -> None:
+    """Start all that is not running, and make what is missing: schema, town, first model.
+
+    Raises:
+        StackError: when a step fails; names the step and its log.
+    """
+    start(stack, SERVERS, console=console)
+    _run(stack, "transactional_api.db.migrate", log="migrate")
+    if _has_champions(stack):
+        start(stack, (*BEFORE_THE_FIRST_MODEL, "bento"), console=console)
+        return
+    start(stack, BEFORE_THE_FIRST_MODEL, console=console)
+    if not _has_users(stack):
+        console.rule("A small town moves in")
+        _run(stack, *_TOWN)
+    console.rule("The pipelines run once, and the first model is trained")
+    _run(stack, "pipelines.bootstrap")
+    start(stack, ("bento",), console=console)
+
+
+def _run(stack: Stack, module: str, *arguments: str, log: str | None = None) -> None:
+    """Run a one-shot; its output goes to the terminal, or to ``logs/<log>.log``."""
+    output = (stack.logs / f"{log}.log").open("ab") if log else None
+    environment = child_environment(stack) | {"DAGSTER_HOME": str(PROJECT / "dagster_home")}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
+            cwd=PROJECT,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            check=False,
+        )
+    finally:
+        if output:
+            output.close()
+    if done.returncode:
+        told = f": {log_tail(stack.home, log, lines=3)}" if log else ", as told above"
+        raise StackError(f"`python -m {' '.join((module, *arguments))}` ended with code {done.returncode}{told}")
+
+
+def _has_users(stack: Stack) -> bool:
+    with psycopg.connect(stack.database_url("neighborconnect")) as connection:
+        return connection.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
+
+
+def _has_champions(stack: Stack) -> bool:
+    """Whether every family has a champion, asked of MLflow's tables since its server takes its time to start."""
+    query = sql.SQL("SELECT count(DISTINCT name) FROM registered_model_aliases WHERE alias = {} AND name = ANY({})")
+    names = list(REGISTERED_MODEL.values())
+    with psycopg.connect(stack.database_url("mlflow")) as connection:
+        try:
+            row = connection.execute(query.format(CHAMPION, names)).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return False
+    return row is not None and row[0] == len(names)
+
+
+def example_calls(stack: Stack) -> str:
+    """Return three ``curl`` lines that register somebody new, log them in and fetch their feed."""
+    url = f"{stack.settings['API_URL']}/api/v1"
+    name = f"neighbour{secrets.token_hex(3)}"
+    credentials = f'"email":"{name}@example.org","password":"a long pass phrase"'
+    person = f'{{{credentials},"username":"{name}","first_name":"Ada","last_name":"Okafor","interests":["gardening"]}}'
+    post = "curl -sS -H 'content-type: application/json'"
+    take_token = """python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])'"""
+    return "\n".join(
+        (
+            f"{post} {url}/users/register -d '{person}'",
+            f"TOKEN=$({post} {url}/users/login -d '{{{credentials}}}' | {take_token})",
+            f"""{post} -H "authorization: Bearer $TOKEN" {url}/recommendations/content -d '{{"limit":5}}'""",
+        )
+    )

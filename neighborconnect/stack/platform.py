@@ -1,0 +1,185 @@
+"""Our own processes, by command: the stack knows how they are started and asked, never their code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psycopg
+
+import neighborconnect
+from neighborconnect.contracts.health import health_path, read_health
+from neighborconnect.stack.errors import NotReadyError
+from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.ports import HOST
+from neighborconnect.stack.service import Service
+
+PROJECT = Path(neighborconnect.__file__).parents[1]
+_PROBE_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 90
+_START_SECONDS = 240.0
+
+
+def _answers(url: str) -> Callable[[], None]:
+    def check() -> None:
+        try:
+            answer = httpx.get(url, timeout=_PROBE_SECONDS)
+        except httpx.HTTPError as error:
+            raise NotReadyError(f"{type(error).__name__}: {error}") from None
+        if not answer.is_success:
+            raise NotReadyError(f"{url} answers {answer.status_code}")
+
+    return check
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _worker(name: str, *, title: str, command: tuple[str, ...], after: tuple[str, ...]) -> Service:
+    """Describe a process without a port, which tells its health in a file."""
+
+    def check() -> None:
+        health = read_health(name)
+        if health is None or not health.is_fresh:
+            raise NotReadyError("has not spoken yet")
+        if not health.ready:
+            raise NotReadyError(health.detail or "says that it is not ready")
+
+    return Service(
+        name=name,
+        title=title,
+        command=command,
+        after=after,
+        # What an earlier process said is not what this one says.
+        prepare=lambda: health_path(name).unlink(missing_ok=True),
+        check=check,
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
+
+
+def _mlflow(stack: Stack) -> Service:
+    port = stack.ports.mlflow
+    return Service(
+        name="mlflow",
+        title="MLflow",
+        url=f"http://{HOST}:{port}",
+        command=_python("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
+        environment={
+            "MLFLOW_BACKEND_STORE_URI": stack.database_url("mlflow"),
+            "MLFLOW_ARTIFACTS_DESTINATION": "s3://mlflow",
+            "MLFLOW_S3_ENDPOINT_URL": f"http://{HOST}:{stack.ports.s3}",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "AWS_ACCESS_KEY_ID": stack.secrets["s3_access"],
+            "AWS_SECRET_ACCESS_KEY": stack.secrets["s3_secret"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+        ports=(port,),
+        after=("postgres", "s3"),
+        check=_answers(f"http://{HOST}:{port}/health"),
+        working_folder=stack.home,
+        start_seconds=_START_SECONDS,
+    )
+
+
+def _dagster(stack: Stack) -> tuple[Service, Service]:
+    port = stack.ports.dagster
+    folder = PROJECT / "dagster_home"
+    workspace = ("-w", str(folder / "workspace.yaml"))
+    database = stack.database_url("dagster")
+
+    def heartbeat() -> None:
+        try:
+            with psycopg.connect(database, connect_timeout=3) as connection:
+                row = connection.execute("SELECT max(timestamp) FROM daemon_heartbeats").fetchone()
+        except psycopg.Error as error:
+            raise NotReadyError(str(error).strip()) from None
+        last = row[0].timestamp() if row and row[0] else 0.0
+        if time.time() - last > _HEARTBEAT_SECONDS:
+            raise NotReadyError("no heartbeat yet")
+
+    server = Service(
+        name="dagster-webserver",
+        title="Dagster",
+        url=f"http://{HOST}:{port}",
+        command=_python("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
+        environment={"DAGSTER_HOME": str(folder)},
+        ports=(port,),
+        after=("postgres",),
+        check=_answers(f"http://{HOST}:{port}/server_info"),
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
+    daemon = Service(
+        name="dagster-daemon",
+        title="Dagster's schedules and sensors",
+        command=_python("dagster._daemon", "run", *workspace),
+        environment={"DAGSTER_HOME": str(folder)},
+        # Both would create the same tables on an empty database, so one goes first.
+        after=("dagster-webserver",),
+        check=heartbeat,
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+        stop_seconds=15,
+    )
+    return server, daemon
+
+
+def platform(stack: Stack) -> tuple[Service, ...]:
+    """Describe the platform's own processes, in order of start."""
+    api = Service(
+        name="api",
+        title="Product API",
+        url=f"http://{HOST}:{stack.ports.api}",
+        command=_python("transactional_api"),
+        ports=(stack.ports.api,),
+        after=("postgres", "redis"),
+        check=_answers(f"http://{HOST}:{stack.ports.api}/readyz"),
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
+    bento = Service(
+        name="bento",
+        title="Recommendations (BentoML)",
+        url=f"http://{HOST}:{stack.ports.recommendation}",
+        command=_python("bentos.recommendation"),
+        ports=(stack.ports.recommendation,),
+        after=("postgres", "redis", "s3", "mlflow"),
+        check=_answers(f"http://{HOST}:{stack.ports.recommendation}/readyz"),
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
+    return (
+        api,
+        _worker(
+            "relay",
+            title="Change capture: outbox to Kafka",
+            command=_python("transactional_api.cdc"),
+            after=("postgres", "kafka"),
+        ),
+        _worker(
+            "ingest-lake",
+            title="Kafka to the lake",
+            command=_python("pipelines.ingest", "lake"),
+            after=("kafka", "s3"),
+        ),
+        _worker(
+            "ingest-warehouse",
+            title="Kafka to the warehouse",
+            command=_python("pipelines.ingest", "warehouse"),
+            after=("kafka", "postgres"),
+        ),
+        _worker(
+            "stream-features",
+            title="Kafka to online features",
+            command=_python("pipelines.stream"),
+            after=("kafka", "redis", "postgres"),
+        ),
+        _mlflow(stack),
+        bento,
+        *_dagster(stack),
+    )
