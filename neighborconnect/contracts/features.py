@@ -18,3 +18,5 @@ USER_VECTORS_PUSH = "user_vectors_push"
 # Feature services, one for each use by a model.
 RECOMMENDATION_TRAINING = "recommendation_training"
 RECOMMENDATION_SERVING = "recommendation_serving"
+CONNECTOR_TRAINING = "connector_recommendation_training"
+POST_TRAINING = "post_recommendation_training"
