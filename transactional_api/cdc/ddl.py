@@ -43,6 +43,7 @@ def create_statements() -> list[str]:
         )
         """,
         "COMMENT ON COLUMN cdc_outbox.rejected IS 'Why Kafka will never take this message; the relay skips it'",
+        "CREATE INDEX cdc_outbox_rejected ON cdc_outbox (id) WHERE rejected IS NOT NULL",
         # Unlogged: the relay writes it twice an idle spell. After a crash it is empty, which reads as asleep.
         (
             "CREATE UNLOGGED TABLE cdc_relay_state (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), "

@@ -9,6 +9,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.contracts.topics import ALL_TOPICS
+
 _INSERT = text("""
     INSERT INTO cdc_outbox (topic, key, payload)
     SELECT :topic, key, CAST(payload AS jsonb)
@@ -24,12 +26,17 @@ async def emit(session: AsyncSession, *, topic: str, key: str, payload: Mapping[
         topic: Kafka topic.
         key: Kafka key; events of one key stay in order.
         payload: the message without ``event_id``, which the relay adds. UUIDs and aware datetimes are allowed.
+
+    Raises:
+        ValueError: when the contract has no such topic; it would stop the relay.
     """
     await emit_many(session, topic=topic, events=[(key, payload)])
 
 
 async def emit_many(session: AsyncSession, *, topic: str, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Publish ``(key, payload)`` events in one statement; otherwise as ``emit``."""
+    if topic not in ALL_TOPICS:
+        raise ValueError(f"{topic!r} is not a topic of neighborconnect.contracts.topics")
     if not events:
         return
     await session.execute(

@@ -1,0 +1,47 @@
+"""``python -m transactional_api.cdc`` relays; ``… snapshot`` publishes the tables' present rows again."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from neighborconnect.contracts.tables import CAPTURED_TABLES
+from neighborconnect.settings import get_settings
+from neighborconnect.telemetry import configure_logging, get_logger
+from transactional_api.cdc.relay import Relay
+from transactional_api.cdc.snapshot import snapshot as publish_snapshot
+
+app = typer.Typer(help="Change capture: from the outbox to Kafka.")
+
+
+@app.callback(invoke_without_command=True)
+def relay(context: typer.Context) -> None:
+    """Relay the outbox to Kafka until SIGTERM."""
+    settings = get_settings()
+    configure_logging("relay", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
+    if context.invoked_subcommand is not None:
+        return
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Relay(settings, stop=stop).run()
+
+
+@app.command()
+def snapshot(
+    table: Annotated[list[str] | None, typer.Option(help="A captured table; all of them if none is named.")] = None,
+) -> None:
+    """Write every present row to the outbox as an ``r`` event, to rebuild Kafka from PostgreSQL."""
+    known = {captured.name: captured for captured in CAPTURED_TABLES}
+    if unknown := sorted(set(table or ()) - known.keys()):
+        raise typer.BadParameter(f"{', '.join(unknown)} is not captured; captured are {', '.join(known)}")
+    for name in table or known:
+        rows = publish_snapshot(get_settings().database_url, known[name])
+        get_logger(__name__).info("snapshot.written", table=name, rows=rows)
+
+
+if __name__ == "__main__":
+    app()
