@@ -26,7 +26,7 @@ def postgres_options(url: str) -> dict[str, Any]:
     parts = conninfo_to_dict(url)
     return {
         "host": parts.get("host", "127.0.0.1"),
-        "port": int(parts.get("port", 5432)),
+        "port": int(parts.get("port") or 5432),
         "database": parts["dbname"],
         "user": parts["user"],
         "password": parts.get("password", ""),

@@ -38,4 +38,4 @@ def apply(store: FeatureStore) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_APPLY_LOCK,))
         store.apply([*ENTITIES, *VIEWS.values(), *SERVICES.values()])
-        store.refresh_registry()
+        store.refresh_registry()  # type: ignore[no-untyped-call]

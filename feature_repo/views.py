@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from feature_repo.entities import ENTITY_BY_KEY
 from feature_repo.feast_import import Array, FeatureView, Field, Float32, Int64, PostgreSQLSource, PushSource, String
@@ -13,7 +14,8 @@ from neighborconnect.contracts import features as names
 OWNER = "features@neighborconnect.example"
 FRESHNESS_TAG = "freshness_target_seconds"
 
-_FEAST_TYPE = {
+# Feast's two families of types share no base.
+_FEAST_TYPE: dict[FeatureType, Any] = {
     FeatureType.INT64: Int64,
     FeatureType.FLOAT32: Float32,
     FeatureType.FLOAT32_LIST: Array(Float32),
