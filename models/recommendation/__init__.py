@@ -1,0 +1,1 @@
+"""Which connectors and posts a neighbour would like: training, evaluation and the predictor that is served."""
