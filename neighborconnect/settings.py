@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     recommendation_url: str = "http://127.0.0.1:5001"
     recommendation_deadline_ms: int = Field(default=150, ge=1)
 
+    # Browsers of these origins may call the API (a JSON list); none unless named.
+    cors_allow_origins: list[str] = []
+
     # Tokens.
     jwt_secret: SecretStr
     access_token_minutes: int = Field(default=15, ge=1)

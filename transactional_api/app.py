@@ -4,46 +4,82 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from redis.asyncio import Redis
 
 from neighborconnect.settings import Settings
-from transactional_api import errors, health
+from transactional_api import description, errors, health
 from transactional_api.connectors.routes import router as connectors
 from transactional_api.db.session import create_engine
+from transactional_api.housekeeping import keep_house
+from transactional_api.inference import InferenceClient
+from transactional_api.interactions.routes import router as interactions
 from transactional_api.middleware import RequestContext
 from transactional_api.posts.routes import router as posts
+from transactional_api.recommendations.ranking import Recommender
+from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.users import passwords
 from transactional_api.users.routes import router as users
 from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
+ROUTERS = (users, connectors, posts, interactions, recommendations)
 REDIS_CONNECTIONS = 32
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
+_EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
+
+
+@asynccontextmanager
+async def _connections(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url)
+        stack.push_async_callback(engine.dispose)
+        redis = Redis.from_url(
+            settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
+        )
+        stack.push_async_callback(redis.aclose)
+        inference = InferenceClient(settings)
+        stack.push_async_callback(inference.aclose)
+        app.state.engine, app.state.redis = engine, redis
+        app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
+        app.state.recommender = Recommender(inference, redis)
+        housekeeping = asyncio.create_task(keep_house(engine))
+        try:
+            yield
+        finally:
+            housekeeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await housekeeping
+
+
+def assemble() -> FastAPI:
+    """Put the routes together, with their errors and their description, over no stores."""
+    app = FastAPI(**description.METADATA, lifespan=_connections)
+    errors.install(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix=API_PREFIX)
+    description.install(app)
+    return app
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the API over the stores that ``settings`` name; its lifespan opens and closes the connections."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine = create_engine(settings.database_url)
-        redis = Redis.from_url(
-            settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
-        )
-        app.state.settings, app.state.engine, app.state.redis = settings, engine, redis
-        app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
-        try:
-            yield
-        finally:
-            await redis.aclose()
-            await engine.dispose()
-
-    app = FastAPI(title="NeighborConnect API", lifespan=lifespan)
-    errors.install(app)
-    app.include_router(health.router)
-    for router in (users, connectors, posts):
-        app.include_router(router, prefix=API_PREFIX)
+    app = assemble()
+    app.state.settings = settings
     app.add_middleware(RequestContext)
+    if settings.cors_allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allow_origins,
+            allow_methods=_METHODS,
+            allow_headers=_HEADERS,
+            expose_headers=_EXPOSED,
+            max_age=600,
+        )
     return app

@@ -1,0 +1,77 @@
+"""The API's own description: what FastAPI writes, our problems, and an example on every body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from transactional_api.errors import ProblemBody
+
+METADATA: dict[str, Any] = {
+    "title": "NeighborConnect API",
+    "version": "1",
+    "summary": "Neighbours, the connectors they meet in, what they post, and a personal feed of it.",
+    "description": "Errors are RFC 9457 problems with a stable `code`. Lists page with `next_cursor`. "
+    "Writes take an `Idempotency-Key`. Times are UTC.",
+    "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "openapi_tags": [
+        {"name": "users", "description": "Accounts, sessions, profiles and search."},
+        {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
+        {"name": "posts", "description": "Posts, their likes and comments."},
+        {"name": "interactions", "description": "What people do with what they are shown."},
+        {"name": "recommendations", "description": "Personal feeds."},
+        {"name": "platform", "description": "Health of this process."},
+    ],
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` describe itself with examples."""
+
+    def describe_once() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app)
+        return app.openapi_schema
+
+    app.openapi = describe_once  # type: ignore[method-assign]
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document: FastAPI's, our problem schema, and an example on every JSON body."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+        license_info=app.license_info,
+    )
+    schemas = document["components"]["schemas"]
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {})
+    schemas["Problem"] = problem
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which no answer has.
+        schemas.pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for body in bodies:
+                if (media := body.get("content", {}).get("application/json")) and "schema" in media:
+                    media["example"] = example(media["schema"], schemas=schemas)
+    return document
+
+
+def example(schema: dict[str, Any], *, schemas: dict[str, Any]) -> Any:
+    """Build an example of ``schema`` out of the examples of its fields."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return example(schemas[schema["$ref"].rpartition("/")[2]], schemas=schemas)
+    if "properties" in schema:
+        return {name: example(field, schemas=schemas) for name, field in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [example(schema["items"], schemas=schemas)]
+    raise ValueError(f"{schema} has no example; give its field one")

@@ -1,0 +1,206 @@
+"""Media documents (stories, reels): one small interface over MongoDB or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from pymongo import DESCENDING, AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from sqlalchemy import ColumnElement, CursorResult, cast, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from neighborconnect.settings import Settings
+from transactional_api.db.tables import MediaDocument
+
+MONGO_DATABASE = "neighborconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document with its id; times are aware and in UTC, to the millisecond."""
+
+    id: UUID
+    document: dict[str, Any]
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class DocumentStore(Protocol):
+    """Collections of JSON documents. What has expired is gone for every reader."""
+
+    async def insert(
+        self, collection: str, *, document: Mapping[str, Any], expires_at: datetime | None = None
+    ) -> StoredDocument:
+        """Keep a document of JSON values."""
+        ...
+
+    async def get(self, collection: str, *, document_id: UUID) -> StoredDocument | None:
+        """Return a document, or None."""
+        ...
+
+    async def find(
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+    ) -> list[StoredDocument]:
+        """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
+        ...
+
+    async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
+        """Set top-level fields; tells whether the document was there."""
+        ...
+
+    async def delete(self, collection: str, *, document_id: UUID) -> bool:
+        """Remove a document; tells whether it was there."""
+        ...
+
+
+def _now() -> datetime:
+    # MongoDB keeps milliseconds; both stores promise the same.
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class PostgresDocuments:
+    """Documents in the ``media_documents`` table."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def insert(
+        self, collection: str, *, document: Mapping[str, Any], expires_at: datetime | None = None
+    ) -> StoredDocument:
+        """Keep a document of JSON values."""
+        stored = StoredDocument(uuid4(), dict(document), _now(), expires_at)
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                insert(MediaDocument).values(
+                    id=stored.id,
+                    collection=collection,
+                    document=stored.document,
+                    created_at=stored.created_at,
+                    expires_at=expires_at,
+                )
+            )
+        return stored
+
+    async def get(self, collection: str, *, document_id: UUID) -> StoredDocument | None:
+        """Return a document, or None."""
+        found = await self._select(collection, MediaDocument.id == document_id, limit=1)
+        return found[0] if found else None
+
+    async def find(
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+    ) -> list[StoredDocument]:
+        """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
+        return await self._select(collection, MediaDocument.document.contains(dict(matching)), limit=limit)
+
+    async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
+        """Set top-level fields; tells whether the document was there."""
+        statement = (
+            update(MediaDocument)
+            .where(*self._there(collection), MediaDocument.id == document_id)
+            .values(document=MediaDocument.document.concat(cast(dict(fields), JSONB)))
+        )
+        return await self._execute(statement)
+
+    async def delete(self, collection: str, *, document_id: UUID) -> bool:
+        """Remove a document; tells whether it was there."""
+        return await self._execute(
+            delete(MediaDocument).where(*self._there(collection), MediaDocument.id == document_id)
+        )
+
+    async def _execute(self, statement: Any) -> bool:
+        async with self._engine.begin() as connection:
+            result: CursorResult[Any] = await connection.execute(statement)
+            return result.rowcount > 0
+
+    async def _select(self, collection: str, *narrow: ColumnElement[bool], limit: int) -> list[StoredDocument]:
+        columns = (MediaDocument.id, MediaDocument.document, MediaDocument.created_at, MediaDocument.expires_at)
+        statement = (
+            select(*columns)
+            .where(*self._there(collection), *narrow)
+            .order_by(MediaDocument.created_at.desc(), MediaDocument.id.desc())
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            return [StoredDocument(*row) for row in await connection.execute(statement)]
+
+    @staticmethod
+    def _there(collection: str) -> tuple[ColumnElement[bool], ...]:
+        unexpired = or_(MediaDocument.expires_at.is_(None), MediaDocument.expires_at > func.now())
+        return MediaDocument.collection == collection, unexpired
+
+
+class MongoDocuments:
+    """Documents in MongoDB, one collection each; a TTL index removes what has expired."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._database = database
+
+    async def insert(
+        self, collection: str, *, document: Mapping[str, Any], expires_at: datetime | None = None
+    ) -> StoredDocument:
+        """Keep a document of JSON values."""
+        stored = StoredDocument(uuid4(), dict(document), _now(), expires_at)
+        await self._database[collection].create_index("expires_at", expireAfterSeconds=0)
+        await self._database[collection].insert_one(
+            {
+                "_id": str(stored.id),
+                "document": stored.document,
+                "created_at": stored.created_at,
+                "expires_at": expires_at,
+            }
+        )
+        return stored
+
+    async def get(self, collection: str, *, document_id: UUID) -> StoredDocument | None:
+        """Return a document, or None."""
+        found = await self._select(collection, {"_id": str(document_id)}, limit=1)
+        return found[0] if found else None
+
+    async def find(
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+    ) -> list[StoredDocument]:
+        """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
+        return await self._select(
+            collection, {f"document.{name}": value for name, value in matching.items()}, limit=limit
+        )
+
+    async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
+        """Set top-level fields; tells whether the document was there."""
+        changed = await self._database[collection].update_one(
+            {"_id": str(document_id), **self._unexpired()},
+            {"$set": {f"document.{name}": value for name, value in fields.items()}},
+        )
+        return changed.matched_count > 0
+
+    async def delete(self, collection: str, *, document_id: UUID) -> bool:
+        """Remove a document; tells whether it was there."""
+        deleted = await self._database[collection].delete_one({"_id": str(document_id), **self._unexpired()})
+        return deleted.deleted_count > 0
+
+    async def _select(self, collection: str, narrow: dict[str, Any], *, limit: int) -> list[StoredDocument]:
+        found = self._database[collection].find({**narrow, **self._unexpired()})
+        rows = await found.sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list()
+        return [StoredDocument(UUID(row["_id"]), row["document"], row["created_at"], row["expires_at"]) for row in rows]
+
+    @staticmethod
+    def _unexpired() -> dict[str, Any]:
+        return {"$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}]}
+
+
+def mongo_database(url: str) -> AsyncDatabase[dict[str, Any]]:
+    """Return the media database of a MongoDB; its times are aware and in UTC."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url, tz_aware=True, serverSelectionTimeoutMS=5_000)
+    return client[MONGO_DATABASE]
+
+
+def document_store(settings: Settings, *, engine: AsyncEngine) -> DocumentStore:
+    """Return MongoDB's store where the settings name one, else PostgreSQL's."""
+    if settings.mongo_url is not None:
+        return MongoDocuments(mongo_database(settings.mongo_url))
+    return PostgresDocuments(engine)
