@@ -91,6 +91,8 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
     folder = PROJECT / "dagster_home"
     workspace = ("-w", str(folder / "workspace.yaml"))
     database = stack.database_url("dagster")
+    # The folder of the configuration is part of the checkout: what Dagster writes goes elsewhere.
+    environment = {"DAGSTER_HOME": str(folder), "DAGSTER_DATA_DIR": str(stack.home / "dagster")}
 
     def heartbeat() -> None:
         try:
@@ -107,7 +109,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         title="Dagster",
         url=f"http://{HOST}:{port}",
         command=_python("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
-        environment={"DAGSTER_HOME": str(folder)},
+        environment=environment,
         ports=(port,),
         after=("postgres",),
         check=_answers(f"http://{HOST}:{port}/server_info"),
@@ -118,7 +120,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         name="dagster-daemon",
         title="Dagster's schedules and sensors",
         command=_python("dagster._daemon", "run", *workspace),
-        environment={"DAGSTER_HOME": str(folder)},
+        environment=environment,
         # Both would create the same tables on an empty database, so one goes first.
         after=("dagster-webserver",),
         check=heartbeat,
