@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +15,24 @@ from neighborconnect.settings import Settings, get_settings
 from neighborconnect.stack.catalogue import SERVERS, child_environment
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.layout import Stack, open_stack
+from neighborconnect.stack.ports import HOST, Ports
 
 TEST_HOME = "NEIGHBORCONNECT_TEST_HOME"
 TEST_PORT_OFFSET = "NEIGHBORCONNECT_TEST_PORT_OFFSET"
+
+
+def free_offset(*, start: int) -> int:
+    """Return the first offset from ``start`` in steps of 100 at which no server listens, so that sessions can meet."""
+    for offset in range(start, 9_000, 100):
+        with socket.socket() as postgres, socket.socket() as kafka:
+            try:
+                postgres.bind((HOST, Ports(offset).postgres))
+                kafka.bind((HOST, Ports(offset).kafka))
+            except OSError:
+                continue
+            return offset
+    message = "every port offset is taken"
+    raise RuntimeError(message)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +47,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         # pytest makes its folders for the owner alone, and PostgreSQL steps down from root.
         for folder in (home, *home.parents[:2]):
             folder.chmod(0o711)
-    stack = open_stack(folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or 900))
+    stack = open_stack(folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or free_offset(start=900)))
     os.environ.update(child_environment(stack))
     get_settings.cache_clear()
     try:
@@ -47,8 +62,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def settings(servers: Stack) -> Settings:
     """The settings of the session's servers, with the product's schema migrated to the newest."""
-    if importlib.util.find_spec("transactional_api.db.migrate"):
-        subprocess.run([sys.executable, "-m", "transactional_api.db.migrate"], check=True)
+    subprocess.run([sys.executable, "-m", "transactional_api.db.migrate"], check=True)
     return get_settings()
 
 

@@ -86,7 +86,7 @@ def example_calls(stack: Stack) -> str:
     credentials = f'"email":"{name}@example.org","password":"a long pass phrase"'
     person = f'{{{credentials},"username":"{name}","first_name":"Ada","last_name":"Okafor","interests":["gardening"]}}'
     post = "curl -sS -H 'content-type: application/json'"
-    take_token = """python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])'"""
+    take_token = """python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])'"""  # noqa: S105 - a program
     return "\n".join(
         (
             f"{post} {url}/users/register -d '{person}'",

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ KAFKA_VERSION = "4.4.0"
 _ARTIFACTS = (("org.apache.kafka", "kafka_2.13", KAFKA_VERSION), ("org.slf4j", "slf4j-simple", "1.7.36"))
 _MANIFEST = "manifest.json"
 _RESOLVE_SECONDS = 600
+_DOWNLOAD_SECONDS = 60
 
 
 class JarsUnavailableError(StackError):
@@ -80,10 +80,18 @@ def _resolve_with_maven(folder: Path) -> None:
 
 
 def _resolve_with_jgo(folder: Path) -> None:
-    coordinates = "+".join(":".join(artifact) for artifact in _ARTIFACTS)
-    _run([sys.executable, "-m", "jgo", "build", "--cache-dir", str(folder / "jgo"), coordinates], folder=folder)
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only where Maven is not installed
+    from jgo.parse import Coordinate  # noqa: PLC0415
+
+    context = MavenContext(resolver=PythonResolver(), repo_cache=folder / "repository", timeout=_DOWNLOAD_SECONDS)
+    wanted = [
+        context.create_dependency(Coordinate(groupId=group, artifactId=name, version=version, scope="compile"))
+        for group, name, version in _ARTIFACTS
+    ]
+    inputs, transitive = context.resolver.resolve(wanted)
     (folder / "jars").mkdir()
-    for jar in (folder / "jgo").rglob("*.jar"):
+    for dependency in (*inputs, *(found for found in transitive if found.scope in {"compile", "runtime"})):
+        jar = dependency.artifact.resolve()
         shutil.copyfile(jar, folder / "jars" / jar.name)
 
 
@@ -105,7 +113,7 @@ def resolve_jars() -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             try:
                 resolve(Path(scratch))
-            except (StackError, OSError, subprocess.TimeoutExpired) as error:
+            except Exception as error:  # noqa: BLE001 - a resolver may fail in any way; the next one is tried
                 reasons.append(f"{name}: {error}")
                 continue
             jars = Path(scratch) / "jars"

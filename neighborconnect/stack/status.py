@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 import psutil
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -83,21 +84,21 @@ def read_status(stack: Stack) -> list[Status]:
     return [_status(record) for record in records]
 
 
-def status_table(lines: list[Status]) -> Table:
-    """Lay the status out for a terminal."""
+def status_table(lines: list[Status]) -> RenderableType:
+    """Lay the status out for a terminal; what a person must know stands loudly below the table."""
     table = Table(title="NeighborConnect", title_justify="left")
-    for heading in ("name", "what", "URL", "state"):
+    for heading in ("name", "what"):
         table.add_column(heading, overflow="fold")
-    table.add_column("memory", justify="right")
+    table.add_column("URL", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    table.add_column("memory", justify="right", no_wrap=True)
     for line in lines:
         state = Text(line.state, style=_COLOURS.get(line.state, "yellow"))
         if line.detail and line.state != "ready":
             state.append(f"\n{line.detail}", style="default")
-        what = Text(line.title)
-        if line.note:
-            what.append(f"\n{line.note}", style="bold yellow")
-        table.add_row(line.name, what, line.url, state, f"{line.memory / 2**20:.0f} MiB" if line.memory else "")
-    total = sum(line.memory for line in lines)
+        memory = f"{line.memory / 2**20:.0f} MiB" if line.memory else ""
+        table.add_row(line.name, line.title, line.url, state, memory)
     table.add_section()
-    table.add_row("", "", "", "", f"{total / 2**20:.0f} MiB")
-    return table
+    table.add_row("", "", "", "", f"{sum(line.memory for line in lines) / 2**20:.0f} MiB")
+    notes = (Text(f"! {line.title}: {line.note}", style="bold yellow") for line in lines if line.note)
+    return Group(table, *notes)
