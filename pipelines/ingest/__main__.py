@@ -1,0 +1,87 @@
+"""``python -m pipelines.ingest lake|warehouse`` feeds one sink until SIGTERM; ``… rebuild`` makes it anew."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from neighborconnect.settings import Settings, get_settings
+from neighborconnect.telemetry import configure_logging, get_logger
+from pipelines.ingest import rebuild as rebuilding
+from pipelines.ingest.lake_sink import LakeSink
+from pipelines.ingest.sinks import Sink
+from pipelines.ingest.warehouse_sink import WarehouseSink
+from pipelines.ingest.worker import FlushRule, Worker
+
+app = typer.Typer(help="Kafka to the lake and to the warehouse.")
+# A commit to an object store costs more than one to PostgreSQL, and a table of few large files reads faster.
+LAKE_RULE = FlushRule(rows=50_000, seconds=1.0)
+WAREHOUSE_RULE = FlushRule(rows=20_000, seconds=0.3)
+
+
+class SinkName(StrEnum):
+    """The sinks there are."""
+
+    LAKE = "lake"
+    WAREHOUSE = "warehouse"
+
+
+def make_sink(name: SinkName, settings: Settings) -> tuple[Sink, FlushRule]:
+    """Return a sink, not yet open, and when it is flushed."""
+    if name is SinkName.LAKE:
+        return LakeSink(settings), LAKE_RULE
+    return WarehouseSink(settings), WAREHOUSE_RULE
+
+
+def run(name: SinkName) -> None:
+    """Feed one sink until SIGTERM."""
+    settings = get_settings()
+    _configure_logging(settings, name)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    sink, rule = make_sink(name, settings)
+    Worker(sink, bootstrap_servers=settings.kafka_bootstrap_servers, rule=rule, stop=stop).run()
+
+
+@app.command()
+def lake() -> None:
+    """Feed the lake's event tables."""
+    run(SinkName.LAKE)
+
+
+@app.command()
+def warehouse() -> None:
+    """Feed the warehouse's raw tables."""
+    run(SinkName.WAREHOUSE)
+
+
+@app.command()
+def rebuild(
+    sink: SinkName,
+    accept_loss: Annotated[bool, typer.Option(help="Go on although Kafka has dropped its oldest records.")] = False,
+) -> None:
+    """Empty a sink and forget its offsets, so that its worker fills it again from Kafka; stop the worker first."""
+    settings = get_settings()
+    _configure_logging(settings, sink)
+    if sink is SinkName.LAKE:
+        rebuilding.empty_lake(settings, accept_loss=accept_loss)
+    else:
+        rebuilding.empty_warehouse(settings, accept_loss=accept_loss)
+    get_logger(__name__).info("ingest.emptied", sink=sink.value)
+
+
+def _configure_logging(settings: Settings, name: SinkName) -> None:
+    configure_logging(
+        f"ingest-{name.value}",
+        level=settings.neighborconnect_log_level,
+        log_format=settings.neighborconnect_log_format,
+    )
+
+
+if __name__ == "__main__":
+    app()

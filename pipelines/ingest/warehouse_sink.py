@@ -1,0 +1,170 @@
+"""Kafka to ``raw`` tables of the warehouse, rows and offsets in one transaction.
+
+A captured table becomes a mirror of its present state: one row an id, guarded by the event id, and a deleted row
+keeps its id and ``_deleted``. Behaviour and prediction events are only inserted. The offset rows are locked before
+they are compared, so a writer that was believed dead finds its records already there.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import polars as pl
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from neighborconnect.contracts.topics import Stream
+from neighborconnect.settings import Settings
+from pipelines.ingest.sinks import Place
+from pipelines.ingest.warehouse_tables import create_tables
+
+_BULK_METADATA: Final = ("_event_id", "_op", "_committed_at")
+
+
+class WarehouseSink:
+    """Writes ``raw.<table>``."""
+
+    name = "warehouse"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def open(self) -> None:
+        """Connect and make the tables that are missing.
+
+        Raises:
+            psycopg.OperationalError: when the warehouse cannot be reached.
+        """
+        self.close()
+        self._connection = psycopg.connect(
+            self._settings.warehouse_url,
+            autocommit=True,
+            application_name="ingest-warehouse",
+            connect_timeout=5,
+            keepalives_idle=5,
+            tcp_user_timeout=30_000,
+        )
+        # What a crash of the server forgets, rows and offsets alike, is read from Kafka again.
+        self._connection.execute("SET synchronous_commit = off")
+        create_tables(self._connection)
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def offsets(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Return the stored next offsets."""
+        wanted = set(places)
+        rows = self._open.execute(
+            "SELECT topic, partition, next_offset FROM ingest.kafka_offsets WHERE sink = %s", [self.name]
+        )
+        stored = {Place(topic, partition): int(offset) for topic, partition, offset in rows}
+        return {place: offset for place, offset in stored.items() if place in wanted}
+
+    def rewind(self, place: Place, offset: int) -> None:
+        """Store ``offset`` as the next one of ``place``."""
+        self._open.execute(
+            "UPDATE ingest.kafka_offsets SET next_offset = %s WHERE sink = %s AND topic = %s AND partition = %s",
+            [offset, self.name, place.topic, place.partition],
+        )
+
+    def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
+        """Commit rows and offsets; rows that PostgreSQL refuses are found by halving the batch."""
+        try:
+            self._write(stream, frame, next_offsets)
+        except psycopg.DataError:
+            return self._refused(stream, frame.with_row_index("_row"))
+        return []
+
+    def _write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> None:
+        connection = self._open
+        with connection.transaction():
+            stored = self._lock_offsets(stream, next_offsets)
+            floor = pl.col("_partition").replace_strict(stored, default=0, return_dtype=pl.Int64)
+            self._load(stream, frame.filter(pl.col("_offset") >= floor))
+            connection.cursor().executemany(
+                "UPDATE ingest.kafka_offsets SET next_offset = greatest(next_offset, %s) "
+                "WHERE sink = %s AND topic = %s AND partition = %s",
+                [(offset, self.name, stream.topic, partition) for partition, offset in next_offsets.items()],
+            )
+
+    def _lock_offsets(self, stream: Stream, partitions: Iterable[int]) -> dict[int, int]:
+        numbers = sorted(partitions)
+        self._open.execute(
+            "INSERT INTO ingest.kafka_offsets (sink, topic, partition, next_offset) "
+            "SELECT %s, %s, unnest(%s::integer[]), 0 ON CONFLICT DO NOTHING",
+            [self.name, stream.topic, numbers],
+        )
+        rows = self._open.execute(
+            "SELECT partition, next_offset FROM ingest.kafka_offsets WHERE sink = %s AND topic = %s "
+            "AND partition = ANY(%s) ORDER BY partition FOR UPDATE",
+            [self.name, stream.topic, numbers],
+        )
+        return {int(partition): int(offset) for partition, offset in rows}
+
+    def _load(self, stream: Stream, frame: pl.DataFrame) -> None:
+        if frame.is_empty():
+            return
+        rows = _latest_state(frame) if stream.is_change_stream else frame
+        columns = [*(column.name for column in stream.columns), *_BULK_METADATA]
+        staged = sql.Identifier(f"staged_{stream.table}")
+        buffer = io.BytesIO()
+        rows.select(columns).write_csv(buffer, include_header=False, quote_style="non_numeric")
+        cursor = self._open.cursor()
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        cursor.execute(
+            sql.SQL(
+                "CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
+            ).format(staged, names, sql.Identifier("raw", stream.table))
+        )
+        with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(staged, names)) as copy:
+            copy.write(buffer.getbuffer())
+        cursor.execute(_merge(stream, columns, staged))
+
+    def _refused(self, stream: Stream, rows: pl.DataFrame) -> list[tuple[int, str]]:
+        """Find the rows that cannot be loaded, by loading halves and rolling back."""
+        try:
+            with self._open.transaction(force_rollback=True):
+                self._load(stream, rows.drop("_row"))
+        except psycopg.DataError as error:
+            if rows.height > 1:
+                half = rows.height // 2
+                return self._refused(stream, rows[:half]) + self._refused(stream, rows[half:])
+            return [(int(rows["_row"][0]), f"{type(error).__name__}: {error.diag.message_primary or error}")]
+        return []
+
+    @property
+    def _open(self) -> psycopg.Connection[TupleRow]:
+        if self._connection is None:
+            raise psycopg.InterfaceError("The warehouse sink is not open")
+        return self._connection
+
+
+def _latest_state(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep the newest event of each id; a delete keeps nothing but the id."""
+    newest = frame.sort("_event_id").unique("id", keep="last", maintain_order=True)
+    kept = {"id", *_BULK_METADATA}
+    return newest.with_columns(
+        pl.when(pl.col("_op") != "d").then(pl.col(name)).alias(name) for name in newest.columns if name not in kept
+    )
+
+
+def _merge(stream: Stream, columns: list[str], staged: sql.Identifier) -> sql.Composed:
+    target, names = sql.Identifier("raw", stream.table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    if not stream.is_change_stream:
+        return sql.SQL("INSERT INTO {} ({names}) SELECT {names} FROM {} ON CONFLICT (_event_id) DO NOTHING").format(
+            target, staged, names=names
+        )
+    updates = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in [*columns, "_deleted"] if name != "id"
+    )
+    return sql.SQL(
+        "INSERT INTO {} AS mirror ({names}, _deleted) SELECT {names}, _op = 'd' FROM {} "
+        "ON CONFLICT (id) DO UPDATE SET {} WHERE mirror._event_id < excluded._event_id"
+    ).format(target, staged, updates, names=names)

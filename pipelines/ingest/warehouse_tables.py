@@ -1,0 +1,69 @@
+"""The warehouse's ``raw`` and ``ingest`` schemas, made from the contract."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from neighborconnect.contracts.tables import Column
+from neighborconnect.contracts.topics import STREAMS, Stream
+
+_TABLES_LOCK: Final = 7_235_003
+
+
+def create_tables(connection: psycopg.Connection[TupleRow]) -> None:
+    """Make every ``raw`` table and ``ingest.kafka_offsets`` where they are missing, and add new columns."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_TABLES_LOCK])
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS ingest")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS ingest.kafka_offsets (sink text, topic text, partition integer, "
+            "next_offset bigint NOT NULL, PRIMARY KEY (sink, topic, partition))"
+        )
+        for stream in STREAMS:
+            connection.execute(_create(stream))
+            _add_new_columns(connection, stream)
+
+
+def drop_rows(connection: psycopg.Connection[TupleRow], *, sink: str) -> None:
+    """Empty every ``raw`` table and forget the offsets of ``sink``, so that it reads Kafka from the beginning."""
+    with connection.transaction():
+        tables = sql.SQL(", ").join(sql.Identifier("raw", stream.table) for stream in STREAMS)
+        connection.execute(sql.SQL("TRUNCATE {}").format(tables))
+        connection.execute("DELETE FROM ingest.kafka_offsets WHERE sink = %s", [sink])
+
+
+def _create(stream: Stream) -> sql.Composed:
+    # Views of dbt stand on these tables: they are emptied, never dropped.
+    metadata = (
+        "_event_id bigint NOT NULL, _op text NOT NULL, _committed_at timestamptz NOT NULL, "
+        "_deleted boolean NOT NULL, PRIMARY KEY (id)"
+        if stream.is_change_stream
+        else "_event_id bigint PRIMARY KEY, _op text NOT NULL, _committed_at timestamptz NOT NULL"
+    )
+    return sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}, {})").format(
+        sql.Identifier("raw", stream.table), sql.SQL(", ").join(map(_definition, stream.columns)), sql.SQL(metadata)
+    )
+
+
+def _add_new_columns(connection: psycopg.Connection[TupleRow], stream: Stream) -> None:
+    present = connection.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'raw' AND table_name = %s",
+        [stream.table],
+    )
+    there = {row[0] for row in present}
+    # Only where one is missing: the lock that this takes waits for every query on the table.
+    for column in stream.columns:
+        if column.name not in there:
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(sql.Identifier("raw", stream.table), _definition(column))
+            )
+
+
+def _definition(column: Column) -> sql.Composed:
+    return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type.value))

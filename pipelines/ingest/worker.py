@@ -1,0 +1,164 @@
+"""Feeds one sink from Kafka: reads, decodes, and flushes rows and offsets together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+import psycopg
+from deltalake.exceptions import DeltaError
+from kafka import KafkaConsumer
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import KafkaError
+
+from neighborconnect.contracts.health import report_health
+from neighborconnect.contracts.topics import STREAM_BY_TOPIC, STREAMS, Stream
+from neighborconnect.telemetry import get_logger
+from pipelines.ingest.dead_letters import DeadLetterWriter
+from pipelines.ingest.decode import KafkaRecord, Unfit, decode
+from pipelines.ingest.positions import Positions
+from pipelines.ingest.sinks import Place, Sink
+
+HEALTH_SECONDS: Final = 1.0
+_BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_POLL_MILLISECONDS: Final = 100
+_POLL_RECORDS: Final = 5_000
+_FETCH_BYTES: Final = 4 * 1024 * 1024
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRule:
+    """When what was read is written: after so many rows, or so many seconds after the first of them."""
+
+    rows: int
+    seconds: float
+
+
+class _Batch:
+    """Decoded rows, unfit records and next offsets that are not committed yet."""
+
+    def __init__(self) -> None:
+        self.frames: defaultdict[Stream, list[tuple[pl.DataFrame, Sequence[KafkaRecord]]]] = defaultdict(list)
+        self.next_offsets: defaultdict[Stream, dict[int, int]] = defaultdict(dict)
+        self.unfit: list[Unfit] = []
+        self.records = 0
+        self.since = time.monotonic()
+
+    def add(self, place: Place, records: Sequence[KafkaRecord]) -> None:
+        if not self.records:
+            self.since = time.monotonic()
+        stream = STREAM_BY_TOPIC[place.topic]
+        frame, unfit = decode(stream, records)
+        self.frames[stream].append((frame, records))
+        self.next_offsets[stream][place.partition] = records[-1].offset + 1
+        self.unfit += unfit
+        self.records += len(records)
+
+    def is_due(self, rule: FlushRule) -> bool:
+        return self.records >= rule.rows or (self.records > 0 and time.monotonic() - self.since >= rule.seconds)
+
+
+class Worker:
+    """One member of a sink's consumer group."""
+
+    def __init__(self, sink: Sink, *, bootstrap_servers: str, rule: FlushRule, stop: threading.Event) -> None:
+        self._sink = sink
+        self._bootstrap_servers = bootstrap_servers
+        self._rule = rule
+        self._stop = stop
+        self._letters = DeadLetterWriter(bootstrap_servers, sink=sink.name)
+        self._health_name = f"ingest-{sink.name}"
+        self._handled = 0
+        self._reported_at = 0.0
+
+    def run(self) -> None:
+        """Feed the sink until told to stop, through every failure of Kafka and of the sink's store."""
+        failures = 0
+        while not self._stop.is_set():
+            handled = self._handled
+            try:
+                self._feed()
+            except (KafkaError, psycopg.Error, DeltaError, OSError) as error:
+                failures = 0 if self._handled > handled else failures + 1
+                detail = f"{type(error).__name__}: {error}".strip()
+                log.warning("ingest.interrupted", error=detail, failures=failures)
+                report_health(self._health_name, ready=False, handled=self._handled, detail=detail)
+                self._stop.wait(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            finally:
+                self._letters.close()
+                self._sink.close()
+
+    def _feed(self) -> None:
+        self._sink.open()
+        consumer = self._consumer()
+        try:
+            positions = Positions(consumer, self._sink)
+            consumer.subscribe([stream.topic for stream in STREAMS], listener=positions)
+            batch, generation = _Batch(), positions.generation
+            while not self._stop.is_set():
+                polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
+                if positions.generation != generation:
+                    batch, generation = _Batch(), positions.generation
+                self._read(polled, positions, batch)
+                if batch.is_due(self._rule):
+                    self._flush(batch)
+                    batch = _Batch()
+                self._report(positions, batch)
+            self._flush(batch)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _consumer(self) -> Any:
+        return KafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers.split(","),
+            client_id=self._health_name,
+            group_id=self._health_name,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=[RangePartitionAssignor],
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            max_poll_records=_POLL_RECORDS,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            reconnect_backoff_max_ms=1_000,
+            bootstrap_timeout_ms=5_000,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+
+    def _read(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> None:
+        for partition, fetched in polled.items():
+            place = Place(*partition)
+            records = [
+                KafkaRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetched
+            ]
+            positions.read(place, first=records[0].offset, last=records[-1].offset)
+            batch.add(place, records)
+
+    def _flush(self, batch: _Batch) -> None:
+        self._letters.write(batch.unfit)
+        for stream, parts in batch.frames.items():
+            frame = pl.concat([frame for frame, _ in parts])
+            next_offsets = batch.next_offsets[stream]
+            if refused := dict(self._sink.write(stream, frame, next_offsets)):
+                by_place = {(r.partition, r.offset): r for _, records in parts for r in records}
+                places = frame.select("_partition", "_offset").rows()
+                self._letters.write([Unfit(by_place[places[row]], reason) for row, reason in refused.items()])
+                fit = ~pl.Series(range(frame.height), dtype=pl.Int64).is_in(list(refused))
+                self._sink.write(stream, frame.filter(fit), next_offsets)
+        self._handled += batch.records
+        if batch.unfit:
+            log.warning("ingest.dead_letters", count=len(batch.unfit), first_reason=batch.unfit[0].reason)
+
+    def _report(self, positions: Positions, batch: _Batch) -> None:
+        if time.monotonic() - self._reported_at < HEALTH_SECONDS:
+            return
+        self._reported_at = time.monotonic()
+        report_health(self._health_name, ready=True, backlog=positions.backlog() + batch.records, handled=self._handled)
