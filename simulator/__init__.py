@@ -1,0 +1,1 @@
+"""A town with known preferences: neighbours, connectors, posts and behaviour to run the platform on."""

@@ -1,0 +1,89 @@
+"""Loads rows straight into the product database, past the API but through the same capture triggers.
+
+One transaction holds a whole town: it is there entirely or not at all. Behaviour events are written to the outbox
+as the API writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+_LOAD_LOCK = 7_203_115
+_EMPTY_CHECK = "SELECT EXISTS (SELECT FROM users)"
+
+
+class TownError(RuntimeError):
+    """A town cannot be made here; the message says why and what to do."""
+
+
+def is_loopback(database_url: str) -> bool:
+    """Say whether every host of the URL is this machine."""
+    hosts = psycopg.conninfo.conninfo_to_dict(database_url).get("host") or ""
+    return all(_is_local(host) for host in str(hosts).split(","))
+
+
+def _is_local(host: str) -> bool:
+    if host in {"", "localhost"} or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def count_users(connection: psycopg.Connection) -> int:
+    """Return how many people the town has."""
+    row = connection.execute("SELECT count(*) FROM users").fetchone()
+    return int(row[0]) if row else 0
+
+
+def load(
+    connection: psycopg.Connection,
+    rows: Iterable[tuple[str, pl.DataFrame]],
+    *,
+    add: bool,
+    on_rows: Callable[[str, int], None] = lambda _table, _count: None,
+) -> dict[str, int]:
+    """Copy all rows in one transaction.
+
+    Args:
+        connection: to the product database, outside a transaction.
+        rows: ``(table, frame)`` with parents before children; a frame's columns are the table's.
+        add: allow a town that has people already.
+        on_rows: called after each chunk with its table and its number of rows.
+
+    Returns:
+        Rows by table.
+
+    Raises:
+        TownError: when there are people already and ``add`` is false, or another load is running.
+    """
+    loaded: dict[str, int] = {}
+    with connection.transaction():
+        if not connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOAD_LOCK,)).fetchone() == (True,):
+            raise TownError("Another load is running; wait until it has ended.")
+        if not add and connection.execute(_EMPTY_CHECK).fetchone() == (True,):
+            raise TownError(
+                "There are people in this town already, so nothing was loaded. "
+                "Add more beside them with --add, or start over with `make reset`."
+            )
+        for table, frame in rows:
+            copy_rows(connection, table, frame)
+            loaded[table] = loaded.get(table, 0) + len(frame)
+            on_rows(table, len(frame))
+    return loaded
+
+
+def copy_rows(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> None:
+    """Copy one frame into the columns of the same names; null is an unquoted empty field."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    text = frame.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    with connection.cursor().copy(statement) as copy:
+        copy.write(text)

@@ -1,0 +1,224 @@
+"""Lives in the town through the API's front door: real requests, real feeds, at the present time.
+
+The town is drawn as for a bulk load; people register, found, join and write through the API, then ask for the
+feeds that the platform really serves and act on them by their hidden preferences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+
+from simulator import reactions
+from simulator.arrays import Floats, Ints, draw_weighted
+from simulator.bulk import TownError
+from simulator.feeds import CONNECTORS_SHOWN, POSTS_SHOWN, Shown, pair_key
+from simulator.people import CITY, COUNTRY, STATE
+from simulator.rows import EMAIL_DOMAIN, Ids, usernames
+from simulator.text import Writer
+from simulator.town import TOWN_WIDE, Item, Town
+
+_AT_ONCE = 8
+_TIMEOUT = 30.0
+_DISCOVERY = 0.2
+_PREFIX = "/api/v1"
+
+
+class FrontDoor:
+    """One town's people at the API. Use as ``await FrontDoor(...).live()`` once."""
+
+    def __init__(self, town: Town, *, api_url: str, password: str, on_call: Callable[[str], None]) -> None:
+        self._town, self._password, self._on_call = town, password, on_call
+        self._api_url = api_url
+        self._writer = Writer(town.vocabulary, seed=town.spec.seed)
+        self._usernames = usernames(town)
+        self._rng = town.spec.generator(11)
+        self._tokens: dict[int, str] = {}
+        self._people: dict[int, str] = {}
+        self._connectors: dict[int, str] = {}
+        self._posts: dict[int, str] = {}
+        ties = np.sort(pair_key(town.ties.follower, town.ties.followee))
+        self._utility = reactions.Utility(town.people, town.connectors, town.behaviour, ties)
+        self._joined = set(zip(town.memberships.user.tolist(), town.memberships.connector.tolist(), strict=True))
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self.calls: Counter[str] = Counter()
+
+    async def live(self, *, feeds: int) -> Counter[str]:
+        """Settle in, ask for that many feeds, and return how many calls of each kind were made.
+
+        Raises:
+            TownError: when the API cannot be reached or refuses a call.
+        """
+        async with httpx.AsyncClient(base_url=self._api_url, timeout=_TIMEOUT) as client:
+            self._client = client
+            await self._settle_in()
+            people = draw_weighted(self._rng, self._town.people.activity, feeds)
+            for user in people.tolist():
+                await self._look(user, Item.CONNECTOR if self._rng.random() < _DISCOVERY else Item.POST)
+        return self.calls
+
+    def ids(self) -> Ids:
+        """Return the ids that the API gave, for the ground truth."""
+        return Ids(
+            *(
+                pl.Series([known[number] for number in sorted(known)])
+                for known in (self._people, self._connectors, self._posts)
+            )
+        )
+
+    async def _settle_in(self) -> None:
+        town = self._town
+        await self._together(self._arrive(user) for user in range(town.people.count))
+        await self._together(self._found(number) for number in range(len(town.connectors)))
+        await self._together(
+            self._post(f"/connectors/{self._connectors[connector]}/join", user=user, name="join")
+            for user, connector in sorted(self._joined)
+            if town.connectors.founder[connector] != user
+        )
+        await self._together(self._publish(number) for number in range(len(town.posts)))
+
+    async def _arrive(self, user: int) -> None:
+        town = self._town
+        username = self._usernames[user]
+        account = {"email": f"{username}@{EMAIL_DOMAIN}", "password": self._password}
+        favourites = town.people.tastes.favourites[user]
+        profile = {
+            "username": username,
+            "first_name": town.people.first_names[user],
+            "last_name": town.people.last_names[user],
+            "neighborhood": town.vocabulary.homes[town.people.home[user]],
+            "city": CITY,
+            "state": STATE,
+            "country": COUNTRY,
+            "interests": [name for name, is_one in zip(self._category_names, favourites, strict=True) if is_one],
+        }
+        await self._post("/users/register", {**account, **profile}, name="register")
+        session = await self._post("/users/login", account, name="login")
+        self._tokens[user] = session["access_token"]
+        self._people[user] = session["user"]["id"]
+
+    @property
+    def _category_names(self) -> list[str]:
+        return [category.name for category in self._town.vocabulary.categories]
+
+    async def _found(self, number: int) -> None:
+        town = self._town
+        category, theme = town.vocabulary.themes[town.connectors.theme[number]]
+        home = town.connectors.home[number]
+        name, about = self._writer.connector(
+            category, theme, home=CITY if home == TOWN_WIDE else town.vocabulary.homes[home]
+        )
+        body = {"name": name, "description": about, "category": category.name}
+        made = await self._post("/connectors", body, user=int(town.connectors.founder[number]), name="create connector")
+        self._connectors[number] = made["id"]
+
+    async def _publish(self, number: int) -> None:
+        posts = self._town.posts
+        title, content = self._writer.post(*self._town.vocabulary.themes[posts.theme[number]])
+        body = {"connector_id": self._connectors[int(posts.connector[number])], "title": title, "content": content}
+        made = await self._post("/posts", body, user=int(posts.author[number]), name="post")
+        self._posts[number] = made["id"]
+
+    async def _look(self, user: int, kind: Item) -> None:
+        """Ask for one feed and act on it."""
+        path, field = ("content", "post") if kind is Item.POST else ("connectors", "connector")
+        limit = POSTS_SHOWN if kind is Item.POST else CONNECTORS_SHOWN
+        feed = await self._post(f"/recommendations/{path}", {"limit": limit}, user=user, name=f"{field} feed")
+        numbers = {ident: number for number, ident in self._known(kind).items()}
+        items = [item[field] for item in feed["items"]]
+        # What the town did not make itself, nobody here has an opinion about.
+        known = [(place, numbers[item["id"]]) for place, item in enumerate(items) if item["id"] in numbers]
+        if not known:
+            return
+        position = np.array([place for place, _ in known])
+        number = np.array([number for _, number in known])
+        shown = Shown(asker=np.zeros(len(known), dtype=np.int64), item=number, position=position)
+        acts = reactions.react(
+            self._rng,
+            self._town.behaviour,
+            shown,
+            at=np.zeros(1),
+            utility=self._worth(np.full(len(known), user), number, kind),
+        )
+        await self._report(user, feed["request_id"], items, shown, acts, field=field)
+        for place in np.flatnonzero(acts.agreed):
+            await self._agree(user, int(number[place]), kind)
+        for place in np.flatnonzero(acts.commented) if kind is Item.POST else ():
+            theme = self._town.vocabulary.themes[self._town.posts.theme[number[place]]]
+            body = {"content": self._writer.comment(*theme)}
+            await self._post(f"/posts/{self._posts[int(number[place])]}/comments", body, user=user, name="comment")
+
+    def _known(self, kind: Item) -> dict[int, str]:
+        return self._posts if kind is Item.POST else self._connectors
+
+    def _worth(self, user: Ints, number: Ints, kind: Item) -> Floats:
+        if kind is Item.POST:
+            return self._utility.of_posts(self._town.posts, user, number)
+        return self._utility.of_connectors(user, number)
+
+    async def _report(
+        self, user: int, request_id: str, items: list[Any], shown: Shown, acts: reactions.Acts, *, field: str
+    ) -> None:
+        """Report a feed's behaviour so that its last event happened just now."""
+        events: list[tuple[str, int, float, int | None]] = []
+        for place in range(len(shown.item)):
+            events.append(("impression", place, float(acts.shown_at[place]), None))
+            if acts.clicked[place]:
+                events.append(("click", place, float(acts.clicked_at[place]), None))
+                events.append(("dwell", place, float(acts.left_at[place]), int(acts.dwell_ms[place])))
+            if acts.hidden[place]:
+                events.append(("hide", place, float(acts.hidden_at[place]), None))
+        began = datetime.now(UTC) - timedelta(seconds=max(seconds for _, _, seconds, _ in events))
+        batch = [
+            {
+                "kind": kind,
+                "item_kind": field,
+                "item_id": items[shown.position[place]]["id"],
+                "request_id": request_id,
+                "position": int(shown.position[place]),
+                "dwell_ms": dwell_ms,
+                "occurred_at": (began + timedelta(seconds=seconds)).isoformat(),
+            }
+            for kind, place, seconds, dwell_ms in sorted(events, key=lambda event: event[2])
+        ]
+        await self._post("/interactions", {"interactions": batch}, user=user, name="interactions")
+
+    async def _agree(self, user: int, number: int, kind: Item) -> None:
+        if kind is Item.POST:
+            await self._post(f"/posts/{self._posts[number]}/like", user=user, name="like")
+        elif (user, number) not in self._joined:
+            self._joined.add((user, number))
+            await self._post(f"/connectors/{self._connectors[number]}/join", user=user, name="join")
+
+    async def _together(self, calls: Iterable[Awaitable[None] | Awaitable[Any]]) -> None:
+        async def one(call: Awaitable[Any]) -> None:
+            async with self._room:
+                await call
+
+        async with asyncio.TaskGroup() as group:
+            for call in calls:
+                group.create_task(one(call))
+
+    async def _post(
+        self, path: str, body: dict[str, Any] | None = None, *, user: int | None = None, name: str
+    ) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {self._tokens[user]}"} if user is not None else {}
+        try:
+            answer = await self._client.post(_PREFIX + path, json=body, headers=headers)
+        except httpx.TransportError as error:
+            raise TownError(
+                f"The API at {self._api_url} cannot be reached ({error!r}). Is it up? `make status`"
+            ) from error
+        if answer.is_error:
+            raise TownError(f"The API refused to {name}: {answer.status_code} {answer.text[:300]}")
+        self.calls[name] += 1
+        self._on_call(name)
+        content: dict[str, Any] = answer.json() if answer.content else {}
+        return content

@@ -1,0 +1,107 @@
+"""How a town begins: who founds connectors, what newcomers join first, who follows whom."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.arrays import Groups, Ints, draw_weighted
+from simulator.people import People
+from simulator.spec import DAY_SECONDS, FOUNDING_DAYS, TownSpec
+from simulator.town import TOWN_WIDE, Connectors, Memberships, Ties
+from simulator.vocabulary import Vocabulary
+
+_FOUNDED_EARLY = 0.85
+_TOWN_WIDE_SHARE = 0.4
+_CANDIDATES = 24
+_FIRST_JOINS = np.array([2, 3, 4, 4, 5, 6])
+_TIES_EACH = 6
+
+
+def found_connectors(spec: TownSpec, vocabulary: Vocabulary, people: People) -> Connectors:
+    """Draw the connectors; each is founded by somebody who cares for its theme and lived there by then."""
+    rng = spec.generator(2)
+    count = spec.connectors
+    shares = np.array([category.share for category in vocabulary.categories])
+    owner = np.repeat(np.arange(len(shares)), [len(category.themes) for category in vocabulary.categories])
+    # Every theme has its turn before any has a second one, the common ones first.
+    keys = np.concatenate([rng.gumbel(size=len(owner)) + np.log(shares[owner]) - turn * 9 for turn in range(2)])
+    first = np.argsort(-keys) % len(owner)
+    theme = np.concatenate([first, draw_weighted(rng, shares[owner], max(0, count - len(first)))])[:count]
+
+    early = -(1 - rng.random(count) * 0.8) * FOUNDING_DAYS * DAY_SECONDS
+    late = rng.random(count) * (spec.days - 0.2) * DAY_SECONDS
+    created = np.where(rng.random(count) < _FOUNDED_EARLY, early, late)
+    residents = np.maximum(1, np.searchsorted(people.arrived, created))
+    candidates = (rng.random((count, _CANDIDATES)) * residents[:, None]).astype(np.int64)
+    care = people.tastes.by_theme[candidates, theme[:, None]]
+    founder = candidates[np.arange(count), np.argmax(care, axis=1)]
+    return Connectors(
+        category=owner[theme],
+        theme=theme,
+        home=np.where(rng.random(count) < _TOWN_WIDE_SHARE, TOWN_WIDE, people.home[founder]),
+        appeal=rng.normal(0.0, 0.35, count),
+        founder=founder,
+        created=np.maximum(created, people.arrived[founder] + 60.0),
+    )
+
+
+def first_memberships(spec: TownSpec, people: People, connectors: Connectors) -> Memberships:
+    """Founders join what they found; everybody joins two to six connectors soon after arrival."""
+    rng = spec.generator(3)
+    shown = draw_weighted(rng, np.exp(connectors.appeal), people.count * _CANDIDATES).reshape(people.count, -1)
+    utility = (
+        people.tastes.by_theme[np.arange(people.count)[:, None], connectors.theme[shown]]
+        + (connectors.home[shown] == people.home[:, None])
+        + connectors.appeal[shown]
+        + rng.gumbel(scale=0.5, size=shown.shape)
+    )
+    order = np.argsort(-utility, axis=1)
+    best = np.take_along_axis(shown, order, axis=1)
+    wanted = rng.choice(_FIRST_JOINS, size=people.count)
+    user, place = np.nonzero(np.arange(_CANDIDATES) < wanted[:, None])
+    connector = best[user, place]
+    since = np.maximum(people.arrived[user], connectors.created[connector])
+    joined = since + rng.exponential(DAY_SECONDS / 2, len(user)) + 60.0
+    everyone = Memberships(
+        user=np.concatenate([connectors.founder, user]),
+        connector=np.concatenate([np.arange(len(connectors)), connector]),
+        joined=np.concatenate([connectors.created, joined]),
+    )
+    _, first = np.unique(everyone.user * len(connectors) + everyone.connector, return_index=True)
+    distinct = everyone.take(np.sort(first))
+    return distinct.take(distinct.joined < spec.days * DAY_SECONDS - 1)
+
+
+def draw_ties(spec: TownSpec, people: People, memberships: Memberships, *, connectors: int) -> Ties:
+    """People follow the like-minded whom they meet in their neighbourhood or in a connector; some follow back."""
+    rng = spec.generator(4)
+    follower = np.repeat(np.arange(people.count), rng.poisson(_TIES_EACH, people.count))
+    near = Groups(people.home, np.arange(people.count), groups=int(people.home.max()) + 1)
+    mine = Groups(memberships.user, memberships.connector, groups=people.count)
+    fellows = Groups(memberships.connector, memberships.user, groups=connectors)
+
+    def meet() -> Ints:
+        shared = mine.draw(rng, follower)
+        fellow = np.where(shared >= 0, fellows.draw(rng, np.maximum(shared, 0)), -1)
+        neighbour = near.draw(rng, people.home[follower])
+        return np.where((fellow >= 0) & (rng.random(len(follower)) < 0.6), fellow, neighbour)  # noqa: PLR2004
+
+    met = np.stack([meet() for _ in range(3)], axis=1)
+    likeness = np.stack(
+        [
+            np.einsum("ij,ij->i", people.tastes.by_theme[follower], people.tastes.by_theme[met[:, nth]])
+            for nth in range(met.shape[1])
+        ],
+        axis=1,
+    )
+    followee = met[np.arange(len(follower)), np.argmax(likeness, axis=1)]
+    back = rng.random(len(follower)) < 0.4  # noqa: PLR2004 (two in five follow back)
+    pairs = np.stack([np.concatenate([follower, followee[back]]), np.concatenate([followee, follower[back]])], axis=1)
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    since = people.arrived[pairs].max(axis=1)
+    end = spec.days * DAY_SECONDS
+    return Ties(
+        follower=pairs[:, 0],
+        followee=pairs[:, 1],
+        created=since + (end - since) * rng.random(len(pairs)) ** 2,
+    )
