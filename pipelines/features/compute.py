@@ -1,0 +1,119 @@
+"""Compute feature views from the lake into the offline store.
+
+A day's partition has one row an entity, as of the day's end (as of now for today). The hourly run adds a row as of
+its own time and keeps one an hour; once the day's partition is computed it stands in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from feature_repo.schemas import VIEW_SCHEMAS
+from neighborconnect.contracts import features as names
+from neighborconnect.settings import Settings
+from neighborconnect.telemetry import get_logger
+from pipelines.features.history import replace_rows
+from pipelines.features.lake import read_activity, read_connectors, read_posts
+from pipelines.transforms.items import connector_stats, post_stats
+from pipelines.transforms.users import (
+    ACTIVITY_HORIZON,
+    AFFINITY_HALF_LIFE,
+    AFFINITY_HORIZON,
+    RECENT_HORIZON,
+    user_activity,
+    user_affinity,
+    user_recent_activity,
+)
+
+# Views with a row a day. The last hour at midnight says nothing: that view has hourly rows only.
+DAILY_VIEWS = (names.USER_ACTIVITY, names.USER_AFFINITY, names.CONNECTOR_STATS, names.POST_STATS)
+LATEST_VIEWS = (*DAILY_VIEWS, names.USER_RECENT_ACTIVITY)
+# The lake is read once for this many days; what is held in memory is one such chunk of answers.
+_DAYS_A_CHUNK = 7
+
+_log = get_logger(__name__)
+
+
+def compute_user_activity(settings: Settings, *, day: date) -> int:
+    """Compute the day's rows of ``user_activity``; return how many."""
+    return compute_days(settings, view=names.USER_ACTIVITY, first=day, last=day)
+
+
+def compute_user_affinity(settings: Settings, *, day: date) -> int:
+    """Compute the day's rows of ``user_affinity``; return how many."""
+    return compute_days(settings, view=names.USER_AFFINITY, first=day, last=day)
+
+
+def compute_connector_stats(settings: Settings, *, day: date) -> int:
+    """Compute the day's rows of ``connector_stats``; return how many."""
+    return compute_days(settings, view=names.CONNECTOR_STATS, first=day, last=day)
+
+
+def compute_post_stats(settings: Settings, *, day: date) -> int:
+    """Compute the day's rows of ``post_stats``; return how many."""
+    return compute_days(settings, view=names.POST_STATS, first=day, last=day)
+
+
+def compute_days(settings: Settings, *, view: str, first: date, last: date) -> int:
+    """Compute the rows of ``view`` for the UTC days from ``first`` to ``last``, both included; return how many.
+
+    Days after today have no rows. Repeating it replaces the rows. The offline tables must exist
+    (``feature_repo.store.apply``).
+    """
+    now = datetime.now(UTC)
+    days = [first + timedelta(days=n) for n in range((min(last, now.date()) - first).days + 1)]
+    total = 0
+    for start in range(0, len(days), _DAYS_A_CHUNK):
+        chunk = days[start : start + _DAYS_A_CHUNK]
+        rows = _compute(settings, view=view, at=[min(_day_start(day) + timedelta(days=1), now) for day in chunk])
+        total += replace_rows(
+            settings,
+            rows,
+            schema=VIEW_SCHEMAS[view],
+            after=_day_start(chunk[0]),
+            until=_day_start(chunk[-1]) + timedelta(days=1),
+        )
+    _log.info("features.computed", view=view, first=str(first), last=str(last), rows=total)
+    return total
+
+
+def compute_latest(settings: Settings, *, at: datetime, views: Sequence[str] = LATEST_VIEWS) -> dict[str, int]:
+    """Compute every view as of ``at`` (aware), in place of earlier rows of the same hour; return rows a view."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    written = {
+        view: replace_rows(
+            settings,
+            _compute(settings, view=view, at=[at]),
+            schema=VIEW_SCHEMAS[view],
+            after=hour - timedelta(microseconds=1),
+            until=hour + timedelta(hours=1) - timedelta(microseconds=1),
+        )
+        for view in views
+    }
+    _log.info("features.computed_latest", at=at.isoformat(), **written)
+    return written
+
+
+def _day_start(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _compute(settings: Settings, *, view: str, at: Sequence[datetime]) -> pl.DataFrame:
+    oldest = min(at)
+    if view == names.USER_ACTIVITY:
+        rows = user_activity(read_activity(settings, since=oldest - ACTIVITY_HORIZON), at=at)
+    elif view == names.USER_RECENT_ACTIVITY:
+        rows = user_recent_activity(read_activity(settings, since=oldest - RECENT_HORIZON), at=at)
+    elif view == names.USER_AFFINITY:
+        since = oldest - AFFINITY_HORIZON - AFFINITY_HALF_LIFE
+        rows = user_affinity(read_activity(settings, since=since), at=at)
+    elif view == names.CONNECTOR_STATS:
+        rows = connector_stats(read_activity(settings), connectors=read_connectors(settings), at=at)
+    elif view == names.POST_STATS:
+        rows = post_stats(read_activity(settings), posts=read_posts(settings), at=at)
+    else:
+        raise KeyError(f"{view} is not computed from the lake")
+    return rows.collect(engine="streaming")

@@ -1,0 +1,52 @@
+"""Write a feature view's history: rows of a span of time are replaced, never doubled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from io import BytesIO
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from feature_repo.schemas import EVENT_TIMESTAMP, FeatureType, ViewSchema
+from neighborconnect.contracts.features import OFFLINE_SCHEMA
+from neighborconnect.settings import Settings
+
+_ROWS_A_CHUNK = 50_000
+
+
+def replace_rows(
+    settings: Settings, rows: pl.DataFrame, *, schema: ViewSchema, after: datetime, until: datetime
+) -> int:
+    """Replace a view's offline rows whose ``event_timestamp`` is in ``(after, until]``, in one transaction.
+
+    Returns how many rows there are now. Readers see the old rows until it commits; another writer of the same view
+    waits.
+    """
+    table = sql.Identifier(OFFLINE_SCHEMA, schema.name)
+    time = sql.Identifier(EVENT_TIMESTAMP)
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in schema.columns)
+    with psycopg.connect(settings.feast_database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
+        cursor.execute(sql.SQL("DELETE FROM {} WHERE {} > %s AND {} <= %s").format(table, time, time), (after, until))
+        with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, columns)) as copy:
+            for chunk in rows.select(schema.columns).iter_slices(_ROWS_A_CHUNK):
+                buffer = BytesIO()
+                chunk.with_columns(_array_literals(schema)).write_csv(buffer, include_header=False)
+                copy.write(buffer.getvalue())
+    return rows.height
+
+
+def _array_literals(schema: ViewSchema) -> list[pl.Expr]:
+    """Write lists as PostgreSQL reads arrays."""
+    literals = []
+    for name, kind in schema.features.items():
+        element = pl.element().cast(pl.String)
+        if kind is FeatureType.STRING_LIST:
+            escaped = element.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+            element = '"' + escaped + '"'
+        elif kind is not FeatureType.FLOAT32_LIST:
+            continue
+        literals.append(("{" + pl.col(name).list.eval(element).list.join(",") + "}").alias(name))
+    return literals
