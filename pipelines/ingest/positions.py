@@ -15,25 +15,39 @@ log = get_logger(__name__)
 
 
 class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Seeks to the sink's stored offsets whenever partitions are assigned, and knows how far it is behind."""
+    """Seeks to the sink's stored offsets after every assignment, and knows how far it is behind.
+
+    The client calls the listener on its own thread, where nothing may block. So the listener only counts, and
+    ``begin`` does the work on the worker's thread, which must drop what it polled before.
+    """
 
     def __init__(self, consumer: Any, sink: Sink) -> None:
         self._consumer = consumer
         self._sink = sink
+        self._assignments = 0
+        self._begun = 0
         self._next: dict[Place, int] = {}
         self._ends: dict[Place, int] = {}
-        self.generation = 0
-        """Changes with every assignment: what was read before belongs to somebody else."""
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:  # noqa: ARG002
-        """Give up what was read and not yet written."""
-        self.generation += 1
-        self._next.clear()
+        """Note that what was polled may belong to somebody else."""
+        self._assignments += 1
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Begin where the sink's last transaction ended."""
-        self.generation += 1
-        partitions = list(assigned)
+        """Note the new assignment, and hold its records back until ``begin``."""
+        self._assignments += 1
+        self._consumer.pause(*assigned)
+
+    @property
+    def have_changed(self) -> bool:
+        """Whether the assignment changed since ``begin``."""
+        return self._assignments != self._begun
+
+    def begin(self) -> None:
+        """Go to where the sink's last transaction ended, on every partition that is assigned now."""
+        self._begun = self._assignments
+        self._next.clear()
+        partitions = list(self._consumer.assignment())
         if not partitions:
             return
         beginnings, ends = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
@@ -45,8 +59,11 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.error("ingest.topic_was_made_anew", topic=place.topic, partition=place.partition, stored=start)
                 start = beginnings[partition]
                 self._sink.rewind(place, start)
-            self._consumer.seek(partition, start)
             self._next[place], self._ends[place] = start, ends[partition]
+        if not self.have_changed:
+            for partition in partitions:
+                self._consumer.seek(partition, self._next[Place(*partition)])
+            self._consumer.resume(*partitions)
         log.info("ingest.assigned", partitions=len(partitions), backlog=self.backlog())
 
     def read(self, place: Place, *, first: int, last: int) -> None:
@@ -60,5 +77,5 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         behind = 0
         for place, position in self._next.items():
             highest = self._consumer.highwater(TopicPartition(*place))
-            behind += max(highest or self._ends[place], position) - position
+            behind += max(highest or self._ends.get(place, 0), position) - position
         return behind

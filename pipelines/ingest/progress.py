@@ -84,6 +84,7 @@ def end_offsets(settings: Settings) -> dict[Place, int]:
 def _ask(settings: Settings, question: Callable[[Any, list[Any]], dict[Any, int]]) -> dict[Place, int]:
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
+        enable_auto_commit=False,
         allow_auto_create_topics=False,
         metrics_enabled=False,
     )

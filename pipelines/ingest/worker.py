@@ -100,12 +100,16 @@ class Worker:
         consumer = self._consumer()
         try:
             positions = Positions(consumer, self._sink)
+            # A group leader that knows no partitions yet assigns none, and the group is balanced twice.
+            consumer.topics()
             consumer.subscribe([stream.topic for stream in STREAMS], listener=positions)
-            batch, generation = _Batch(), positions.generation
+            batch = _Batch()
             while not self._stop.is_set():
                 polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
-                if positions.generation != generation:
-                    batch, generation = _Batch(), positions.generation
+                if positions.have_changed:
+                    batch = _Batch()
+                    positions.begin()
+                    continue
                 self._read(polled, positions, batch)
                 if batch.is_due(self._rule):
                     self._flush(batch)
