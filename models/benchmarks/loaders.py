@@ -6,7 +6,7 @@ The trainer knows none of these names. Paths come from ``--data`` or ``NEIGHBORC
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from models.recommendation.data import (
     SplitProtocol,
     TimeSplit,
 )
+from models.recommendation.scoring import IntArray
 
 _EPOCH = datetime(2012, 1, 1, tzinfo=UTC)
 # The check-ins were collected from Tuesday, 3 April 2012 on; hours of the week count from Monday, one the first.
@@ -115,8 +116,9 @@ def lbsn2vec_nyc(folder: Path) -> Benchmark:
 def s3rec(folder: Path, *, name: str, published: tuple[Published, ...]) -> Benchmark:
     """A sequence set of S3-Rec: one person a line, items in order of time, the last one hidden."""
     with gzip.open(folder / "s3rec-amazon-yelp" / f"{name}.txt.gz", "rt") as lines:
-        events = [(int(user), int(item), place) for user, *items in map(str.split, lines)
-                  for place, item in enumerate(items)]
+        events = [
+            (int(user), int(item), place) for user, *items in map(str.split, lines) for place, item in enumerate(items)
+        ]
     users, sequence, places = np.array(events).T
     interactions = _interactions(users, sequence, [_EPOCH + timedelta(days=int(place)) for place in places])
     protocol = LeaveLastOut()
@@ -146,9 +148,7 @@ def s3rec_beauty(folder: Path) -> Benchmark:
 
 def s3rec_yelp(folder: Path) -> Benchmark:
     """Yelp as S3-Rec has it."""
-    return s3rec(
-        folder, name="Yelp", published=(Published("HGN", {"hit": 0.0326, "ndcg": 0.0159}, "S3-Rec paper"),)
-    )
+    return s3rec(folder, name="Yelp", published=(Published("HGN", {"hit": 0.0326, "ndcg": 0.0159}, "S3-Rec paper"),))
 
 
 LOADERS: dict[str, Callable[[Path], Benchmark]] = {
@@ -159,24 +159,18 @@ LOADERS: dict[str, Callable[[Path], Benchmark]] = {
 }
 
 
-def _ids(numbers: np.ndarray) -> pl.Series:  # type: ignore[type-arg]
+def _ids(numbers: IntArray) -> pl.Series:
     return pl.Series(numbers).cast(pl.String)
 
 
-def _interactions(users: np.ndarray, items: np.ndarray, times: list[datetime]) -> pl.DataFrame:  # type: ignore[type-arg]
+def _interactions(users: IntArray, items: IntArray, times: list[datetime]) -> pl.DataFrame:
     frame = pl.DataFrame({"user_id": _ids(users), "item_id": _ids(items), "occurred_at": times, "weight": 1.0})
     return frame.select(pl.col(name).cast(kind) for name, kind in INTERACTIONS_SCHEMA.items())
 
 
-def _undated(users: np.ndarray, items: np.ndarray) -> pl.DataFrame:  # type: ignore[type-arg]
+def _undated(users: IntArray, items: IntArray) -> pl.DataFrame:
     return _interactions(users, items, [_EPOCH] * len(users))
 
 
 def _undescribed(count: int) -> pl.DataFrame:
     return pl.DataFrame({"item_id": _ids(np.arange(count)), "text": "", "category": ""})
-
-
-def parts(benchmark: Benchmark) -> Iterator[tuple[str, int]]:
-    """Sizes, for the report."""
-    yield "train pairs", benchmark.split.train.select("user_id", "item_id").n_unique()
-    yield "test pairs", len(benchmark.split.test)

@@ -15,16 +15,17 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
+from polars._typing import PolarsDataType
 
 from models.recommendation.scoring import IntArray
 
-INTERACTIONS_SCHEMA = {
+INTERACTIONS_SCHEMA: dict[str, PolarsDataType] = {
     "user_id": pl.String,
     "item_id": pl.String,
     "occurred_at": pl.Datetime("us", "UTC"),
     "weight": pl.Float32,
 }
-ITEMS_SCHEMA = {"item_id": pl.String, "text": pl.String, "category": pl.String}
+ITEMS_SCHEMA: dict[str, PolarsDataType] = {"item_id": pl.String, "text": pl.String, "category": pl.String}
 TEST_SHARE = 0.2
 
 
@@ -71,7 +72,10 @@ class Split:
 class SplitProtocol(Protocol):
     """A named way to hide a part of the data."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name, as logged with every metric."""
+        ...
 
     def split(self, interactions: pl.DataFrame) -> Split:
         """Split ``interactions``."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -93,16 +94,14 @@ class FeastFeatures:
         joined = self._store.get_historical_features(entity_df=entities, features=service).to_df()
         people, things = joined[joined["user_id"] != ""], joined[joined[self._item_key] != ""]
         affinity = [
-            (row.user_id, category, weight)
-            for row in people.itertuples()
-            if row.categories is not None and row.weights is not None
-            for category, weight in zip(row.categories, row.weights, strict=True)
+            (user_id, category, weight)
+            for user_id, categories, weights in people[["user_id", "categories", "weights"]].itertuples(index=False)
+            if isinstance(categories, Sequence | np.ndarray) and isinstance(weights, Sequence | np.ndarray)
+            for category, weight in zip(categories, weights, strict=True)
         ]
         counts = things[list(self._counts)].fillna(0).sum(axis=1)
         return SplitFeatures(
             pl.DataFrame(affinity, schema=AFFINITY_SCHEMA, orient="row").sort("user_id", "category"),
-            pl.DataFrame(
-                {"item_id": things[self._item_key].tolist(), "count": counts.tolist()}, schema=COUNTS_SCHEMA
-            ),
+            pl.DataFrame({"item_id": things[self._item_key].tolist(), "count": counts.tolist()}, schema=COUNTS_SCHEMA),
             f"Feast service {self._service} as of {split.cut.isoformat()}",
         )

@@ -31,9 +31,7 @@ class GateDecision:
 
 def paired_differences(left: RankingMetrics, right: RankingMetrics, *, seed: int) -> dict[str, Interval]:
     """Return left minus right for each gate metric, with a bootstrap interval over the same people."""
-    return {
-        metric: bootstrap(getattr(left, metric) - getattr(right, metric), seed=seed) for metric in GATE_METRICS
-    }
+    return {metric: bootstrap(getattr(left, metric) - getattr(right, metric), seed=seed) for metric in GATE_METRICS}
 
 
 def decide(

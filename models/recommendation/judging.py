@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.recommendation.choosing import Progress, Recipe, gain
 from models.recommendation.data import Split
-from models.recommendation.evaluate import RankingMetrics, Scorer, evaluate, judged_users
+from models.recommendation.evaluate import K, RankingMetrics, Scorer, evaluate, judged_users
 from models.recommendation.features import FeatureSource
-from models.recommendation.fitting import Items, Progress, Recipe, Terms, gain, half_life_of
 from models.recommendation.gate import GateDecision, decide
 from models.recommendation.model import fit, popularity
 from models.recommendation.scoring import FloatArray
+from models.recommendation.terms import Items, Terms, half_life_of
 
 MAX_TEST_USERS = 50_000
 
@@ -58,6 +59,7 @@ def judge(
     features: FeatureSource,
     seed: int,
     progress: Progress,
+    k: int = K,
 ) -> Judgement:
     """Fit ``recipe`` on ``split.train``, and measure it, the champion's recipe and popularity on ``split.test``."""
     matrix = split.matrix
@@ -66,7 +68,7 @@ def judge(
     known = features.read(split, user_ids=[matrix.user_ids[row] for row in users], items=items.frame)
 
     def measure(scorer: Scorer) -> RankingMetrics:
-        return evaluate(scorer, seen=matrix.weights, held_out=answers, users=users)
+        return evaluate(scorer, seen=matrix.weights, held_out=answers, users=users, k=k)
 
     def measure_known(of: Recipe) -> tuple[RankingMetrics, Terms]:
         terms = Terms.build(split, items=items, features=known, half_life_days=of.half_life_days)

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 
 from models.recommendation.data import InteractionMatrix, positions
-from models.recommendation.scoring import FloatArray, solve_user
+from models.recommendation.scoring import FloatArray, IntArray, solve_user
 
 ITERATIONS = 15
 _PROJECTION_RIDGE = 10.0
@@ -45,7 +45,8 @@ CANDIDATES = (
     Hyperparameters(factors=8, alpha=4.0, regularization=3.0),
     Hyperparameters(factors=16, alpha=4.0, regularization=10.0),
     Hyperparameters(factors=32, alpha=10.0, regularization=1.0),
-    Hyperparameters(factors=64, alpha=4.0, regularization=30.0),
+    Hyperparameters(factors=64, alpha=8.0, regularization=60.0),
+    Hyperparameters(factors=64, alpha=20.0, regularization=150.0),
     Hyperparameters(factors=64, alpha=40.0, regularization=1.0, damping=0.25),
 )
 # Sets with this many pairs can fill more factors.
@@ -78,9 +79,9 @@ def candidates_for(matrix: InteractionMatrix) -> tuple[Hyperparameters, ...]:
     )
 
 
-def damp(counts: FloatArray, *, damping: float) -> FloatArray:
+def damp(counts: FloatArray | IntArray, *, damping: float) -> FloatArray:
     """Return what each count takes from the confidence of its interactions."""
-    return np.asarray(np.maximum(counts, 1.0) ** -damping, dtype=np.float32)
+    return np.asarray(np.maximum(counts, 1).astype(np.float64) ** -damping, dtype=np.float32)
 
 
 def fit(matrix: InteractionMatrix, *, hyperparameters: Hyperparameters, seed: int) -> Factors:
@@ -134,7 +135,7 @@ def fold_in(
     for row in range(len(users)):
         cells = slice(indptr[row], indptr[row + 1])
         items = columns[indices[cells]]
-        own = damp(np.float32([len(items)]), damping=hyperparameters.damping)
+        own = damp(np.array([len(items)]), damping=hyperparameters.damping)
         confidence = 1.0 + hyperparameters.alpha * np.log1p(data[cells]) * own * item_damping[items]
         users[row] = solve_user(
             item_factors,

@@ -113,7 +113,7 @@ class Predictor:
         embeddings = self.snapshot.embeddings
         if embeddings.shape[1] == 0:
             return None
-        blended = np.zeros(embeddings.shape[1], dtype=np.float32)
+        blended: FloatArray = np.zeros(embeddings.shape[1], dtype=np.float32)
         if user.content is not None and user.content.shape == blended.shape:
             blended += normalise_rows(user.content)
         recent = self._rows(user.recent_items)
@@ -124,7 +124,7 @@ class Predictor:
     def _affinity_of(self, user: UserProfile) -> FloatArray:
         """Weight of every category, with the last hour counted in; one more place, zero, for items without one."""
         names = self.snapshot.category_names
-        weights = np.zeros(len(names) + 1, dtype=np.float32)
+        weights: FloatArray = np.zeros(len(names) + 1, dtype=np.float32)
         position = {name: row for row, name in enumerate(names)}
         for category, weight in user.affinity.items():
             if category in position:

@@ -41,9 +41,7 @@ def read_champion(settings: Settings, kind: ItemKind) -> Champion | None:
     """
     url = settings.mlflow_tracking_uri.rstrip("/") + "/api/2.0/mlflow/registered-models/alias"
     try:
-        response = httpx.get(
-            url, params={"name": REGISTERED_MODEL[kind], "alias": CHAMPION}, timeout=_TIMEOUT_SECONDS
-        )
+        response = httpx.get(url, params={"name": REGISTERED_MODEL[kind], "alias": CHAMPION}, timeout=_TIMEOUT_SECONDS)
         body = response.json()
     except (httpx.HTTPError, ValueError) as error:
         raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error

@@ -10,11 +10,12 @@ Someone without ``x_u`` is ranked by the other three terms under their own weigh
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -35,7 +36,8 @@ class BlendWeights:
 def normalise_rows(matrix: FloatArray) -> FloatArray:
     """Scale each row to length one; rows of zeros stay zeros."""
     norms = np.linalg.norm(matrix, axis=-1, keepdims=True)
-    return np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    scaled: FloatArray = np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    return scaled
 
 
 def top_k(scores: FloatArray, *, k: int) -> IntArray:

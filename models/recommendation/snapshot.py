@@ -72,7 +72,7 @@ class ItemSnapshot:
     @property
     def is_personal(self) -> bool:
         """Whether the model knows people; the popularity baseline does not."""
-        return self.factors.shape[1] > 0
+        return bool(self.factors.shape[1])
 
     @cached_property
     def row_of(self) -> dict[str, int]:
