@@ -32,10 +32,14 @@ def moments(at: Sequence[datetime]) -> pl.Series:
 
 
 def first_seen_by(time: pl.Expr, *, at: pl.Series) -> pl.Expr:
-    """Return the index of the first moment that is not before ``time``; ``len(at)`` where there is none."""
-    return time.map_batches(
+    """Return the index of the first moment that is not before ``time``; ``len(at)`` where there is none, null of null.
+
+    ``search_sorted`` alone would place a null first.
+    """
+    index = time.map_batches(
         lambda times: at.search_sorted(times, side="left").cast(pl.Int32), return_dtype=pl.Int32, is_elementwise=True
     )
+    return pl.when(time.is_not_null()).then(index)
 
 
 def window_end(window: timedelta | None) -> pl.Expr:
