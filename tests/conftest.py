@@ -21,18 +21,18 @@ TEST_HOME = "NEIGHBORCONNECT_TEST_HOME"
 TEST_PORT_OFFSET = "NEIGHBORCONNECT_TEST_PORT_OFFSET"
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 def free_offset(*, start: int) -> int:
-    """Return the first offset from ``start`` in steps of 100 at which no server listens, so that sessions can meet."""
-    for offset in range(start, 9_000, 100):
-        with socket.socket() as postgres, socket.socket() as kafka:
-            try:
-                postgres.bind((HOST, Ports(offset).postgres))
-                kafka.bind((HOST, Ports(offset).kafka))
-            except OSError:
-                continue
-            return offset
-    message = "every port offset is taken"
-    raise RuntimeError(message)
+    """Return the first offset from ``start`` in steps of 100 at which nothing listens, so that sessions can meet."""
+    return next(offset for offset in range(start, 9_000, 100) if all(map(_is_free, Ports(offset).of_servers)))
 
 
 @pytest.fixture(scope="session")

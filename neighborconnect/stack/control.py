@@ -41,7 +41,7 @@ def _ensure_supervisor(stack: Stack) -> None:
     with (stack.logs / "supervisor.log").open("ab") as output:
         subprocess.run(
             [sys.executable, "-m", "neighborconnect.stack.supervisor"],
-            env=os.environ | {"NEIGHBORCONNECT_HOME": str(stack.home)},
+            env=os.environ | stack.settings,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

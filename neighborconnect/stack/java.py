@@ -104,7 +104,10 @@ def resolve_jars() -> Path:
     folder = jar_folder()
     if _is_whole(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JarsUnavailableError(f"Kafka's jars could not be fetched ({error}).") from None
     reasons = []
     for name, resolve in (("mvn", _resolve_with_maven), ("jgo", _resolve_with_jgo)):
         if name == "mvn" and shutil.which("mvn") is None:

@@ -48,7 +48,6 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         """Keep the service until asked to stop or until it cannot be kept."""
-        self._write("waiting")
         try:
             self._adopt()
             while not self._stop_asked.is_set():
@@ -101,6 +100,7 @@ class Keeper(threading.Thread):
 
     def _start(self) -> bool:
         """Start the service and wait until it is ready; False when it has to be tried again or was asked to stop."""
+        self._write("waiting")
         while not all(name in self._peers and self._peers[name].ready.is_set() for name in self.service.after):
             if self._stop_asked.wait(_POLL_SECONDS):
                 return False

@@ -78,3 +78,8 @@ class Ports:
     def dagster(self) -> int:
         """Dagster's web server's port."""
         return self._at(3000)
+
+    @property
+    def of_servers(self) -> tuple[int, ...]:
+        """Every port of the four servers."""
+        return (self.postgres, self.redis, *self.seaweed.values(), self.kafka, self.kafka_controller)

@@ -14,6 +14,8 @@ from typing import Literal
 import psutil
 
 State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
+# Start times follow the wall clock, which may be set right meanwhile; pids do not come round that fast.
+_CLOCK_SECONDS = 10.0
 _SUFFIX = ".service.json"
 
 
@@ -45,7 +47,7 @@ class Record:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
             alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-            if alive and self.create_time is not None and abs(process.create_time() - self.create_time) < 1.0:
+            if alive and abs(process.create_time() - (self.create_time or 0.0)) < _CLOCK_SECONDS:
                 return process
         return None
 

@@ -37,7 +37,7 @@ def valkey(stack: Stack) -> Service:
             config,
             f"bind {HOST}\nport {stack.ports.redis}\nprotected-mode yes\nrequirepass {stack.secrets['redis']}\n"
             f'dir "{folder}"\nappendonly yes\nappendfsync everysec\nsave ""\ndatabases 4\n'
-            "maxmemory 1gb\nmaxmemory-policy noeviction\ndaemonize no\n",
+            "set-proc-title no\nmaxmemory 1gb\nmaxmemory-policy noeviction\ndaemonize no\n",
         )
 
     def check() -> None:
