@@ -39,3 +39,9 @@ def apply(store: FeatureStore) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (_APPLY_LOCK,))
         store.apply([*ENTITIES, *VIEWS.values(), *SERVICES.values()])
         store.refresh_registry()  # type: ignore[no-untyped-call]
+
+
+def close(store: FeatureStore) -> None:
+    """Give back the registry's database connections, which Feast otherwise holds until the process ends."""
+    for engine in {store.registry.write_engine, store.registry.read_engine}:
+        engine.dispose()

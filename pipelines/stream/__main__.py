@@ -1,0 +1,24 @@
+"""``python -m pipelines.stream``: follow Kafka until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from neighborconnect.settings import get_settings
+from neighborconnect.telemetry import configure_logging
+from pipelines.stream.worker import NAME, StreamWorker
+
+
+def main() -> None:
+    """Run the worker."""
+    settings = get_settings()
+    configure_logging(NAME, level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    StreamWorker(settings, stop=stop).run()
+
+
+if __name__ == "__main__":
+    main()
