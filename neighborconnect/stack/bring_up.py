@@ -44,7 +44,7 @@ def bring_up(stack: Stack, *, console: Console) -> None:
 def _run(stack: Stack, module: str, *arguments: str, log: str | None = None) -> None:
     """Run a one-shot; its output goes to the terminal, or to ``logs/<log>.log``."""
     output = (stack.logs / f"{log}.log").open("ab") if log else None
-    environment = child_environment(stack) | {"DAGSTER_HOME": str(PROJECT / "dagster_home")}
+    environment = child_environment(stack)
     try:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],

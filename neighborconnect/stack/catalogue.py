@@ -6,7 +6,7 @@ import os
 
 from neighborconnect.stack.broker import broker
 from neighborconnect.stack.layout import Stack
-from neighborconnect.stack.platform import platform
+from neighborconnect.stack.platform import PROJECT, platform
 from neighborconnect.stack.postgres import postgres
 from neighborconnect.stack.seaweed import seaweed
 from neighborconnect.stack.service import Service
@@ -42,7 +42,8 @@ _SWITCHES = {
 
 def child_environment(stack: Stack) -> dict[str, str]:
     """Return the environment that every process of the stack gets."""
-    return {**os.environ, **_SWITCHES, **stack.settings}
+    dagster = {"DAGSTER_HOME": str(PROJECT / "dagster_home"), "DAGSTER_DATA_DIR": str(stack.home / "dagster")}
+    return {**os.environ, **_SWITCHES, **stack.settings, **dagster}
 
 
 def services(stack: Stack) -> dict[str, Service]:

@@ -85,20 +85,16 @@ def read_status(stack: Stack) -> list[Status]:
 
 
 def status_table(lines: list[Status]) -> RenderableType:
-    """Lay the status out for a terminal; what a person must know stands loudly below the table."""
+    """Lay the status out for a terminal of 80 columns; what a person must know stands loudly below the table."""
     table = Table(title="NeighborConnect", title_justify="left")
-    for heading in ("name", "what"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("URL", no_wrap=True)
-    table.add_column("state", overflow="fold")
+    for heading in ("name", "URL", "state"):
+        table.add_column(heading, no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
     for line in lines:
         state = Text(line.state, style=_COLOURS.get(line.state, "yellow"))
-        if line.detail and line.state != "ready":
-            state.append(f"\n{line.detail}", style="default")
-        memory = f"{line.memory / 2**20:.0f} MiB" if line.memory else ""
-        table.add_row(line.name, line.title, line.url, state, memory)
+        table.add_row(line.name, line.url, state, f"{line.memory / 2**20:.0f} MiB" if line.memory else "")
     table.add_section()
-    table.add_row("", "", "", "", f"{sum(line.memory for line in lines) / 2**20:.0f} MiB")
+    table.add_row("", "", "", f"{sum(line.memory for line in lines) / 2**20:.0f} MiB")
+    troubles = (Text(f"  {line.name}: {line.detail}") for line in lines if line.detail and line.state != "ready")
     notes = (Text(f"! {line.title}: {line.note}", style="bold yellow") for line in lines if line.note)
-    return Group(table, *notes)
+    return Group(table, *troubles, *notes)
