@@ -43,10 +43,9 @@ def progress(settings: Settings) -> Progress:
     the outbox first and the stores last cannot miss one on its way between.
     """
     outbox = _outbox(settings)
-    ends = end_offsets(settings)
-    return Progress(
-        outbox=outbox, lake=_behind(ends, _lake_offsets(settings, ends)), warehouse=_behind(ends, _warehouse(settings))
-    )
+    beginnings, ends = _ask(settings)
+    lake, warehouse = _lake_offsets(settings, ends), _warehouse(settings)
+    return Progress(outbox=outbox, lake=_behind(beginnings, ends, lake), warehouse=_behind(beginnings, ends, warehouse))
 
 
 def wait_until_caught_up(
@@ -73,15 +72,15 @@ def wait_until_caught_up(
 
 def beginning_offsets(settings: Settings) -> dict[Place, int]:
     """Return the oldest offset that Kafka holds, for each partition of every stream."""
-    return _ask(settings, lambda consumer, places: consumer.beginning_offsets(places))
+    return _ask(settings)[0]
 
 
 def end_offsets(settings: Settings) -> dict[Place, int]:
     """Return one past the newest offset, for each partition of every stream."""
-    return _ask(settings, lambda consumer, places: consumer.end_offsets(places))
+    return _ask(settings)[1]
 
 
-def _ask(settings: Settings, question: Callable[[Any, list[Any]], dict[Any, int]]) -> dict[Place, int]:
+def _ask(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
         enable_auto_commit=False,
@@ -94,7 +93,8 @@ def _ask(settings: Settings, question: Callable[[Any, list[Any]], dict[Any, int]
             for stream in STREAMS
             for number in sorted(consumer.partitions_for_topic(stream.topic) or ())
         ]
-        return {Place(*place): offset for place, offset in question(consumer, places).items()}
+        beginnings, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        return _by_place(beginnings), _by_place(ends)
     finally:
         consumer.close()
 
@@ -126,5 +126,9 @@ def _warehouse(settings: Settings) -> dict[Place, int]:
         return {Place(topic, partition): int(offset) for topic, partition, offset in rows}
 
 
-def _behind(ends: dict[Place, int], stored: dict[Place, int]) -> int:
-    return sum(max(end - stored.get(place, 0), 0) for place, end in ends.items())
+def _behind(beginnings: dict[Place, int], ends: dict[Place, int], stored: dict[Place, int]) -> int:
+    return sum(max(end - max(stored.get(place, 0), beginnings[place]), 0) for place, end in ends.items())
+
+
+def _by_place(offsets: dict[Any, int]) -> dict[Place, int]:
+    return {Place(*place): offset for place, offset in offsets.items()}

@@ -1,0 +1,181 @@
+"""The way from Kafka to both stores: nothing stops it, nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import orjson
+import polars as pl
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from neighborconnect.settings import Settings
+from pipelines.ingest import rebuild
+from pipelines.ingest.__main__ import SinkName, make_sink
+from pipelines.ingest.cli import app
+from pipelines.ingest.dead_letters import DeadLetterWriter, make_producer, replay, waiting_letters
+from pipelines.ingest.decode import KafkaRecord, Unfit
+from pipelines.ingest.lake import scan_events
+from pipelines.ingest.progress import end_offsets, progress, wait_until_caught_up
+from pipelines.ingest.worker import Worker
+from tests.pipelines.ingest.events import INTERACTIONS, interaction
+from tests.transactional_api.cdc.rows import Connection, add_user, running_relay, wait_for
+
+BOTH = (SinkName.LAKE, SinkName.WAREHOUSE)
+
+
+@contextmanager
+def running(settings: Settings, *names: SinkName) -> Iterator[None]:
+    stop = threading.Event()
+    workers = []
+    for name in names:
+        sink, rule = make_sink(name, settings)
+        workers.append(Worker(sink, bootstrap_servers=settings.kafka_bootstrap_servers, rule=rule, stop=stop))
+    threads = [threading.Thread(target=worker.run) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+
+
+def publish(settings: Settings, records: Sequence[KafkaRecord]) -> None:
+    """Put records on the partitions they name; Kafka gives them offsets of its own."""
+    producer = make_producer(settings.kafka_bootstrap_servers)
+    for record in records:
+        producer.send(
+            record.topic, record.value, key=record.key, partition=record.partition, timestamp_ms=record.timestamp
+        )
+    producer.flush(30)
+    producer.close()
+
+
+@pytest.fixture
+def first_id() -> int:
+    """An event id above all that were used."""
+    return time.time_ns() // 1_000
+
+
+def in_lake(settings: Settings, first: int) -> list[int]:
+    events = scan_events(settings, "interactions").filter(pl.col("_event_id") >= first)
+    return sorted(events.collect()["_event_id"].to_list())
+
+
+def in_warehouse(settings: Settings, first: int) -> list[int]:
+    with psycopg.connect(settings.warehouse_url) as connection:
+        rows = connection.execute("SELECT _event_id FROM raw.interactions WHERE _event_id >= %s ORDER BY 1", [first])
+        return [row[0] for row in rows]
+
+
+def is_fed(settings: Settings) -> bool:
+    now = progress(settings)
+    return now.lake == now.warehouse == 0
+
+
+def test_a_record_that_does_not_parse_waits_with_its_reason_and_the_rest_lands(fresh: Settings, first_id: int) -> None:
+    good = [interaction(first_id + n, partition=n % 3) for n in range(6)]
+    bad = interaction(first_id + 100, user_id="not a uuid", partition=1)
+    before = end_offsets(fresh)
+    publish(fresh, [*good[:3], bad, good[3], good[4]._replace(value=b"{nope"), good[5]])
+    with running(fresh, *BOTH):
+        wait_for(lambda: is_fed(fresh), seconds=120)
+    landed = [first_id + n for n in (0, 1, 2, 3, 5)]
+    assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == landed
+
+    letters = [
+        letter
+        for letter in waiting_letters(fresh.kafka_bootstrap_servers)
+        if letter.record.topic == INTERACTIONS.topic
+        and letter.record.offset >= before[(INTERACTIONS.topic, letter.record.partition)]
+    ]
+    assert sorted((letter.sink, letter.reason.partition(":")[0]) for letter in letters) == [
+        ("lake", "JSONDecodeError"),
+        ("lake", "user_id"),
+        ("warehouse", "JSONDecodeError"),
+        ("warehouse", "user_id"),
+    ]
+    (kept, _) = [letter for letter in letters if "user_id" in letter.reason]
+    assert (kept.record.key, kept.record.value, kept.record.partition) == (bad.key, bad.value, 1)
+
+
+def test_a_replayed_letter_lands_once_and_waits_no_more(fresh: Settings, first_id: int) -> None:
+    mended = interaction(first_id, partition=2)._replace(headers=[("event-id", b"7")])
+    for sink in ("lake", "warehouse"):
+        writer = DeadLetterWriter(fresh.kafka_bootstrap_servers, sink=sink)
+        writer.write([Unfit(mended, "the column was too narrow then")])
+        writer.close()
+    letters = waiting_letters(fresh.kafka_bootstrap_servers)
+    assert [letter.reason for letter in letters].count("the column was too narrow then") >= 2
+    assert replay(fresh.kafka_bootstrap_servers, letters) >= 1
+    assert waiting_letters(fresh.kafka_bootstrap_servers) == []
+    with running(fresh, *BOTH):
+        wait_for(lambda: is_fed(fresh), seconds=120)
+    assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == [first_id]
+
+
+def test_the_command_lists_shows_and_replays(fresh: Settings, first_id: int) -> None:
+    run = CliRunner().invoke
+    run(app, ["replay"])
+    assert "No dead letters wait" in run(app, ["list"]).output
+    writer = DeadLetterWriter(fresh.kafka_bootstrap_servers, sink="lake")
+    writer.write([Unfit(interaction(first_id), "not a UUID")])
+    writer.close()
+    (line,) = run(app, ["list", "--json"]).output.splitlines()
+    letter = orjson.loads(line)
+    assert (letter["sink"], letter["reason"], letter["topic"]) == ("lake", "not a UUID", INTERACTIONS.topic)
+    assert "not a UUID" in run(app, ["list"]).output
+    assert str(first_id) in run(app, ["show", letter["id"]]).output
+    assert run(app, ["show", "9:9"]).exit_code == 1
+    assert "1 letters replayed as 1 records" in run(app, ["replay"]).output
+    assert "No dead letters wait" in run(app, ["list"]).output
+
+
+def test_workers_that_come_and_go_share_the_work_and_repeat_none_of_it(fresh: Settings, first_id: int) -> None:
+    def write(batch: int) -> None:
+        ids = range(first_id + batch * 300, first_id + (batch + 1) * 300)
+        publish(fresh, [interaction(each, partition=each % 3) for each in ids])
+
+    with running(fresh, *BOTH):
+        write(0)
+        wait_for(lambda: len(in_lake(fresh, first_id)) > 0)
+        with running(fresh, *BOTH):
+            write(1)
+            wait_for(lambda: len(in_warehouse(fresh, first_id)) > 300)
+            write(2)
+        write(3)
+        wait_for(lambda: is_fed(fresh), seconds=120)
+    everything = list(range(first_id, first_id + 1_200))
+    assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == everything
+
+
+def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connection) -> None:
+    people = [add_user(database, city="Delft") for _ in range(30)]
+    database.execute("UPDATE users SET city = 'Leiden' WHERE id = ANY(%s)", [people[:10]])
+    database.execute("DELETE FROM users WHERE id = ANY(%s)", [people[20:]])
+
+    def content() -> tuple[pl.DataFrame, list[tuple[object, ...]]]:
+        with psycopg.connect(fresh.warehouse_url) as connection:
+            mirror = connection.execute("SELECT * FROM raw.users ORDER BY id").fetchall()
+        return scan_events(fresh, "users").sort("_event_id").collect(), mirror
+
+    with running_relay(fresh), running(fresh, *BOTH):
+        wait_until_caught_up(fresh, timeout=120)
+    lake, mirror = content()
+    # Tests of other parts put old records on these topics, and Kafka may have dropped them already.
+    rebuild.empty_lake(fresh, accept_loss=True)
+    rebuild.empty_warehouse(fresh, accept_loss=True)
+    assert content()[0].is_empty()
+    assert content()[1] == []
+    with running(fresh, *BOTH):
+        wait_until_caught_up(fresh, timeout=120)
+    assert lake.filter(pl.col("id").is_in([str(person) for person in people])).height == 50
+    assert content()[0].equals(lake)
+    assert content()[1] == mirror
