@@ -1,0 +1,20 @@
+"""The code location: ``dagster -m pipelines.definitions``."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines import jobs, schedules, sensors
+from pipelines.assets import features, landing, recommendation, warehouse
+from pipelines.resources import resources
+
+defs = dg.Definitions(
+    assets=[*landing.SPECS, warehouse.build_assets(), *features.ASSETS, *recommendation.ASSETS],
+    asset_checks=[*landing.CHECKS, *features.CHECKS],
+    jobs=[*jobs.ASSET_JOBS, jobs.compact_lake],
+    schedules=schedules.SCHEDULES,
+    sensors=[sensors.landing_watch, sensors.champion_watch],
+    resources=resources(),
+    # A step is short beside the imports of another process.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,92 @@
+"""Jobs: which assets are made together."""
+
+import dagster as dg
+
+from neighborconnect.contracts.topics import STREAMS
+from neighborconnect.settings import Settings
+from pipelines.assets import features, landing
+from pipelines.assets.names import (
+    BENTO,
+    CHAMPIONS,
+    FEATURE_REGISTRY,
+    LATEST,
+    MODELS,
+    OFFLINE,
+    ONLINE,
+    SNAPSHOTS,
+    TRAINING,
+    VECTORS,
+)
+
+_marts = dg.AssetSelection.groups("staging", "intermediate", "marts")
+_newest_features = dg.AssetSelection.key_prefixes([LATEST], [ONLINE])
+_served = dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS], [BENTO])
+_recommenders = dg.AssetSelection.key_prefixes([TRAINING], [MODELS], [CHAMPIONS]) | _served
+
+build_warehouse = dg.define_asset_job(
+    "build_warehouse", selection=_marts, description="Build and test the warehouse with dbt."
+)
+refresh_features = dg.define_asset_job(
+    "refresh_features", selection=_newest_features, description="The newest features, offline and online."
+)
+apply_features = dg.define_asset_job(
+    "apply_features",
+    selection=dg.AssetSelection.keys(FEATURE_REGISTRY),
+    description="Bring the feature registry up to date with the code.",
+)
+record_features = dg.define_asset_job(
+    "record_features",
+    selection=dg.AssetSelection.key_prefixes([OFFLINE]),
+    partitions_def=features.DAYS,
+    description="A day of feature history; a backfill takes a range of days in one run.",
+)
+refresh_serving = dg.define_asset_job(
+    "refresh_serving",
+    selection=_marts | _served,
+    description="Items and people's vectors that are new since the training, brought to serving without a training.",
+)
+train_recommenders = dg.define_asset_job(
+    "train_recommenders",
+    selection=_marts | _newest_features | _recommenders,
+    description="Train both recommenders on what is known now, and serve those that pass the gate.",
+)
+check_landing = dg.define_asset_job(
+    "check_landing",
+    selection=dg.AssetSelection.checks_for_assets(*landing.CHECKED_KEYS),
+    description="Hold the lake and the warehouse's mirror against each other.",
+)
+bootstrap = dg.define_asset_job(
+    "bootstrap",
+    selection=dg.AssetSelection.keys(FEATURE_REGISTRY)
+    | dg.AssetSelection.key_prefixes([OFFLINE])
+    | _marts
+    | _newest_features
+    | _recommenders,
+    description="The first run: everything there is, once.",
+)
+ASSET_JOBS = (
+    build_warehouse,
+    refresh_features,
+    apply_features,
+    record_features,
+    refresh_serving,
+    train_recommenders,
+    check_landing,
+    bootstrap,
+)
+
+
+@dg.op(description="Merge the small files of each event table, and delete those that no reader needs any more.")
+def compact_events(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Keep the lake's event tables quick to read."""
+    from pipelines.ingest.lake import compact, vacuum
+
+    for stream in STREAMS:
+        merged, deleted = compact(settings, stream.table), vacuum(settings, stream.table)
+        context.log.info(f"{stream.table}: {merged} files merged, {deleted} deleted")
+
+
+@dg.job(description="Upkeep of the lake's event tables.")
+def compact_lake() -> None:
+    """Compact and vacuum."""
+    compact_events()

@@ -1,0 +1,25 @@
+"""What assets are given when they run."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from neighborconnect.settings import Settings, get_settings
+from pipelines.dbt import EXECUTABLE, PROJECT_DIR
+
+
+@dg.resource(description="Where every store and service is; read when a run starts, so that definitions load bare.")
+def settings_resource(_context: dg.InitResourceContext) -> Settings:
+    """Return the settings of the process."""
+    return get_settings()
+
+
+def resources() -> dict[str, object]:
+    """Return the resources of the code location by name."""
+    return {
+        "settings": settings_resource,
+        "dbt": DbtCliResource(
+            project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=str(EXECUTABLE)
+        ),
+    }
