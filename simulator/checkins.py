@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 from scipy.io import loadmat
-from scipy.ndimage import median_filter
+from scipy.io.matlab import MatReadError
 
 from neighborconnect.contracts.events import InteractionKind, ItemKind
 from simulator.arrays import Floats, Ints, uuids
@@ -74,7 +74,7 @@ def read(path: Path) -> CheckIns:
         rows = content["selected_checkins"].astype(np.int64)
         old, new = (content[key].astype(np.int64) for key in ("friendship_old", "friendship_new"))
         people = len(content["selected_users_IDs"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, MatReadError) as error:
         raise TownError(f"{file} is not the LBSN2Vec check-in set: {error}") from error
     return CheckIns(
         people=people,
@@ -90,7 +90,8 @@ def read(path: Path) -> CheckIns:
 def hours_since_start(hour_of_week: Ints) -> Ints:
     """Count hours from the first week's Monday on, of rows in order of time with hours 1 to 168."""
     hour = hour_of_week - 1
-    level = median_filter(hour, size=_NEIGHBOURING_ROWS, mode="nearest")
+    padded = np.pad(hour, _NEIGHBOURING_ROWS // 2, mode="edge")
+    level = np.median(np.lib.stride_tricks.sliding_window_view(padded, _NEIGHBOURING_ROWS), axis=1).astype(np.int64)
     week = np.concatenate([[0], np.cumsum(np.diff(level) < -_LEAST_DROP)])
     expected = week * _WEEK_HOURS + level
     # The row's own hour, in the week in which it is nearest to its neighbours.

@@ -20,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from neighborconnect.settings import Settings, SettingsError, get_settings
-from simulator import checkins
 from simulator.bulk import TownError, count_users, is_loopback, load
 from simulator.door import FrontDoor
 from simulator.ground_truth import ground_truth_folder, write_ground_truth
@@ -94,6 +93,8 @@ def import_checkins(
 
     Example: neighborconnect import-checkins lbsn2vec-nyc
     """
+    from simulator import checkins  # noqa: PLC0415 (SciPy takes longer to import than a small town to make)
+
     with one_clear_sentence():
         settings = get_settings()
         password = _password(settings, yes=yes)

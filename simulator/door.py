@@ -28,6 +28,7 @@ from simulator.town import TOWN_WIDE, Item, Town
 _AT_ONCE = 8
 _TIMEOUT = 30.0
 _DISCOVERY = 0.2
+_WORTH_OF_THE_UNKNOWN = -0.5
 _PREFIX = "/api/v1"
 
 
@@ -43,10 +44,10 @@ class FrontDoor:
         self._tokens: dict[int, str] = {}
         self._people: dict[int, str] = {}
         self._connectors: dict[int, str] = {}
+        self._joined: set[tuple[int, str]] = set()
         self._posts: dict[int, str] = {}
         ties = np.sort(pair_key(town.ties.follower, town.ties.followee))
         self._utility = reactions.Utility(town.people, town.connectors, town.behaviour, ties)
-        self._joined = set(zip(town.memberships.user.tolist(), town.memberships.connector.tolist(), strict=True))
         self._room = asyncio.Semaphore(_AT_ONCE)
         self.calls: Counter[str] = Counter()
 
@@ -78,8 +79,8 @@ class FrontDoor:
         await self._together(self._arrive(user) for user in range(town.people.count))
         await self._together(self._found(number) for number in range(len(town.connectors)))
         await self._together(
-            self._post(f"/connectors/{self._connectors[connector]}/join", user=user, name="join")
-            for user, connector in sorted(self._joined)
+            self._join(user, self._connectors[connector])
+            for user, connector in zip(town.memberships.user.tolist(), town.memberships.connector.tolist(), strict=True)
             if town.connectors.founder[connector] != user
         )
         await self._together(self._publish(number) for number in range(len(town.posts)))
@@ -118,6 +119,7 @@ class FrontDoor:
         body = {"name": name, "description": about, "category": category.name}
         made = await self._post("/connectors", body, user=int(town.connectors.founder[number]), name="create connector")
         self._connectors[number] = made["id"]
+        self._joined.add((int(town.connectors.founder[number]), made["id"]))
 
     async def _publish(self, number: int) -> None:
         posts = self._town.posts
@@ -131,37 +133,41 @@ class FrontDoor:
         path, field = ("content", "post") if kind is Item.POST else ("connectors", "connector")
         limit = POSTS_SHOWN if kind is Item.POST else CONNECTORS_SHOWN
         feed = await self._post(f"/recommendations/{path}", {"limit": limit}, user=user, name=f"{field} feed")
-        numbers = {ident: number for number, ident in self._known(kind).items()}
         items = [item[field] for item in feed["items"]]
-        # What the town did not make itself, nobody here has an opinion about.
-        known = [(place, numbers[item["id"]]) for place, item in enumerate(items) if item["id"] in numbers]
-        if not known:
+        if not items:
             return
-        position = np.array([place for place, _ in known])
-        number = np.array([number for _, number in known])
-        shown = Shown(asker=np.zeros(len(known), dtype=np.int64), item=number, position=position)
-        acts = reactions.react(
-            self._rng,
-            self._town.behaviour,
-            shown,
-            at=np.zeros(1),
-            utility=self._worth(np.full(len(known), user), number, kind),
+        number = self._numbers(items, kind)
+        shown = Shown(
+            asker=np.zeros(len(items), dtype=np.int64), item=number, position=np.arange(len(items), dtype=np.int64)
         )
+        utility = self._worth(user, number, kind)
+        acts = reactions.react(self._rng, self._town.behaviour, shown, at=np.zeros(1), utility=utility)
         await self._report(user, feed["request_id"], items, shown, acts, field=field)
         for place in np.flatnonzero(acts.agreed):
-            await self._agree(user, int(number[place]), kind)
-        for place in np.flatnonzero(acts.commented) if kind is Item.POST else ():
+            await self._agree(user, items[place]["id"], kind)
+        for place in np.flatnonzero(acts.commented & (number >= 0)) if kind is Item.POST else ():
+            if (user, items[place]["connector_id"]) not in self._joined:
+                continue
             theme = self._town.vocabulary.themes[self._town.posts.theme[number[place]]]
             body = {"content": self._writer.comment(*theme)}
-            await self._post(f"/posts/{self._posts[int(number[place])]}/comments", body, user=user, name="comment")
+            await self._post(f"/posts/{items[place]['id']}/comments", body, user=user, name="comment")
 
-    def _known(self, kind: Item) -> dict[int, str]:
-        return self._posts if kind is Item.POST else self._connectors
+    def _numbers(self, items: list[Any], kind: Item) -> Ints:
+        """Return each item's number in the town; -1 for what the town did not make itself."""
+        known = self._posts if kind is Item.POST else self._connectors
+        numbers = {ident: number for number, ident in known.items()}
+        return np.array([numbers.get(item["id"], -1) for item in items], dtype=np.int64)
 
-    def _worth(self, user: Ints, number: Ints, kind: Item) -> Floats:
-        if kind is Item.POST:
-            return self._utility.of_posts(self._town.posts, user, number)
-        return self._utility.of_connectors(user, number)
+    def _worth(self, user: int, number: Ints, kind: Item) -> Floats:
+        known = number >= 0
+        who, what = np.full(int(known.sum()), user), number[known]
+        worth = np.full(len(number), _WORTH_OF_THE_UNKNOWN)
+        worth[known] = (
+            self._utility.of_posts(self._town.posts, who, what)
+            if kind is Item.POST
+            else self._utility.of_connectors(who, what)
+        )
+        return worth
 
     async def _report(
         self, user: int, request_id: str, items: list[Any], shown: Shown, acts: reactions.Acts, *, field: str
@@ -180,7 +186,7 @@ class FrontDoor:
             {
                 "kind": kind,
                 "item_kind": field,
-                "item_id": items[shown.position[place]]["id"],
+                "item_id": items[place]["id"],
                 "request_id": request_id,
                 "position": int(shown.position[place]),
                 "dwell_ms": dwell_ms,
@@ -190,12 +196,15 @@ class FrontDoor:
         ]
         await self._post("/interactions", {"interactions": batch}, user=user, name="interactions")
 
-    async def _agree(self, user: int, number: int, kind: Item) -> None:
+    async def _agree(self, user: int, ident: str, kind: Item) -> None:
         if kind is Item.POST:
-            await self._post(f"/posts/{self._posts[number]}/like", user=user, name="like")
-        elif (user, number) not in self._joined:
-            self._joined.add((user, number))
-            await self._post(f"/connectors/{self._connectors[number]}/join", user=user, name="join")
+            await self._post(f"/posts/{ident}/like", user=user, name="like")
+        else:
+            await self._join(user, ident)
+
+    async def _join(self, user: int, ident: str) -> None:
+        await self._post(f"/connectors/{ident}/join", user=user, name="join")
+        self._joined.add((user, ident))
 
     async def _together(self, calls: Iterable[Awaitable[None] | Awaitable[Any]]) -> None:
         async def one(call: Awaitable[Any]) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 
 from simulator import founding, reactions
-from simulator.arrays import Floats, Groups, Ints, contains, draw_weighted
+from simulator.arrays import Bools, Floats, Groups, Ints, contains, draw_weighted
 from simulator.clock import seconds_of_day
 from simulator.feeds import PostIndex, pair_key, show_connectors, show_posts
 from simulator.people import People, draw_people
@@ -40,6 +40,7 @@ def build_town(spec: TownSpec, *, on_day: Callable[[int], None] = lambda _day: N
     for day in range(spec.days):
         life.live(day)
         on_day(day)
+    interactions = Interactions.concatenate(life.interactions)
     return Town(
         spec=spec,
         vocabulary=vocabulary,
@@ -51,7 +52,7 @@ def build_town(spec: TownSpec, *, on_day: Callable[[int], None] = lambda _day: N
         posts=life.posts,
         likes=Likes.concatenate(life.likes),
         comments=_with_replies(spec.generator(6), Comments.concatenate(life.comments)),
-        interactions=Interactions.concatenate(life.interactions),
+        interactions=interactions.take(np.argsort(interactions.at, kind="stable")),
         requests=life.requests,
     )
 
@@ -179,11 +180,13 @@ class _Life:
             )
         ]
         day = Interactions.concatenate(rows)
-        day = day.take(day.at < end)
-        self.interactions.append(day.take(np.argsort(day.at, kind="stable")))
+        self.interactions.append(day.take(day.at < end))
 
         if item_kind is Item.POST:
-            liked, said = (np.flatnonzero(flag & (acts.left_at + 180 < end)) for flag in (acts.agreed, acts.commented))
+            in_time = acts.left_at + 180 < end
+            liked = np.flatnonzero(acts.agreed & in_time)
+            member = self._joined_before(who, self.posts.connector[item], acts.left_at)
+            said = np.flatnonzero(acts.commented & member & in_time)
             self.likes.append(Likes(user=who[liked], post=item[liked], at=acts.left_at[liked]))
             said = said[np.argsort(acts.left_at[said], kind="stable")]
             comments = Comments(
@@ -193,6 +196,15 @@ class _Life:
             gone = acts.clicked | acts.hidden
             self._opened = np.sort(np.concatenate([self._opened, pair_key(who[gone], item[gone])]))
         self._join(item_kind, who, item, acts, end=end)
+
+    def _joined_before(self, user: Ints, connector: Ints, at: Floats) -> Bools:
+        """Say who was a member of the connector by then; others cannot comment in it."""
+        keys = pair_key(self.memberships.user, self.memberships.connector)
+        order = np.argsort(keys)
+        wanted = pair_key(user, connector)
+        place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+        result: Bools = (keys[order][place] == wanted) & (self.memberships.joined[order][place] < at)
+        return result
 
     def _join(self, item_kind: Item, who: Ints, item: Ints, acts: reactions.Acts, *, end: float) -> None:
         """Join the connectors that were agreed to, and some whose posts were liked."""

@@ -24,7 +24,7 @@ class Behaviour:
     agree_slope: float = 1.2
     agree_offset: float = -0.9
     join_after_like: float = 0.15
-    comment_given_like: float = 0.3
+    comment_given_like: float = 0.4
     comment_given_click: float = 0.05
     hide_given_dislike: float = 0.05
     position_decay: float = 0.12
