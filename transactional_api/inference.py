@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from uuid import UUID
 
 import httpx
 from prometheus_client import Histogram
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from neighborconnect.contracts.serving import RankRequest, RankResponse
 from neighborconnect.settings import Settings
@@ -101,6 +102,9 @@ class InferenceClient:
         if answer.status_code != httpx.codes.OK:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
         try:
-            return RankResponse.model_validate_json(answer.content)
-        except ValidationError:
+            response = RankResponse.model_validate_json(answer.content)
+            for item in response.items:
+                UUID(item.item_id)
+        except ValueError:
             raise InferenceError(NoAnswer.INVALID_ANSWER) from None
+        return response

@@ -39,7 +39,7 @@ def create_engine(database_url: str) -> AsyncEngine:
     )
 
 
-def _session(request: Request) -> AsyncSession:
+async def _session(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.session
     return session
 

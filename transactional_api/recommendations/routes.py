@@ -19,7 +19,7 @@ router = APIRouter(prefix="/recommendations", tags=["recommendations"], route_cl
 ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 
 
-def _recommender(request: Request) -> Recommender:
+async def _recommender(request: Request) -> Recommender:
     recommender: Recommender = request.app.state.recommender
     return recommender
 

@@ -40,7 +40,7 @@ from transactional_api.users.throttle import TooManyAttemptsError
 router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
 
