@@ -1,0 +1,25 @@
+"""Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER``; exit code 0 is well."""  # noqa: INP001 (a script)
+
+import sys
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from neighborconnect.contracts.health import read_health
+
+_SECONDS = 5
+
+
+def is_healthy(what: str) -> bool:
+    """Ask a URL, or read what a worker last said of itself."""
+    if what.startswith("http://"):
+        try:
+            with urlopen(what, timeout=_SECONDS):  # noqa: S310 (the scheme is checked)
+                return True
+        except (URLError, TimeoutError):
+            return False
+    health = read_health(what)
+    return health is not None and health.is_fresh and health.ready
+
+
+if __name__ == "__main__":
+    sys.exit(0 if is_healthy(sys.argv[1]) else 1)

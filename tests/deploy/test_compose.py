@@ -1,0 +1,172 @@
+"""The compose file and the settings say the same, and nothing in it is left open."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from neighborconnect.settings import Settings
+from neighborconnect.stack.catalogue import services as stack_services
+from neighborconnect.stack.layout import Stack
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("neighborconnect/"))
+THEIRS = sorted(set(SERVICES) - set(OURS))
+ONE_SHOTS = {"prepare", "simulate", "bootstrap"}
+NOT_OURS = {
+    # MLflow's server and boto3 read these themselves.
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_ARTIFACTS_DESTINATION",
+    "MLFLOW_S3_ENDPOINT_URL",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+}
+_VARIABLE = re.compile(r"\$\{(\w+)(:[^}]*)?\}")
+
+
+def wanted_variables() -> dict[str, set[str]]:
+    """Every ``${NAME…}`` of the file with what stands behind the name."""
+    found: dict[str, set[str]] = {}
+    for name, rest in _VARIABLE.findall((ROOT / "docker-compose.yml").read_text()):
+        found.setdefault(name, set()).add(rest[:2])
+    return found
+
+
+def filled_in(service: str) -> dict[str, str]:
+    """A service's environment with every variable set."""
+    environment = SERVICES[service]["environment"]
+    return {
+        name: _VARIABLE.sub(lambda match: "INFO" if match[1].endswith("LEVEL") else "filled1in", str(value))
+        for name, value in environment.items()
+    }
+
+
+def test_the_servers_of_the_design_are_all_there() -> None:
+    images = {SERVICES[name]["image"].partition(":")[0] for name in THEIRS}
+    assert images == {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"}
+
+
+def test_every_process_of_the_embedded_stack_has_its_service(servers: Stack) -> None:
+    embedded = {name for name, service in stack_services(servers).items() if service.command[0] == sys.executable}
+    assert embedded >= {"api", "relay", "mlflow", "bento"}
+    assert embedded <= set(OURS)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_environment_names_are_settings(name: str) -> None:
+    names = {field.upper() for field in Settings.model_fields}
+    assert set(SERVICES[name]["environment"]) - NOT_OURS <= names
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_required_setting_is_given_and_the_values_are_valid(name: str) -> None:
+    environment = filled_in(name)
+    required = {field.upper() for field, info in Settings.model_fields.items() if info.is_required()}
+    assert required <= set(environment)
+    settings = Settings.model_validate({key.lower(): value for key, value in environment.items()})
+    assert settings.neighborconnect_profile == "external"
+    assert settings.mongo_url is not None
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_hosts_in_urls_are_services(name: str) -> None:
+    hosts = re.findall(r"(?:@|//)([a-z-]+):\d+", " ".join(filled_in(name).values()))
+    assert hosts
+    assert set(hosts) - {"localhost"} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_name_what_exists(name: str) -> None:
+    command = SERVICES[name]["command"]
+    if command[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(command[2]) is not None
+    else:
+        assert command[0] == "neighborconnect"
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_each_service_tells_its_health_or_ends(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONE_SHOTS:
+        assert service["restart"] == "no"
+    else:
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_images_are_pinned(name: str) -> None:
+    tag = SERVICES[name]["image"].rpartition(":")[2]
+    assert re.search(r"\d", tag)
+    assert "latest" not in tag
+
+
+def test_the_image_is_built_on_a_pinned_base_and_runs_as_an_ordinary_user() -> None:
+    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM")]
+    assert len(bases) == 2
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
+    assert [line for line in lines if line.startswith("USER")] == ["USER neighbor"]
+    copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1] if "--" not in part}
+    missing = [part for part in copied if not part.startswith("/") and not (ROOT / part).exists()]
+    assert missing == []
+
+
+def test_no_secret_has_a_default_and_the_example_names_them_all_empty() -> None:
+    variables = wanted_variables()
+    optional = {name for name, behind in variables.items() if ":?" not in behind}
+    assert optional == {"NEIGHBORCONNECT_LOG_LEVEL"}
+    assert all(behind == {":?"} for name, behind in variables.items() if name not in optional)
+    lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert set(example) == set(variables) - optional
+    assert set(example.values()) == {""}
+
+
+def test_published_ports_are_bound_to_loopback() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_volumes_are_named_and_each_is_used() -> None:
+    mounts = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert {mount for mount in mounts if not mount.startswith(".")} == set(COMPOSE["volumes"])
+    assert all((ROOT / mount).exists() for mount in mounts if mount.startswith("."))
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("vendor.compose-spec", "docker-compose.yml"),
+        ("vendor.github-workflows", ".github/workflows/ci.yml"),
+        ("custom.github-workflows-require-timeout", ".github/workflows/ci.yml"),
+    ],
+)
+def test_files_meet_their_published_schema(schema: str, file: str) -> None:
+    program = Path(sys.executable).with_name("check-jsonschema")
+    done = subprocess.run(
+        [program, "--builtin-schema", schema, ROOT / file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pre_commit_hooks_are_local_and_valid() -> None:
+    file = ROOT / ".pre-commit-config.yaml"
+    repositories = yaml.safe_load(file.read_text())["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    program = Path(sys.executable).with_name("pre-commit")
+    done = subprocess.run([program, "validate-config", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
