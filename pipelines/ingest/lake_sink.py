@@ -7,7 +7,7 @@ reads the table again and finds its rows there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from neighborconnect.contracts.topics import STREAM_BY_TOPIC, Stream
+from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.settings import Settings
 from pipelines.ingest.schema import lake_schema
 from pipelines.ingest.seen import Ids, SeenIds
@@ -33,8 +33,9 @@ class LakeSink:
 
     name = "lake"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, streams: Sequence[Stream] = STREAMS) -> None:
         self._settings = settings
+        self._streams = {stream.topic: stream for stream in streams}
         self._tables: dict[str, DeltaTable] = {}
         self._seen: dict[str, SeenIds] = {}
 
@@ -55,7 +56,7 @@ class LakeSink:
 
     def rewind(self, place: Place, offset: int) -> None:
         """Store ``offset`` as the next one of ``place``."""
-        stream = STREAM_BY_TOPIC[place.topic]
+        stream = self._streams[place.topic]
         self._append(stream, pl.DataFrame(schema=lake_schema(stream)), {place.partition: offset})
 
     def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
@@ -98,7 +99,7 @@ class LakeSink:
         )
 
     def _next_offset(self, place: Place) -> int | None:
-        stored: int | None = self._table(STREAM_BY_TOPIC[place.topic]).transaction_version(
+        stored: int | None = self._table(self._streams[place.topic]).transaction_version(
             f"{place.topic}:{place.partition}"
         )
         return stored

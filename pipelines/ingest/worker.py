@@ -17,7 +17,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
 from neighborconnect.contracts.health import report_health
-from neighborconnect.contracts.topics import STREAM_BY_TOPIC, STREAMS, Stream
+from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.telemetry import get_logger
 from pipelines.ingest.dead_letters import DeadLetterWriter
 from pipelines.ingest.decode import KafkaRecord, Unfit, decode
@@ -51,10 +51,9 @@ class _Batch:
         self.records = 0
         self.since = time.monotonic()
 
-    def add(self, place: Place, records: Sequence[KafkaRecord]) -> None:
+    def add(self, stream: Stream, place: Place, records: Sequence[KafkaRecord]) -> None:
         if not self.records:
             self.since = time.monotonic()
-        stream = STREAM_BY_TOPIC[place.topic]
         frame, unfit = decode(stream, records)
         self.frames[stream].append((frame, records))
         self.next_offsets[stream][place.partition] = records[-1].offset + 1
@@ -68,28 +67,49 @@ class _Batch:
 class Worker:
     """One member of a sink's consumer group."""
 
-    def __init__(self, sink: Sink, *, bootstrap_servers: str, rule: FlushRule, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        bootstrap_servers: str,
+        rule: FlushRule,
+        stop: threading.Event,
+        streams: Sequence[Stream] = STREAMS,
+        name: str | None = None,
+    ) -> None:
+        """Prepare; ``run`` connects.
+
+        Args:
+            sink: what is fed.
+            bootstrap_servers: Kafka.
+            rule: when rows are flushed.
+            stop: ends ``run`` when it is set.
+            streams: what is read.
+            name: of the consumer group and of the health file; ``ingest-<sink>`` if None.
+        """
         self._sink = sink
+        self._streams = {stream.topic: stream for stream in streams}
         self._bootstrap_servers = bootstrap_servers
         self._rule = rule
         self._stop = stop
         self._letters = DeadLetterWriter(bootstrap_servers, sink=sink.name)
-        self._health_name = f"ingest-{sink.name}"
-        self._handled = 0
+        self._name = name or f"ingest-{sink.name}"
+        self.handled = 0
+        """Records whose rows and offsets are committed."""
         self._reported_at = 0.0
 
     def run(self) -> None:
         """Feed the sink until told to stop, through every failure of Kafka and of the sink's store."""
         failures = 0
         while not self._stop.is_set():
-            handled = self._handled
+            handled = self.handled
             try:
                 self._feed()
             except (KafkaError, psycopg.Error, DeltaError, OSError) as error:
-                failures = 0 if self._handled > handled else failures + 1
+                failures = 0 if self.handled > handled else failures + 1
                 detail = f"{type(error).__name__}: {error}".strip()
                 log.warning("ingest.interrupted", error=detail, failures=failures)
-                report_health(self._health_name, ready=False, handled=self._handled, detail=detail)
+                report_health(self._name, ready=False, handled=self.handled, detail=detail)
                 self._stop.wait(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
             finally:
                 self._letters.close()
@@ -102,7 +122,7 @@ class Worker:
             positions = Positions(consumer, self._sink)
             # A group leader that knows no partitions yet assigns none, and the group is balanced twice.
             consumer.topics()
-            consumer.subscribe([stream.topic for stream in STREAMS], listener=positions)
+            consumer.subscribe(list(self._streams), listener=positions)
             batch = _Batch()
             while not self._stop.is_set():
                 polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
@@ -122,8 +142,8 @@ class Worker:
     def _consumer(self) -> Any:
         return KafkaConsumer(
             bootstrap_servers=self._bootstrap_servers.split(","),
-            client_id=self._health_name,
-            group_id=self._health_name,
+            client_id=self._name,
+            group_id=self._name,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
@@ -144,7 +164,7 @@ class Worker:
                 KafkaRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetched
             ]
             positions.read(place, first=records[0].offset, last=records[-1].offset)
-            batch.add(place, records)
+            batch.add(self._streams[place.topic], place, records)
 
     def _flush(self, batch: _Batch) -> None:
         self._letters.write(batch.unfit)
@@ -157,7 +177,7 @@ class Worker:
                 self._letters.write([Unfit(by_place[places[row]], reason) for row, reason in refused.items()])
                 fit = ~pl.Series(range(frame.height), dtype=pl.Int64).is_in(list(refused))
                 self._sink.write(stream, frame.filter(fit), next_offsets)
-        self._handled += batch.records
+        self.handled += batch.records
         if batch.unfit:
             log.warning("ingest.dead_letters", count=len(batch.unfit), first_reason=batch.unfit[0].reason)
 
@@ -165,4 +185,4 @@ class Worker:
         if time.monotonic() - self._reported_at < HEALTH_SECONDS:
             return
         self._reported_at = time.monotonic()
-        report_health(self._health_name, ready=True, backlog=positions.backlog() + batch.records, handled=self._handled)
+        report_health(self._name, ready=True, backlog=positions.backlog() + batch.records, handled=self.handled)

@@ -86,7 +86,7 @@ def test_a_record_that_does_not_parse_waits_with_its_reason_and_the_rest_lands(f
     before = end_offsets(fresh)
     publish(fresh, [*good[:3], bad, good[3], good[4]._replace(value=b"{nope"), good[5]])
     with running(fresh, *BOTH):
-        wait_for(lambda: is_fed(fresh), seconds=120)
+        wait_for(lambda: is_fed(fresh), pause=0.5)
     landed = [first_id + n for n in (0, 1, 2, 3, 5)]
     assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == landed
 
@@ -117,7 +117,7 @@ def test_a_replayed_letter_lands_once_and_waits_no_more(fresh: Settings, first_i
     assert replay(fresh.kafka_bootstrap_servers, letters) >= 1
     assert waiting_letters(fresh.kafka_bootstrap_servers) == []
     with running(fresh, *BOTH):
-        wait_for(lambda: is_fed(fresh), seconds=120)
+        wait_for(lambda: is_fed(fresh), pause=0.5)
     assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == [first_id]
 
 
@@ -145,13 +145,13 @@ def test_workers_that_come_and_go_share_the_work_and_repeat_none_of_it(fresh: Se
 
     with running(fresh, *BOTH):
         write(0)
-        wait_for(lambda: len(in_lake(fresh, first_id)) > 0)
+        wait_for(lambda: len(in_lake(fresh, first_id)) > 0, pause=0.5)
         with running(fresh, *BOTH):
             write(1)
             wait_for(lambda: len(in_warehouse(fresh, first_id)) > 300)
             write(2)
         write(3)
-        wait_for(lambda: is_fed(fresh), seconds=120)
+        wait_for(lambda: is_fed(fresh), pause=0.5)
     everything = list(range(first_id, first_id + 1_200))
     assert in_lake(fresh, first_id) == in_warehouse(fresh, first_id) == everything
 
@@ -167,7 +167,7 @@ def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connecti
         return scan_events(fresh, "users").sort("_event_id").collect(), mirror
 
     with running_relay(fresh), running(fresh, *BOTH):
-        wait_until_caught_up(fresh, timeout=120)
+        wait_until_caught_up(fresh, timeout=180)
     lake, mirror = content()
     # Tests of other parts put old records on these topics, and Kafka may have dropped them already.
     rebuild.empty_lake(fresh, accept_loss=True)
@@ -175,7 +175,7 @@ def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connecti
     assert content()[0].is_empty()
     assert content()[1] == []
     with running(fresh, *BOTH):
-        wait_until_caught_up(fresh, timeout=120)
+        wait_until_caught_up(fresh, timeout=180)
     assert lake.filter(pl.col("id").is_in([str(person) for person in people])).height == 50
     assert content()[0].equals(lake)
     assert content()[1] == mirror

@@ -69,11 +69,11 @@ def running_relay(settings: Settings) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def wait_for(what: Callable[[], bool], *, seconds: float = 60) -> None:
+def wait_for(what: Callable[[], bool], *, seconds: float = 180, pause: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def is_drained(connection: Connection) -> bool:
