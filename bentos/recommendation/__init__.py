@@ -1,0 +1,1 @@
+"""The recommendation service: ranks posts and connectors for one neighbour at a time."""

@@ -1,0 +1,99 @@
+"""The BentoML service. One process, one service without dependencies: `bentoml.depends` drops requests under load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import bentoml
+from bentoml.exceptions import ServiceUnavailable
+from prometheus_client import Counter
+
+from bentos.recommendation.catalogue import Catalogue
+from bentos.recommendation.people import PeopleReader
+from feature_repo.online import OnlineReader
+from feature_repo.store import build_store
+from models.recommendation.predictor import UserProfile
+from neighborconnect.contracts.serving import RankRequest, RankResponse
+from neighborconnect.settings import get_settings
+from neighborconnect.telemetry import get_logger
+
+POLL_SECONDS = 15.0
+# A request that the API has given up on is not worth finishing.
+_TIMEOUT_SECONDS = 5
+
+_log = get_logger(__name__)
+ANSWERS = Counter(
+    "recommendation_answers",
+    "Rankings given, by kind of item, path and reason code",
+    ["item_kind", "path", "reason_code"],
+)
+
+
+@bentoml.service(
+    name="recommendation",
+    description="Ranks posts and connectors for one neighbour at a time.",
+    workers=1,
+    traffic={"timeout": _TIMEOUT_SECONDS},
+    metrics={"enabled": True, "namespace": "bentoml_service"},
+    logging={"access": {"enabled": False}},
+)
+class RecommendationService:
+    """Ranks from snapshots in memory and one row of online features a request."""
+
+    def __init__(self) -> None:
+        """Read the settings; what is served is loaded as soon as the event loop runs."""
+        settings = get_settings()
+        self._catalogue = Catalogue(settings)
+        self._people = PeopleReader(OnlineReader(build_store(settings)))
+        self._has_looked = False
+        self._poll: asyncio.Task[None] | None = None
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Begin to look for champions and newer snapshots."""
+        self._poll = asyncio.create_task(self._keep_fresh())
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._poll is not None:
+            self._poll.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._poll
+        self._people.close()
+
+    async def __is_ready__(self) -> bool:
+        """Ready once it has looked for champions, be there any or not: without one it says so with 503."""
+        return self._has_looked
+
+    @bentoml.api(route="/rank")
+    async def rank(self, request: RankRequest) -> RankResponse:
+        """Rank items of one kind for one person. 503 while no model of that kind has been released."""
+        predictor = self._catalogue.predictor(request.item_kind)
+        if predictor is None:
+            raise ServiceUnavailable(f"No {request.item_kind.value} recommender has been released yet.")
+        profile = UserProfile()
+        if predictor.snapshot.is_personal:
+            profile = await self._people.read(
+                request.user_id, kind=request.item_kind, model_version=predictor.snapshot.model_version
+            )
+        response = predictor.rank(request, user=profile)
+        ANSWERS.labels(request.item_kind.value, response.path.value, response.reason_code or "").inc()
+        return response
+
+    @bentoml.api(route="/reload")
+    async def reload(self) -> dict[str, dict[str, object]]:
+        """Look for newer champions and snapshots now, and return what is served."""
+        return await asyncio.to_thread(self._catalogue.refresh)
+
+    async def _keep_fresh(self) -> None:
+        await asyncio.to_thread(self._people.warm_up)
+        while True:
+            try:
+                await asyncio.to_thread(self._catalogue.refresh)
+            except Exception:  # noqa: BLE001
+                # The loop must outlive whatever a refresh meets: a stopped loop serves an old model for ever.
+                _log.exception("serving.refresh_failed")
+            self._has_looked = True
+            await asyncio.sleep(POLL_SECONDS)
