@@ -43,10 +43,14 @@ def folder_for(user: str | None, *, home: Path) -> Path:
     """
     if user is None or _may_pass(home, user=user):
         return home
-    folder = _ELSEWHERE / hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)
-    return folder
+    return _ELSEWHERE / hashlib.sha256(str(home).encode()).hexdigest()[:12]
+
+
+def make_passable(folder: Path) -> None:
+    """Make a folder that everyone may enter and only its owner may list."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
 
 
 def own(path: Path, *, user: str | None) -> None:
@@ -60,14 +64,16 @@ def own(path: Path, *, user: str | None) -> None:
             os.chown(Path(folder) / name, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
-def reachable_copy(tree: Path, *, user: str | None, into: Path) -> Path:
-    """Return ``tree`` where ``user`` can read it, else a copy of it below ``into``."""
-    if user is None or _may_pass(tree, user=user):
-        return tree
-    copy = into / tree.name
-    if not copy.exists():
-        part = copy.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(tree, part, symlinks=True)
-        part.rename(copy)
-    return copy
+def reachable(tree: Path, *, user: str | None, into: Path) -> Path:
+    """Return where ``user`` can read ``tree``: there, or in the copy that ``copy_tree`` makes below ``into``."""
+    return tree if user is None or _may_pass(tree, user=user) else into / tree.name
+
+
+def copy_tree(tree: Path, copy: Path) -> None:
+    """Copy a tree once; half a copy is never taken for a whole one."""
+    if copy.exists():
+        return
+    part = copy.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(tree, part, symlinks=True)
+    part.rename(copy)

@@ -94,7 +94,7 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
     with one_clear_sentence():
         stop(open_stack())
         for place in {folder, folder_for(account_for_unprivileged(), home=folder)}:
-            shutil.rmtree(place)
+            shutil.rmtree(place, ignore_errors=not place.exists())
         console.print(f"Deleted {folder}.")
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from neighborconnect.stack.accounts import account_for_unprivileged, folder_for, identity, own, reachable_copy
+from neighborconnect.stack.accounts import (
+    account_for_unprivileged,
+    copy_tree,
+    folder_for,
+    identity,
+    make_passable,
+    own,
+    reachable,
+)
 from neighborconnect.stack.errors import NotReadyError, StackError
 from neighborconnect.stack.layout import DATABASES, Stack
 from neighborconnect.stack.ports import HOST
@@ -159,9 +167,12 @@ def postgres(stack: Stack) -> Service:
     base = folder_for(user, home=stack.home)
     data = base / "postgres"
     found = _bin_folder()
-    binaries = reachable_copy(found.parent, user=user, into=base) / "bin"
+    tree = reachable(found.parent, user=user, into=base)
+    binaries = tree / "bin"
 
     def prepare() -> None:
+        make_passable(base)
+        copy_tree(found.parent, tree)
         version = major_version(found)
         check_data_version(data, server=version)
         if not (data / "PG_VERSION").exists():
