@@ -49,20 +49,17 @@ def _impossible(schema: ViewSchema) -> Iterator[tuple[str, sql.Composable]]:
 
 def online_differences(settings: Settings, *, view: str, sample: int = SAMPLE) -> tuple[int, list[str]]:
     """Read up to ``sample`` keys from both stores; return how many were read, and the keys that differ."""
-    from feature_repo.store import build_store
+    from pipelines.stores import feature_store
 
     schema = VIEW_SCHEMAS[view]
     rows = _newest_rows(settings, schema=schema, sample=sample)
     if not rows:
         return 0, []
-    answer = (
-        build_store(settings)
-        .get_online_features(
+    with feature_store(settings) as store:
+        answer = store.get_online_features(
             features=[f"{view}:{feature}" for feature in schema.features],
             entity_rows=[{key: row[key] for key in schema.keys} for row in rows],
-        )
-        .to_dict()
-    )
+        ).to_dict()
     differing = [
         "/".join(row[key] for key in schema.keys)
         for position, row in enumerate(rows)

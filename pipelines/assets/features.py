@@ -36,11 +36,12 @@ _STREAMED = [landed(KAFKA, table) for table in _SOURCES[:4]]
 )
 def feature_registry(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """Bring the registry and the offline tables up to date with the code."""
-    from feature_repo.store import apply, build_store
+    from feature_repo.store import apply
+    from pipelines.stores import feature_store
 
-    store = build_store(settings)
-    apply(store)
-    names = [view.name for view in store.list_feature_views()]
+    with feature_store(settings) as store:
+        apply(store)
+        names = [view.name for view in store.list_feature_views()]
     return dg.MaterializeResult(metadata={"views": names})
 
 

@@ -70,21 +70,22 @@ def _model(kind: ItemKind) -> dg.AssetsDefinition:
         freshness_policy=DAILY,
     )
     def model(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from feature_repo.store import build_store
         from models.recommendation.features import FeastFeatures
         from models.recommendation.train import train
+        from pipelines.stores import feature_store
         from pipelines.training_sets import read_interactions, read_items
 
         found = read_interactions(settings, kind=kind)
-        result = train(
-            settings,
-            kind=kind,
-            interactions=found.interactions,
-            items=read_items(settings, kind=kind),
-            features=FeastFeatures(build_store(settings), kind=kind),
-            data_version=found.data_version,
-            progress=context.log.info,
-        )
+        with feature_store(settings) as store:
+            result = train(
+                settings,
+                kind=kind,
+                interactions=found.interactions,
+                items=read_items(settings, kind=kind),
+                features=FeastFeatures(store, kind=kind),
+                data_version=found.data_version,
+                progress=context.log.info,
+            )
         return dg.MaterializeResult(
             metadata={
                 RESULT: dg.MetadataValue.json(asdict(result)),
@@ -106,12 +107,13 @@ def _champion(kind: ItemKind) -> dg.AssetsDefinition:
         description="The alias that serving follows; it moves last, when snapshot and vectors are where serving looks.",
     )
     def champion(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from feature_repo.store import build_store
         from models.recommendation.release import release
         from models.recommendation.train import TrainingResult
+        from pipelines.stores import feature_store
 
         result = TrainingResult(**_result(context, kind))
-        promoted = release(settings, result, store=build_store(settings))
+        with feature_store(settings) as store:
+            promoted = release(settings, result, store=store)
         return dg.MaterializeResult(metadata={"candidate": result.model_version, "promoted": promoted})
 
     return champion
@@ -156,16 +158,13 @@ def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
         freshness_policy=HOURLY,
     )
     def vectors(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from feature_repo.store import build_store
         from models.recommendation.release import refresh_vectors
+        from pipelines.stores import feature_store
         from pipelines.training_sets import collect_interactions
 
-        pushed = refresh_vectors(
-            settings,
-            kind=kind,
-            interactions=collect_interactions(settings, kind=kind),
-            store=build_store(settings),
-        )
+        interactions = collect_interactions(settings, kind=kind)
+        with feature_store(settings) as store:
+            pushed = refresh_vectors(settings, kind=kind, interactions=interactions, store=store)
         return dg.MaterializeResult(metadata={"people": pushed})
 
     return vectors

@@ -14,9 +14,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from neighborconnect.contracts.tables import ColumnType
-from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAMS
+from neighborconnect.contracts.topics import STREAM_BY_TABLE
 from neighborconnect.settings import Settings
 from pipelines import dbt
+from pipelines.ingest.warehouse_tables import create_tables
 
 DATABASE = "warehouse_for_dbt"
 NAMESPACE = UUID("5f0c3c52-6f0b-4c36-9a3e-0d6e6a5f7a11")
@@ -29,13 +30,7 @@ class Warehouse:
         self.settings = settings
         self._connection = psycopg.connect(settings.warehouse_url, autocommit=True)
         self._event_ids = itertools.count(1)
-        for stream in STREAMS:
-            columns = ", ".join(f"{column.name} {column.type.value}" for column in stream.columns)
-            key = "id" if stream.is_change_stream else "_event_id"
-            self.sql(
-                f"create schema if not exists raw; create table raw.{stream.table} ({columns}, _event_id bigint, "
-                f"_op text, _committed_at timestamptz, _deleted boolean not null default false, primary key ({key}))"
-            )
+        create_tables(self._connection)
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(statement.encode(), values)
@@ -44,6 +39,8 @@ class Warehouse:
     def put(self, table: str, **values: Any) -> None:
         stream = STREAM_BY_TABLE[table]
         row = {"_event_id": next(self._event_ids), "_op": "c", "_committed_at": datetime.now(UTC)} | values
+        if stream.is_change_stream:
+            row["_deleted"] = False
         types = {column.name: column.type for column in stream.columns}
         held = [Jsonb(value) if types.get(name) is ColumnType.JSON else value for name, value in row.items()]
         self.sql(
