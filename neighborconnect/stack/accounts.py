@@ -24,7 +24,7 @@ def identity(user: str | None) -> dict[str, Any]:
     return {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
-def _may_pass(path: Path, *, user: str) -> bool:
+def may_pass(path: Path, *, user: str) -> bool:
     """Whether ``user`` may enter every folder from the root to ``path``."""
     account = pwd.getpwnam(user)
     for folder in (path, *path.parents):
@@ -41,7 +41,7 @@ def folder_for(user: str | None, *, home: Path) -> Path:
 
     Root's own home folder is closed to everyone else, so a clone there cannot hold another user's data.
     """
-    if user is None or _may_pass(home, user=user):
+    if user is None or may_pass(home, user=user):
         return home
     return _ELSEWHERE / hashlib.sha256(str(home).encode()).hexdigest()[:12]
 
@@ -62,11 +62,6 @@ def own(path: Path, *, user: str | None) -> None:
     for folder, folders, files in os.walk(path):
         for name in (*folders, *files):
             os.chown(Path(folder) / name, account.pw_uid, account.pw_gid, follow_symlinks=False)
-
-
-def reachable(tree: Path, *, user: str | None, into: Path) -> Path:
-    """Return where ``user`` can read ``tree``: there, or in the copy that ``copy_tree`` makes below ``into``."""
-    return tree if user is None or _may_pass(tree, user=user) else into / tree.name
 
 
 def copy_tree(tree: Path, copy: Path) -> None:

