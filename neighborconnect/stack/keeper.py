@@ -105,7 +105,14 @@ class Keeper(threading.Thread):
             if self._stop_asked.wait(_POLL_SECONDS):
                 return False
         self._write("starting")
-        check_ports(self.service, offset=self._stack.ports.offset)
+        try:
+            check_ports(self.service, offset=self._stack.ports.offset)
+        except StackError as error:
+            # After a death the kernel may need a moment to give the port back; before any, somebody else has it.
+            if not self._restarts:
+                raise
+            self._lose(str(error))
+            return False
         self.service.prepare()
         self._child = spawn(self.service, home=self._stack.home, environment=self._environment)
         self._write("starting")
