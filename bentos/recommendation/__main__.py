@@ -23,8 +23,10 @@ def main() -> None:
         "bento-recommendation", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format
     )
     address = urlsplit(settings.recommendation_url)
+    # The decorator has made a service of the class; its type says otherwise.
+    application = RecommendationService.to_asgi()  # type: ignore[attr-defined]
     uvicorn.run(
-        RecommendationService.to_asgi(),
+        application,
         host=address.hostname or "127.0.0.1",
         port=address.port or 5001,
         log_config=None,

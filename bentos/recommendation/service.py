@@ -49,12 +49,12 @@ class RecommendationService:
         self._has_looked = False
         self._poll: asyncio.Task[None] | None = None
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Begin to look for champions and newer snapshots."""
         self._poll = asyncio.create_task(self._keep_fresh())
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """Stop looking."""
         if self._poll is not None:
@@ -67,7 +67,7 @@ class RecommendationService:
         """Ready once it has looked for champions, be there any or not: without one it says so with 503."""
         return self._has_looked
 
-    @bentoml.api(route="/rank")
+    @bentoml.api(route="/rank")  # type: ignore[untyped-decorator]
     async def rank(self, request: RankRequest) -> RankResponse:
         """Rank items of one kind for one person. 503 while no model of that kind has been released."""
         predictor = self._catalogue.predictor(request.item_kind)
@@ -82,7 +82,7 @@ class RecommendationService:
         ANSWERS.labels(request.item_kind.value, response.path.value, response.reason_code or "").inc()
         return response
 
-    @bentoml.api(route="/reload")
+    @bentoml.api(route="/reload")  # type: ignore[untyped-decorator]
     async def reload(self) -> dict[str, dict[str, object]]:
         """Look for newer champions and snapshots now, and return what is served."""
         return await asyncio.to_thread(self._catalogue.refresh)
