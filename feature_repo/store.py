@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -43,5 +45,6 @@ def apply(store: FeatureStore) -> None:
 
 def close(store: FeatureStore) -> None:
     """Give back the registry's database connections, which Feast otherwise holds until the process ends."""
-    for engine in {store.registry.write_engine, store.registry.read_engine}:
+    registry: Any = store.registry
+    for engine in {registry.write_engine, registry.read_engine}:
         engine.dispose()

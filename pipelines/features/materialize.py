@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from feature_repo.store import build_store
+from feature_repo.store import build_store, close
 from neighborconnect.settings import Settings
 from pipelines.features.compute import LATEST_VIEWS
 
@@ -17,4 +17,8 @@ def materialize(settings: Settings, *, until: datetime, views: Sequence[str] = L
     stream pushes the last hour) stays. Call it after ``compute_latest``, with the same time. The first time it goes
     back as far as a view's TTL.
     """
-    build_store(settings).materialize_incremental(end_date=until, feature_views=list(views))
+    store = build_store(settings)
+    try:
+        store.materialize_incremental(end_date=until, feature_views=list(views))
+    finally:
+        close(store)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from feature_repo.feast_import import FeastError, FeatureStore, PushMode
 from feature_repo.schemas import RECENT_WINDOW
-from feature_repo.store import apply, build_store
+from feature_repo.store import apply, build_store, close
 from neighborconnect.contracts.features import RECENT_ACTIVITY_PUSH
 from neighborconnect.contracts.health import report_health
 from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAM_BY_TOPIC
@@ -73,26 +73,32 @@ class StreamWorker:
 
     def _follow(self) -> None:
         store = build_store(self._settings)
-        apply(store)
-        consumer = self._consumer()
         try:
-            window = LastHour()
-            swept_at = datetime.now(UTC)
-            kept_house_at = 0.0
-            while not self._stop.is_set():
-                polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
-                now = datetime.now(UTC)
-                touched = window.add(_decoded(polled), now=now)
-                if now - swept_at >= _EXPIRY:
-                    touched |= window.expired(since=swept_at, now=now)
-                    swept_at = now
-                self._push(store, window, touched, now=now)
-                self._handled += sum(map(len, polled.values()))
-                if time.monotonic() - kept_house_at >= _HOUSEKEEPING_SECONDS:
-                    _keep_house(consumer, handled=self._handled, held=window.rows)
-                    kept_house_at = time.monotonic()
+            apply(store)
+            consumer = self._consumer()
+            try:
+                self._feed(store, consumer)
+            finally:
+                consumer.close(autocommit=False)
         finally:
-            consumer.close(autocommit=False)
+            close(store)
+
+    def _feed(self, store: FeatureStore, consumer: Any) -> None:
+        window = LastHour()
+        swept_at = datetime.now(UTC)
+        kept_house_at = 0.0
+        while not self._stop.is_set():
+            polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
+            now = datetime.now(UTC)
+            touched = window.add(_decoded(polled), now=now)
+            if now - swept_at >= _EXPIRY:
+                touched |= window.expired(since=swept_at, now=now)
+                swept_at = now
+            self._push(store, window, touched, now=now)
+            self._handled += sum(map(len, polled.values()))
+            if time.monotonic() - kept_house_at >= _HOUSEKEEPING_SECONDS:
+                _keep_house(consumer, handled=self._handled, held=window.rows)
+                kept_house_at = time.monotonic()
 
     def _push(self, store: FeatureStore, window: LastHour, users: set[str], *, now: datetime) -> None:
         if not users:
