@@ -11,7 +11,8 @@ the first week as that of 2 April 2012. Within an hour, rows are spread evenly i
 * **membership**: from a person's second visit of a venue, at the time of that visit. So it never tells of the future,
   and a model that is trained before a time and asked for what is new after it sees nothing of the answer.
 * **friendship**: follows both ways. Those of the old graph are there from the start, those that are only in the new
-  one begin after the last check-in. Ties that the new graph lost are kept, for they held during the check-ins.
+  one begin after the last check-in. Ties that the new graph lost are kept, for they held during the check-ins; ties
+  of a person with themselves, of which the old graph has one, are left out.
 * ``member_count`` is as of the end, as everywhere in the product's tables: it is not a feature of any time before.
 """
 
@@ -214,7 +215,10 @@ def _venues(
 
 
 def _follows(data: CheckIns, people: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
-    old, new = ({tuple(sorted(pair)) for pair in ties.tolist()} for ties in (data.old_ties, data.new_ties))
+    old, new = (
+        {(min(pair), max(pair)) for pair in ties.tolist() if pair[0] != pair[1]}
+        for ties in (data.old_ties, data.new_ties)
+    )
     later = float(data.at.max()) + 3600
     pairs = [(*pair, 0.0) for pair in sorted(old)] + [(*pair, later) for pair in sorted(new - old)]
     both = [(one, other, at) for first, second, at in pairs for one, other in ((first, second), (second, first))]

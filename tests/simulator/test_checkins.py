@@ -38,7 +38,7 @@ ROWS = [
 def folder(tmp_path: Path) -> Path:
     content = {
         "selected_checkins": np.array(ROWS, dtype=np.int32),
-        "friendship_old": np.array([[1, 2]], dtype=np.uint16),
+        "friendship_old": np.array([[1, 2], [3, 3]], dtype=np.uint16),
         "friendship_new": np.array([[1, 2], [2, 3]], dtype=np.uint16),
         "selected_users_IDs": np.array([[11], [12], [13], [14]], dtype=np.int32),
     }
