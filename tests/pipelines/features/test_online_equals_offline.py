@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+import psycopg
+import pytest
+
+from feature_repo.feast_import import FeatureStore
+from feature_repo.schemas import EVENT_TIMESTAMP, VIEW_SCHEMAS
+from neighborconnect.contracts import features as names
+from neighborconnect.settings import Settings
+from pipelines.features.compute import LATEST_VIEWS, compute_days, compute_latest
+from pipelines.features.materialize import materialize
+from tests.pipelines.transforms.lake_rows import change, lake_frame
+
+DAYS = 12
+NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Town:
+    """A lake of its own with a few people's last days, and the settings that lead to it."""
+
+    settings: Settings
+    users: list[str]
+    posts: list[str]
+    connectors: list[str]
+    ada: str
+
+
+@pytest.fixture(scope="session")
+def town(settings: Settings, store: FeatureStore) -> Town:
+    """Thirty people with random days, and Ada, who liked two posts yesterday and took one like back."""
+    chance = random.Random(7)
+    ada = str(uuid4())
+    users, posts, connectors = ([str(uuid4()) for _ in range(n)] for n in (30, 20, 3))
+
+    def some_time() -> datetime:
+        return NOW - timedelta(seconds=chance.randrange(3_600, DAYS * 86_400))
+
+    begin = NOW - timedelta(days=DAYS)
+    rows: dict[str, list[dict[str, Any]]] = {
+        "connectors": [
+            change("connectors", id=connector, category=f"category {n}", created_at=begin, is_active=True)
+            for n, connector in enumerate(connectors)
+        ],
+        "posts": [
+            change(
+                "posts",
+                id=post,
+                connector_id=chance.choice(connectors),
+                author_id=chance.choice(users),
+                created_at=begin,
+                is_active=True,
+            )
+            for post in posts
+        ],
+        "post_likes": [
+            change(
+                "post_likes",
+                id=str(uuid4()),
+                post_id=chance.choice(posts),
+                user_id=chance.choice(users),
+                created_at=some_time(),
+            )
+            for _ in range(150)
+        ],
+        "interactions": [
+            change(
+                "interactions",
+                user_id=chance.choice(users),
+                kind=chance.choice(("impression", "click", "hide")),
+                item_kind="post",
+                item_id=chance.choice(posts),
+                occurred_at=some_time(),
+            )
+            for _ in range(600)
+        ],
+    }
+    yesterday = NOW - timedelta(days=1)
+    kept, taken_back = (
+        {"id": str(uuid4()), "post_id": post, "user_id": ada, "created_at": yesterday} for post in posts[:2]
+    )
+    rows["post_likes"] += [change("post_likes", **kept), change("post_likes", **taken_back)]
+    rows["post_likes"].append(change("post_likes", op="d", committed_at=NOW - timedelta(hours=1), **taken_back))
+    # A folder in the bucket is as good as a bucket, and leaves the session's lake alone.
+    own = settings.model_copy(update={"s3_lake_bucket": f"{settings.s3_lake_bucket}/features-{uuid4().hex}"})
+    for table, changes in rows.items():
+        lake_frame(table, changes).write_delta(own.lake_path("events", table), storage_options=own.lake_storage_options)
+    return Town(own, [*users, ada], posts, connectors, ada)
+
+
+def offline(store: FeatureStore, view: str, keys: list[str], *, at: datetime) -> dict[str, dict[str, Any]]:
+    schema = VIEW_SCHEMAS[view]
+    entities = pd.DataFrame({schema.keys[0]: keys, EVENT_TIMESTAMP: at})
+    refs = [f"{view}:{feature}" for feature in schema.features]
+    return by_key(schema.keys[0], store.get_historical_features(entity_df=entities, features=refs).to_df())
+
+
+def online(store: FeatureStore, view: str, keys: list[str]) -> dict[str, dict[str, Any]]:
+    schema = VIEW_SCHEMAS[view]
+    refs = [f"{view}:{feature}" for feature in schema.features]
+    found = store.get_online_features(features=refs, entity_rows=[{schema.keys[0]: key} for key in keys])
+    return by_key(schema.keys[0], found.to_df())
+
+
+def by_key(key: str, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    return {row[key]: row for row in frame.drop(columns=EVENT_TIMESTAMP, errors="ignore").to_dict("records")}
+
+
+def plain(value: Any) -> Any:
+    """What is nothing is None, a list a list, a number a float."""
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "__len__"):
+        return [plain(element) for element in value]
+    return None if pd.isna(value) else float(value)
+
+
+def test_what_is_online_equals_what_is_offline(town: Town, store: FeatureStore) -> None:
+    compute_days(
+        town.settings,
+        view=names.USER_ACTIVITY,
+        first=(NOW - timedelta(days=3)).date(),
+        last=(NOW - timedelta(days=1)).date(),
+    )
+    at = datetime.now(UTC)
+    written = compute_latest(town.settings, at=at)
+    assert set(written) == set(LATEST_VIEWS)
+    materialize(town.settings, until=at)
+    for view in LATEST_VIEWS:
+        entities = {names.CONNECTOR_STATS: town.connectors, names.POST_STATS: town.posts}.get(view, town.users)
+        there, here = offline(store, view, entities, at=at), online(store, view, entities)
+        for entity in entities:
+            for feature in VIEW_SCHEMAS[view].features:
+                assert plain(here[entity][feature]) == pytest.approx(plain(there[entity][feature])), (view, feature)
+        said = [plain(row[feature]) for row in here.values() for feature in VIEW_SCHEMAS[view].features]
+        # Nobody did anything in the last hour, and that is said with noughts.
+        assert any(said) != (view == names.USER_RECENT_ACTIVITY)
+    ada = online(store, names.USER_ACTIVITY, [town.ada])[town.ada]
+    assert (ada["likes_28d"], ada["likes_7d"], ada["likes_1h"]) == (1, 1, 0)
+
+
+def test_a_days_partition_stands_in_place_of_the_hours_rows_and_of_itself(town: Town, store: FeatureStore) -> None:
+    day = (NOW - timedelta(days=2)).date()
+    noon = datetime(day.year, day.month, day.day, 12, 30, tzinfo=UTC)
+    for at in (noon, noon + timedelta(minutes=10), noon + timedelta(hours=1)):
+        compute_latest(town.settings, at=at, views=[names.USER_AFFINITY])
+    assert times_of(town, day=noon) == [noon + timedelta(minutes=10), noon + timedelta(hours=1)]
+    for _ in range(2):
+        compute_days(town.settings, view=names.USER_AFFINITY, first=day, last=day)
+    assert times_of(town, day=noon) == [datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)]
+
+
+def times_of(town: Town, *, day: datetime) -> list[datetime]:
+    midnight = day.replace(hour=0, minute=0)
+    with psycopg.connect(town.settings.feast_database_url) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT event_timestamp FROM offline.user_affinity WHERE user_id = ANY(%s) "
+            "AND event_timestamp > %s AND event_timestamp <= %s ORDER BY 1",
+            (town.users, midnight, midnight + timedelta(days=1)),
+        ).fetchall()
+    return [time for (time,) in rows]

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Self
+from uuid import uuid4
+
+import orjson
+import pytest
+from kafka import KafkaProducer
+
+from feature_repo.feast_import import FeatureStore
+from feature_repo.online import OnlineReader, OnlineRow, Staleness
+from neighborconnect.contracts.health import read_health
+from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, STREAM_BY_TABLE
+from neighborconnect.settings import Settings
+from pipelines.stream.worker import NAME, StreamWorker
+from transactional_api.cdc.messages import OutboxRow, to_message
+
+PATIENCE_SECONDS = 60.0
+
+
+class Publisher:
+    """Writes to Kafka what the relay would, with rising event ids."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), acks="all")
+        self._next_id = time.time_ns() // 1_000
+
+    def like(self, row: dict[str, str], *, op: str = "c") -> None:
+        image = orjson.dumps(row).decode()
+        before, after = (image, None) if op == "d" else (None, image)
+        self._send(STREAM_BY_TABLE["post_likes"].topic, key=row["id"], op=op, before=before, after=after, payload=None)
+
+    def interact(self, payload: dict[str, str | int | None]) -> None:
+        text = orjson.dumps(payload).decode()
+        self._send(INTERACTIONS_TOPIC, key=str(payload["user_id"]), op=None, before=None, after=None, payload=text)
+
+    def _send(
+        self, topic: str, *, key: str, op: str | None, before: str | None, after: str | None, payload: str | None
+    ) -> None:
+        self._next_id += 1
+        now = time.time_ns() // 1_000_000
+        row = OutboxRow(self._next_id, topic, key, op, before, after, payload, 1, None, now)
+        message = to_message(row, database="neighborconnect", now_ms=now)
+        # Sent twice: duplicates are allowed in Kafka.
+        for _ in range(2):
+            self._producer.send(
+                message.topic,
+                key=message.key,
+                value=message.value,
+                headers=message.headers,
+                timestamp_ms=message.timestamp_ms,
+            ).get(timeout=PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+@pytest.fixture
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    opened = Publisher(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def reader(store: FeatureStore) -> OnlineReader:
+    return OnlineReader(store)
+
+
+class Running:
+    """A stream worker in a thread, ready."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=StreamWorker(settings, stop=self._stop).run)
+
+    def __enter__(self) -> Self:
+        started = time.time()
+        self._thread.start()
+        wait_until(lambda: (health := read_health(NAME)) is not None and health.ready and health.updated_at > started)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def new_like(user_id: str) -> dict[str, str]:
+    return {
+        "id": str(uuid4()),
+        "post_id": str(uuid4()),
+        "user_id": user_id,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+
+
+def recent(reader: OnlineReader, user_id: str) -> OnlineRow:
+    return reader.read_user(user_id, model_version="none").recent_activity
+
+
+def test_a_like_reaches_the_online_store_and_an_unlike_leaves_it(
+    settings: Settings, publisher: Publisher, reader: OnlineReader
+) -> None:
+    user = str(uuid4())
+    first, second = new_like(user), new_like(user)
+    with Running(settings):
+        assert recent(reader, user).staleness is Staleness.MISSING
+        publisher.like(first)
+        publisher.like(second)
+        wait_until(lambda: recent(reader, user).values.get("likes_last_hour") == 2)
+        assert recent(reader, user).fresh_values["recent_post_ids"] == [second["post_id"], first["post_id"]]
+        publisher.like(first, op="d")
+        wait_until(lambda: recent(reader, user).values["likes_last_hour"] == 1)
+        assert recent(reader, user).values["recent_post_ids"] == [second["post_id"]]
+        publisher.like(second, op="d")
+        wait_until(lambda: recent(reader, user).values["likes_last_hour"] == 0)
+
+
+def test_a_worker_that_starts_anew_still_knows_the_hour_before(
+    settings: Settings, publisher: Publisher, reader: OnlineReader
+) -> None:
+    user = str(uuid4())
+    before = new_like(user)
+    with Running(settings):
+        publisher.like(before)
+        wait_until(lambda: recent(reader, user).values.get("likes_last_hour") == 1)
+    connector = str(uuid4())
+    publisher.interact(
+        {
+            "interaction_id": str(uuid4()),
+            "user_id": user,
+            "kind": "visit",
+            "item_kind": "connector",
+            "item_id": connector,
+            "request_id": None,
+            "position": None,
+            "dwell_ms": None,
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "received_at": datetime.now(UTC).isoformat(),
+        }
+    )
+    with Running(settings):
+        wait_until(lambda: recent(reader, user).values["visits_last_hour"] == 1)
+        values = recent(reader, user).values
+        assert values["likes_last_hour"] == 1
+        assert values["recent_post_ids"] == [before["post_id"]]
+        assert values["recent_connector_ids"] == [connector]
