@@ -60,9 +60,19 @@ class InteractionFeatures:
         return SplitFeatures(affinity.select(list(AFFINITY_SCHEMA)), None, "the training side of the split")
 
 
+def _full(view: str, *features: str) -> list[str]:
+    """Name features as Feast does where two views of a service have one of the same name."""
+    return [f"{view}__{feature}" for feature in features]
+
+
+_AFFINITY = _full(names.USER_AFFINITY, "categories", "weights")
 _ITEM = {
-    ItemKind.CONNECTOR: (names.CONNECTOR_TRAINING, "connector_id", ("joins_total", "visits_total")),
-    ItemKind.POST: (names.POST_TRAINING, "post_id", ("likes_total", "comments_total")),
+    ItemKind.CONNECTOR: (
+        names.CONNECTOR_TRAINING,
+        "connector_id",
+        _full(names.CONNECTOR_STATS, "joins_total", "visits_total"),
+    ),
+    ItemKind.POST: (names.POST_TRAINING, "post_id", _full(names.POST_STATS, "likes_total", "comments_total")),
 }
 
 
@@ -91,15 +101,16 @@ class FeastFeatures:
             }
         )
         service = self._store.get_feature_service(self._service)
-        joined = self._store.get_historical_features(entity_df=entities, features=service).to_df()
+        history = self._store.get_historical_features(entity_df=entities, features=service, full_feature_names=True)
+        joined = history.to_df()
         people, things = joined[joined["user_id"] != ""], joined[joined[self._item_key] != ""]
         affinity = [
             (user_id, category, weight)
-            for user_id, categories, weights in people[["user_id", "categories", "weights"]].itertuples(index=False)
+            for user_id, categories, weights in people[["user_id", *_AFFINITY]].itertuples(index=False)
             if isinstance(categories, Sequence | np.ndarray) and isinstance(weights, Sequence | np.ndarray)
             for category, weight in zip(categories, weights, strict=True)
         ]
-        counts = things[list(self._counts)].fillna(0).sum(axis=1)
+        counts = things[self._counts].fillna(0).sum(axis=1)
         return SplitFeatures(
             pl.DataFrame(affinity, schema=AFFINITY_SCHEMA, orient="row").sort("user_id", "category"),
             pl.DataFrame({"item_id": things[self._item_key].tolist(), "count": counts.tolist()}, schema=COUNTS_SCHEMA),
