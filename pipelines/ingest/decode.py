@@ -6,7 +6,8 @@ the contract does not know is left out; one that the message does not have is nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -90,7 +91,7 @@ def _parse(stream: Stream, record: KafkaRecord, value: bytes) -> _Row:
 
 def _event_id(value: Any) -> int:
     if type(value) is not int or not 0 < value < 2**63:
-        raise ValueError(f"{value!r} is not an event id")
+        raise ValueError(f"this {type(value).__name__} is not an event id")
     return value
 
 
@@ -115,12 +116,12 @@ def _frame(stream: Stream, rows: Sequence[_Row]) -> pl.DataFrame:
 
 def _utc(milliseconds: int) -> datetime:
     if type(milliseconds) is not int:
-        raise TypeError(f"{milliseconds!r} is not a time in milliseconds")
+        raise TypeError("the time of capture is not in milliseconds")
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _column(column: Column, values: list[Any]) -> pl.Series:
-    """Convert one column, or raise one of ``_UNFIT`` if any value does not fit."""
+    """Convert one column, or raise one of ``_UNFIT`` if any value does not fit; ``_FITS`` says the same of one."""
     if column.type is ColumnType.JSON:
         texts = [None if value is None else orjson.dumps(value).decode() for value in values]
         return pl.Series(column.name, texts, dtype=pl.String())
@@ -138,29 +139,54 @@ def _column(column: Column, values: list[Any]) -> pl.Series:
 
 
 def _unfit_rows(stream: Stream, rows: Sequence[_Row]) -> dict[int, str]:
-    """Find the rows that make ``_frame`` fail, halving the batch until single rows are left."""
-    found: dict[int, str] = {}
-    pending = [range(len(rows))]
-    while pending:
-        span = pending.pop()
-        try:
-            _frame(stream, rows[span.start : span.stop])
-        except _UNFIT as error:
-            if len(span) == 1:
-                found[span.start] = _explain(stream, rows[span.start]) or _reason(error)
-            else:
-                middle = (span.start + span.stop) // 2
-                pending += [range(span.start, middle), range(middle, span.stop)]
+    """Find the rows that make ``_frame`` fail: value by value, since a batch may have any number of them."""
+    found = {index: fault for index, row in enumerate(rows) if (fault := _fault(stream, row))}
+    if not found:
+        # What only the frame itself refuses is rare enough to be tried row by row.
+        found = {index: reason for index, row in enumerate(rows) if (reason := _refusal(stream, row))}
     return found
 
 
-def _explain(stream: Stream, row: _Row) -> str | None:
+def _fault(stream: Stream, row: _Row) -> str | None:
     for column in stream.columns:
-        try:
-            _column(column, [row.values.get(column.name)])
-        except _UNFIT as error:
-            return f"{column.name}: {_reason(error)}"
+        value = row.values.get(column.name)
+        if value is None:
+            if column is stream.columns[0]:
+                return f"{column.name}: null"
+        elif not _FITS[column.type](value):
+            # The value itself may be personal, and reasons are logged.
+            return f"{column.name}: this {type(value).__name__} is not {column.type.value}"
+    return None if type(row.committed_ms) is int else "the time of capture is not in milliseconds"
+
+
+def _refusal(stream: Stream, row: _Row) -> str | None:
+    try:
+        _frame(stream, [row])
+    except _UNFIT as error:
+        return _reason(error)
     return None
+
+
+def _is_time(value: Any) -> bool:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+_TIME: Final = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
+_FITS: Final[dict[ColumnType, Callable[[Any], bool]]] = {
+    ColumnType.UUID: lambda value: isinstance(value, str) and re.fullmatch(_UUID, value) is not None,
+    ColumnType.TEXT: lambda value: isinstance(value, str) and "\0" not in value,
+    ColumnType.INTEGER: lambda value: type(value) is int and -(2**31) <= value < 2**31,
+    ColumnType.BOOLEAN: lambda value: isinstance(value, bool),
+    ColumnType.FLOAT: lambda value: type(value) in {int, float},
+    ColumnType.TIMESTAMP: _is_time,
+    ColumnType.JSON: lambda _value: True,
+}
 
 
 def _reason(error: BaseException) -> str:

@@ -83,3 +83,10 @@ def test_a_change_without_the_image_that_its_operation_needs_is_unfit() -> None:
     record = change(1)
     frame, unfit = decode(USERS, [record._replace(value=(record.value or b"").replace(b'"op":"c"', b'"op":"d"'))])
     assert (frame.height, len(unfit)) == (0, 1)
+
+
+def test_every_record_of_a_batch_may_be_unfit() -> None:
+    records = [interaction(n, user_id="ada") if n % 2 else interaction(n, position="3") for n in range(1, 3_001)]
+    frame, unfit = decode(INTERACTIONS, records)
+    assert (frame.height, len(unfit)) == (0, 3_000)
+    assert {each.reason.partition(":")[0] for each in unfit} == {"user_id", "position"}
