@@ -8,9 +8,15 @@ from urllib.parse import urlsplit
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import uvicorn
+from bentoml.serving import ensure_prometheus_dir
+
+from neighborconnect.settings import get_settings, home
+
+# BentoML's metrics live in files of a folder that its own supervisor would have named: one for all clones. The name
+# must be there before anything makes a metric.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = ensure_prometheus_dir(directory=str(home() / "run" / "bento-metrics"))
 
 from bentos.recommendation.service import RecommendationService
-from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 
 _GRACE_SECONDS = 4

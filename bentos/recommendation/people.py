@@ -20,7 +20,9 @@ from neighborconnect.telemetry import get_logger
 # Less than the API waits for an answer, so that a slow feature store costs personality and not the answer.
 DEADLINE_SECONDS = 0.08
 # After a failure nobody waits for the store for a while, so that it is not met by a queue when it comes back.
+# One late answer is no failure: this process may itself have been short of time.
 _REST_SECONDS = 2.0
+_MISSES_BEFORE_REST = 20
 _THREADS = 4
 _RECENT = {ItemKind.POST: "recent_post_ids", ItemKind.CONNECTOR: "recent_connector_ids"}
 UNKNOWN = UserProfile(gap=FEATURES_UNAVAILABLE)
@@ -36,6 +38,7 @@ class PeopleReader:
         self._reader = reader
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="features")
         self._resting_until = 0.0
+        self._misses = 0
 
     async def read(self, user_id: str, *, kind: ItemKind, model_version: str) -> UserProfile:
         """Return the profile; an unknown person's one, with the reason, when the store does not answer in time."""
@@ -45,10 +48,15 @@ class PeopleReader:
         reading = loop.run_in_executor(self._threads, lambda: self._read(user_id, model_version))
         try:
             features = await asyncio.wait_for(reading, DEADLINE_SECONDS)
-        except (TimeoutError, FeastError, RedisError, OSError) as error:
-            self._resting_until = time.monotonic() + _REST_SECONDS
-            _log.warning("features.unavailable", error=f"{type(error).__name__}: {error}")
+        except TimeoutError:
+            self._misses += 1
+            if self._misses >= _MISSES_BEFORE_REST:
+                self._rest(f"{self._misses} answers in a row took more than {DEADLINE_SECONDS * 1000:.0f} ms")
             return UNKNOWN
+        except (FeastError, RedisError, OSError) as error:
+            self._rest(f"{type(error).__name__}: {error}")
+            return UNKNOWN
+        self._misses = 0
         return profile_of(features, kind=kind)
 
     def warm_up(self) -> None:
@@ -61,6 +69,11 @@ class PeopleReader:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _rest(self, reason: str) -> None:
+        self._misses = 0
+        self._resting_until = time.monotonic() + _REST_SECONDS
+        _log.warning("features.unavailable", error=reason)
 
     def _read(self, user_id: str, model_version: str) -> UserFeatures:
         return self._reader.read_user(user_id, model_version=model_version)
