@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import current_traceparent
 from transactional_api import idempotency
+from transactional_api.db.session import SESSION
 from transactional_api.errors import Problem
 
 READS = frozenset({"GET", "HEAD"})
@@ -31,13 +32,13 @@ class TransactionalRoute(APIRoute):
 
         async def in_transaction(request: Request) -> Response:
             async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
-                request.state.session = session
+                request.scope[SESSION] = session
                 if request.method in READS:
                     return await handle(request)
                 event.listen(session.sync_session, "after_begin", _set_trace)
                 try:
                     response = await handle(request)
-                    await idempotency.remember(request, response)
+                    await idempotency.remember(request, response, session=session)
                 except Problem as problem:
                     if problem.keeps_changes:
                         await session.commit()

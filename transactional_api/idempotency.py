@@ -22,6 +22,7 @@ from transactional_api.errors import Problem
 
 LIFETIME = timedelta(hours=24)
 REPLAYED_HEADER = "Idempotent-Replayed"
+_CLAIM = "neighborconnect.idempotency_claim"
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:scope, 0))")
 
 KeyHeader = Annotated[
@@ -85,7 +86,7 @@ async def claim(request: Request, *, session: AsyncSession, user_id: UUID, key: 
         )
     )
     if kept is None:
-        request.state.idempotency_claim = _Claim(user_id, route, key, digest)
+        request.scope[_CLAIM] = _Claim(user_id, route, key, digest)
         return
     if kept.request_hash != digest:
         raise KeyReusedError
@@ -93,9 +94,9 @@ async def claim(request: Request, *, session: AsyncSession, user_id: UUID, key: 
     raise ReplayError(Response(kept.body, kept.status, headers, media_type="application/json" if kept.body else None))
 
 
-async def remember(request: Request, response: Response) -> None:
+async def remember(request: Request, response: Response, *, session: AsyncSession) -> None:
     """Keep the answer if the request claimed a key."""
-    claimed: _Claim | None = getattr(request.state, "idempotency_claim", None)
+    claimed: _Claim | None = request.scope.get(_CLAIM)
     if claimed is None:
         return
     answer = {
@@ -105,5 +106,4 @@ async def remember(request: Request, response: Response) -> None:
         "expires_at": datetime.now(UTC) + LIFETIME,
     }
     statement = insert(IdempotencyKey).values(user_id=claimed.user_id, route=claimed.route, key=claimed.key, **answer)
-    session: AsyncSession = request.state.session
     await session.execute(statement.on_conflict_do_update(index_elements=["user_id", "route", "key"], set_=answer))

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from neighborconnect.settings import sqlalchemy_url
 
+# In the scope, which is one request's own; ``request.state`` begins as what the lifespan left, for all requests.
+SESSION = "neighborconnect.session"
 POOL_SIZE = 16
 POOL_OVERFLOW = 16
 POOL_WAIT_SECONDS = 5
@@ -40,7 +42,7 @@ def create_engine(database_url: str) -> AsyncEngine:
 
 
 async def _session(request: Request) -> AsyncSession:
-    session: AsyncSession = request.state.session
+    session: AsyncSession = request.scope[SESSION]
     return session
 
 

@@ -1,0 +1,100 @@
+"""The API in process over real PostgreSQL and Valkey; every test makes people and things of its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from asgi_lifespan import LifespanManager
+from sqlalchemy import event
+
+from neighborconnect.settings import Settings
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.ranker import Ranker, running_ranker
+from transactional_api.app import create_app
+from transactional_api.breaker import CircuitBreaker
+from transactional_api.inference import InferenceClient
+from transactional_api.recommendations.ranking import Recommender
+
+Statements = Callable[[], AbstractContextManager[list[str]]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Log lines as the processes write them; structlog's own default spends seconds on colouring one traceback."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+    )
+
+
+@pytest.fixture(scope="session")
+async def town(settings: Settings) -> AsyncIterator[Town]:
+    """A running API. Nothing answers at its recommendation service."""
+    app = create_app(settings.model_copy(update={"recommendation_url": "http://127.0.0.1:9"}))
+    async with LifespanManager(app) as running:
+        transport = httpx.ASGITransport(running.app, client=("192.0.2.1", 40_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
+            yield Town(app, http)
+        assert app.state.engine.pool.checkedout() == 0, "a request kept its connection"
+
+
+@pytest.fixture
+async def ada(town: Town) -> Person:
+    """A neighbour."""
+    return await town.settle(first_name="Ada")
+
+
+@pytest.fixture
+async def ben(town: Town) -> Person:
+    """Another neighbour."""
+    return await town.settle(first_name="Ben")
+
+
+@pytest.fixture(scope="session")
+async def running(settings: Settings) -> AsyncIterator[Ranker]:
+    """A recommendation service for the session."""
+    async with running_ranker() as ranker:
+        yield ranker
+
+
+@pytest.fixture
+async def ranker(town: Town, running: Ranker, settings: Settings) -> AsyncIterator[Ranker]:
+    """The API's recommendation service, which for this test answers what the test says."""
+    app_recommender: Recommender = town.app.state.recommender
+    patient = settings.model_copy(update={"recommendation_url": running.url, "recommendation_deadline_ms": 2_000})
+    client = InferenceClient(patient, breaker=CircuitBreaker(failures=3, rest_seconds=60))
+    town.app.state.recommender = Recommender(client, app_recommender.redis)
+    running.rank()
+    running.asked.clear()
+    yield running
+    town.app.state.recommender = app_recommender
+    await client.aclose()
+
+
+@pytest.fixture
+def statements(town: Town) -> Statements:
+    """A context that collects the SQL statements which the API sends in it."""
+
+    @contextmanager
+    def collect() -> Iterator[list[str]]:
+        sent: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            sent.append(statement)
+
+        engine = town.app.state.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield sent
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return collect

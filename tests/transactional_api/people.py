@@ -1,0 +1,90 @@
+"""People of the tests, and what they do over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import insert, text
+
+from transactional_api.auth import issue_access_token
+from transactional_api.db.tables import ConnectorMember, User
+
+API = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A neighbour and the client that speaks for them; an empty token is nobody's."""
+
+    id: UUID
+    http: httpx.AsyncClient
+    token: str
+
+    async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        headers = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **request.pop("headers", {})}
+        return await self.http.request(method, API + path, headers=headers, **request)
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.ask("GET", path, params=params)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self.ask("POST", path, json=body, headers=headers)
+
+    async def put(self, path: str, body: Any) -> httpx.Response:
+        return await self.ask("PUT", path, json=body)
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self.ask("DELETE", path)
+
+    async def make_connector(self, **body: Any) -> dict[str, Any]:
+        answer = await self.post("/connectors", {"name": "Dean Street Gardeners", "category": "gardening", **body})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def make_post(self, connector: dict[str, Any], **body: Any) -> dict[str, Any]:
+        answer = await self.post(
+            "/posts", {"connector_id": connector["id"], "content": "The seedlings are ready.", **body}
+        )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Where people come from: rows made directly, so that no test waits for Argon2."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+
+    async def settle(self, **columns: Any) -> Person:
+        user_id = uuid4()
+        values = {
+            "id": user_id,
+            "email": f"{user_id}@example.org",
+            "username": user_id.hex,
+            "password_hash": "!",
+            "first_name": "Ada",
+            "last_name": "Okafor",
+            **columns,
+        }
+        async with self.app.state.engine.begin() as connection:
+            await connection.execute(insert(User).values(values))
+        return Person(user_id, self.http, issue_access_token(user_id, settings=self.app.state.settings))
+
+    @property
+    def nobody(self) -> Person:
+        return Person(uuid4(), self.http, "")
+
+    async def admit(self, person: Person, connector: dict[str, Any], *, role: str = "member") -> None:
+        async with self.app.state.engine.begin() as connection:
+            await connection.execute(
+                insert(ConnectorMember).values(connector_id=UUID(connector["id"]), user_id=person.id, role=role)
+            )
+
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        async with self.app.state.engine.connect() as connection:
+            return list((await connection.execute(text(statement), values)).all())

@@ -1,0 +1,67 @@
+"""A recommendation service whose answers the test decides, behind a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+@dataclass(slots=True)
+class Ranker:
+    """Answers with ``items``, after ``seconds``, with ``status``; remembers what it was asked."""
+
+    url: str = ""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    seconds: float = 0.0
+    reason_code: str | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def rank(self, *ids: str) -> None:
+        self.items = [
+            {"item_id": item_id, "score": 1.0 - place / 100, "reason": "because_of_what_you_like"}
+            for place, item_id in enumerate(ids)
+        ]
+        self.status, self.seconds, self.reason_code = 200, 0.0, None
+
+    async def answer(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append(body["request"])
+        await asyncio.sleep(self.seconds)
+        if self.status != 200:
+            return JSONResponse({"error": "down"}, self.status)
+        return JSONResponse(
+            {
+                "items": self.items,
+                "path": "collaborative",
+                "reason_code": self.reason_code,
+                "model_version": "7",
+                "snapshot_version": "2026-11-22T00:00:00Z",
+                "features": {"likes_7d": 3},
+            }
+        )
+
+
+@asynccontextmanager
+async def running_ranker() -> AsyncIterator[Ranker]:
+    ranker = Ranker()
+    app = Starlette(routes=[Route("/rank", ranker.answer, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
+        await asyncio.sleep(0.01)
+    ranker.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield ranker
+    finally:
+        server.should_exit = True
+        await serving

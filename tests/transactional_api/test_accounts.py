@@ -1,0 +1,208 @@
+"""Accounts: registering, logging in, and sessions that end when they should."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from tests.transactional_api.people import Person, Town
+from transactional_api.users import throttle
+
+PASSWORD = "a long pass phrase"
+
+
+def registration(**changes: Any) -> dict[str, Any]:
+    name = uuid4().hex
+    person = {
+        "email": f"{name}@example.org",
+        "username": name,
+        "password": PASSWORD,
+        "first_name": "Ada",
+        "last_name": "Okafor",
+        "neighborhood": "Park Slope",
+        "interests": ["gardening"],
+    }
+    return person | changes
+
+
+async def register(town: Town, **changes: Any) -> dict[str, Any]:
+    answer = await town.nobody.post("/users/register", registration(**changes))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def test_registering_opens_a_session(town: Town) -> None:
+    session = await register(town, first_name="  Zoë ", neighborhood="Red Hook")
+    person = Person(session["user"]["id"], town.http, session["access_token"])
+    profile = (await person.get("/users/profile")).json()
+    assert profile == session["user"]
+    assert (profile["first_name"], profile["neighborhood"], profile["interests"]) == ("Zoë", "Red Hook", ["gardening"])
+
+
+async def test_no_answer_and_no_event_holds_the_password(town: Town) -> None:
+    answer = await town.nobody.post("/users/register", registration())
+    assert PASSWORD not in answer.text
+    assert "password" not in answer.text
+    user_id = answer.json()["user"]["id"]
+    [(kept,)] = await town.rows("SELECT password_hash FROM users WHERE id = :id", id=user_id)
+    assert kept.startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(("field", "code"), [("email", "email_taken"), ("username", "username_taken")])
+async def test_an_account_is_unique_in_any_case(town: Town, field: str, code: str) -> None:
+    first = registration()
+    await town.nobody.post("/users/register", first)
+    second = await town.nobody.post("/users/register", registration(**{field: first[field].upper()}))
+    assert (second.status_code, second.json()["code"]) == (409, code)
+
+
+async def test_logging_in_works_with_the_address_in_any_case(town: Town) -> None:
+    person = registration()
+    await town.nobody.post("/users/register", person)
+    answer = await town.nobody.post("/users/login", {"email": person["email"].upper(), "password": PASSWORD})
+    assert answer.status_code == 200
+    assert answer.json()["user"]["last_login"] is not None
+
+
+async def test_an_unknown_address_and_a_wrong_password_answer_the_same(town: Town) -> None:
+    person = registration()
+    await town.nobody.post("/users/register", person)
+    wrong = await town.nobody.post("/users/login", {"email": person["email"], "password": "something else"})
+    unknown = await town.nobody.post("/users/login", {"email": f"x{person['email']}", "password": PASSWORD})
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() | {"request_id": ""} == unknown.json() | {"request_id": ""}
+
+
+async def test_a_closed_account_can_neither_log_in_nor_read(town: Town) -> None:
+    session = await register(town)
+    person = Person(session["user"]["id"], town.http, session["access_token"])
+    async with town.app.state.engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE users SET is_active = false WHERE id = %s", (str(person.id),))
+    login = await town.nobody.post("/users/login", {"email": session["user"]["email"], "password": PASSWORD})
+    assert login.json()["code"] == "wrong_credentials"
+    assert (await person.get("/users/profile")).status_code == 401
+    refreshed = await town.nobody.post("/users/refresh", {"refresh_token": session["refresh_token"]})
+    assert refreshed.status_code == 401
+
+
+async def test_guessing_is_stopped_for_that_account_only(town: Town) -> None:
+    guesses = {"email": f"{uuid4()}@example.org", "password": "guess"}
+    answers = [await town.nobody.post("/users/login", guesses) for _ in range(throttle.ATTEMPTS + 1)]
+    assert [answer.status_code for answer in answers] == [401] * throttle.ATTEMPTS + [429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= throttle.WINDOW_SECONDS
+    other = await town.nobody.post("/users/login", guesses | {"email": f"{uuid4()}@example.org"})
+    assert other.status_code == 401
+
+
+async def test_a_success_forgets_the_failures_before_it(town: Town) -> None:
+    person = registration()
+    await town.nobody.post("/users/register", person)
+    right = {"email": person["email"], "password": PASSWORD}
+    for _ in range(throttle.ATTEMPTS - 1):
+        await town.nobody.post("/users/login", right | {"password": "guess"})
+    assert (await town.nobody.post("/users/login", right)).status_code == 200
+    assert (await town.nobody.post("/users/login", right | {"password": "guess"})).status_code == 401
+
+
+async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session(town: Town) -> None:
+    first = (await register(town))["refresh_token"]
+    second = (await town.nobody.post("/users/refresh", {"refresh_token": first})).json()["refresh_token"]
+    reused = await town.nobody.post("/users/refresh", {"refresh_token": first})
+    assert (reused.status_code, reused.json()["code"]) == (401, "refresh_token_invalid")
+    assert (await town.nobody.post("/users/refresh", {"refresh_token": second})).status_code == 401
+
+
+async def test_reuse_in_one_session_leaves_another_alone(town: Town) -> None:
+    session = await register(town)
+    other = await town.nobody.post("/users/login", {"email": session["user"]["email"], "password": PASSWORD})
+    for _ in range(2):
+        await town.nobody.post("/users/refresh", {"refresh_token": session["refresh_token"]})
+    kept = await town.nobody.post("/users/refresh", {"refresh_token": other.json()["refresh_token"]})
+    assert kept.status_code == 200
+
+
+async def test_logging_out_ends_the_session_and_says_nothing_of_unknown_tokens(town: Town) -> None:
+    token = {"refresh_token": (await register(town))["refresh_token"]}
+    assert (await town.nobody.post("/users/logout", token)).status_code == 204
+    assert (await town.nobody.post("/users/refresh", token)).status_code == 401
+    assert (await town.nobody.post("/users/logout", {"refresh_token": "x" * 40})).status_code == 204
+
+
+async def test_refresh_tokens_are_kept_as_hashes_only(town: Town) -> None:
+    session = await register(town)
+    kept = await town.rows(
+        "SELECT row_to_json(t)::text FROM refresh_tokens t WHERE user_id = :id", id=session["user"]["id"]
+    )
+    assert len(kept) == 1
+    assert session["refresh_token"] not in kept[0][0]
+
+
+def _claims(person: Person) -> dict[str, Any]:
+    return {
+        "iss": "neighborconnect",
+        "aud": "neighborconnect-api",
+        "sub": str(person.id),
+        "jti": str(uuid4()),
+        "exp": datetime.now(UTC) + timedelta(minutes=5),
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"iss": "somebody"},
+        {"aud": "another-api"},
+        {"sub": "not-an-id"},
+        {"sub": str(uuid4())},
+        {"jti": None},
+    ],
+    ids=str,
+)
+async def test_a_token_that_is_not_good_speaks_for_nobody(town: Town, ada: Person, change: dict[str, Any]) -> None:
+    secret = town.app.state.settings.jwt_secret.get_secret_value()
+    claims = {name: value for name, value in (_claims(ada) | change).items() if value is not None}
+    stranger = Person(ada.id, town.http, jwt.encode(claims, secret, algorithm="HS256"))
+    answer = await stranger.get("/users/profile")
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_an_unsigned_token_speaks_for_nobody(town: Town, ada: Person) -> None:
+    forged = Person(ada.id, town.http, jwt.encode(_claims(ada), None, algorithm="none"))
+    assert (await forged.get("/users/profile")).status_code == 401
+    other_key = Person(ada.id, town.http, jwt.encode(_claims(ada), "k" * 40, algorithm="HS256"))
+    assert (await other_key.get("/users/profile")).status_code == 401
+
+
+async def test_replacing_a_profile_clears_what_is_left_out(town: Town, ada: Person) -> None:
+    await ada.put("/users/profile", {"first_name": "Ada", "last_name": "Obi", "city": "New York"})
+    replaced = (await ada.put("/users/profile", {"first_name": "Ada", "last_name": "Obi"})).json()
+    assert (replaced["last_name"], replaced["city"]) == ("Obi", None)
+    assert replaced["updated_at"] > replaced["created_at"]
+
+
+async def test_others_see_no_address_and_no_phone(town: Town, ada: Person) -> None:
+    other = await town.settle(phone="+1 718 555 0114", postal_code="11215")
+    seen = (await ada.get(f"/users/{other.id}")).json()
+    assert seen["id"] == str(other.id)
+    assert not {"email", "phone", "postal_code", "last_login"} & set(seen)
+
+
+async def test_search_finds_people_by_part_of_a_name_and_by_place(town: Town, ada: Person) -> None:
+    mark = uuid4().hex[:12]
+    found = await town.settle(last_name=f"Mc{mark}", neighborhood=mark)
+    await town.settle(last_name=f"Mc{mark}", neighborhood="elsewhere")
+    answer = (await ada.get("/users/search", q=f"c{mark}".upper(), neighborhood=mark)).json()
+    assert [one["id"] for one in answer["items"]] == [str(found.id)]
+
+
+async def test_search_takes_wildcards_literally(town: Town, ada: Person) -> None:
+    mark = uuid4().hex[:12]
+    await town.settle(last_name=f"{mark}xy")
+    percent = await town.settle(last_name=f"{mark}%y")
+    answer = (await ada.get("/users/search", q=f"{mark}%y")).json()
+    assert [one["id"] for one in answer["items"]] == [str(percent.id)]

@@ -1,0 +1,151 @@
+"""Bad input is answered with a problem, never with a crash."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from neighborconnect.settings import Settings
+from tests.transactional_api.people import API, Person, Town
+from transactional_api.app import create_app
+from transactional_api.middleware import MAX_BODY_BYTES
+
+
+def problem_of(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert {"type", "title", "status", "detail", "code", "request_id"} <= set(body)
+    assert body["status"] == answer.status_code
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    return body
+
+
+async def test_an_invalid_body_names_its_fields(town: Town) -> None:
+    problem = problem_of(await town.nobody.post("/users/register", {"email": "x", "surname": "y"}))
+    assert (problem["status"], problem["code"]) == (422, "invalid_request")
+    assert {"body.email", "body.surname", "body.password"} <= {error["field"] for error in problem["errors"]}
+
+
+async def test_a_refused_password_is_not_told_back(town: Town) -> None:
+    answer = await town.nobody.post("/users/register", {"password": "tiny-pass"})
+    assert answer.status_code == 422
+    assert "tiny-pass" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\x00b", "a\x07b", "a\nb", "\u200e" * 201, "", "   ", "x" * 201, 7, None, ["x"], {"x": 1}],
+    ids=repr,
+)
+async def test_a_name_that_cannot_be_one_is_refused(ada: Person, name: Any) -> None:
+    problem = problem_of(await ada.post("/connectors", {"name": name, "category": "x"}))
+    assert [error["field"] for error in problem["errors"]] == ["body.name"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"name": "\\ud800", "category": "x"}',
+        b'{"\\ud800": 1}',
+        b'{"name": "\xff\xfe", "category": "x"}',
+        b"\x00",
+        b"",
+        b"null",
+        b"[1]",
+        b"{",
+        b'{"name": NaN, "category": Infinity}',
+        b'{"name": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"name": ' + b"9" * 10_000 + b"}",
+        b'{"name": "x", "name": "y", "category": 1e400}',
+    ],
+    ids=lambda raw: repr(raw[:24]),
+)
+async def test_a_body_that_cannot_be_read_is_refused(ada: Person, raw: bytes) -> None:
+    answer = await ada.ask("POST", "/connectors", content=raw, headers={"content-type": "application/json"})
+    assert answer.status_code in {400, 422}
+    problem_of(answer)
+
+
+async def test_text_is_trimmed_and_composed(ada: Person) -> None:
+    made = await ada.make_connector(name="  Cafe\u0301 \t", description="one\r\ntwo\n")
+    assert (made["name"], made["description"]) == ("Café", "one\ntwo")
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "/image.jpg", "ftp://example.org/x", "http://", "x" * 501])
+async def test_a_link_is_http_and_absolute(ada: Person, url: str) -> None:
+    body = {"name": "x", "category": "x", "image_url": url}
+    assert (await ada.post("/connectors", body)).status_code == 422
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused(ada: Person) -> None:
+    answer = await ada.post("/connectors", {"name": "x" * 10 * MAX_BODY_BYTES, "category": "x"})
+    assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_grows_too_large_is_refused(ada: Person) -> None:
+    async def endless() -> Any:
+        for _ in range(12):
+            yield b" " * 100_000
+
+    answer = await ada.ask("POST", "/connectors", content=endless(), headers={"content-type": "application/json"})
+    assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("path", ["/connectors/{}", "/posts/{}", "/users/{}", "/posts/connector/{}"])
+async def test_an_unknown_id_is_not_found_and_a_broken_one_is_invalid(ada: Person, path: str) -> None:
+    assert problem_of(await ada.get(path.format(uuid4())))["status"] == 404
+    for broken in ("x", "%00", "1" * 5_000, "%ff"):
+        assert problem_of(await ada.get(path.format(broken)))["status"] in {404, 422}
+
+
+@pytest.mark.parametrize("q", ["\x00", "a\nb", "x" * 101, ""])
+async def test_search_words_that_cannot_be_are_refused(ada: Person, q: str) -> None:
+    assert problem_of(await ada.get("/connectors/search", q=q))["status"] == 422
+
+
+async def test_another_method_is_refused(town: Town) -> None:
+    problem = problem_of(await town.http.patch(f"{API}/connectors"))
+    assert (problem["status"], problem["code"]) == (405, "method_not_allowed")
+
+
+async def test_what_nobody_foresaw_is_a_problem_without_a_trace(settings: Settings) -> None:
+    app = create_app(settings)
+
+    async def fail() -> None:
+        raise RuntimeError("the reason, with a password")
+
+    app.add_api_route("/fail", fail)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as http:
+        problem = problem_of(await http.get("/fail"))
+    assert (problem["status"], problem["code"]) == (500, "internal_error")
+    assert "password" not in str(problem)
+
+
+async def test_a_request_id_is_kept_if_it_is_one(town: Town) -> None:
+    kept = await town.http.get("/healthz", headers={"X-Request-Id": "abc-1"})
+    made = await town.http.get("/healthz", headers={"X-Request-Id": "a b\tc"})
+    assert kept.headers["X-Request-Id"] == "abc-1"
+    assert made.headers["X-Request-Id"] not in {"a b\tc", ""}
+
+
+async def test_every_answer_carries_the_security_headers(town: Town, ada: Person) -> None:
+    for answer in (await town.http.get("/healthz"), await ada.get("/nothing"), await town.nobody.get("/connectors")):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_other_origins_are_denied_unless_named(town: Town, settings: Settings) -> None:
+    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"}
+    denied = await town.http.options(f"{API}/connectors", headers=asked)
+    assert "access-control-allow-origin" not in denied.headers
+    app = create_app(settings.model_copy(update={"cors_allow_origins": ["https://app.example.org"]}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as http:
+        allowed = await http.options(f"{API}/connectors", headers=asked)
+        stranger = await http.options(f"{API}/connectors", headers=asked | {"Origin": "https://evil.example"})
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example.org"
+    assert "access-control-allow-origin" not in stranger.headers

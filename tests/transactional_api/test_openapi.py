@@ -1,0 +1,66 @@
+"""The committed description is the API's, and is complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from transactional_api.openapi import PATH, render
+
+DOCUMENT = json.loads(PATH.read_text(encoding="utf-8"))
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+NOT_REPEATABLE = {"register", "login", "refresh", "logout", "recommendContent", "recommendConnectors"}
+
+
+def bodies(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for body in [operation.get("requestBody", {}), *operation["responses"].values()]:
+        if media := body.get("content", {}).get("application/json"):
+            yield media
+
+
+def test_the_committed_description_is_the_one_that_the_code_makes() -> None:
+    assert PATH.read_text(encoding="utf-8") == render(), "run `python -m transactional_api.openapi`"
+
+
+def test_every_operation_has_a_name_of_its_own_a_tag_and_words() -> None:
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(names) == len(set(names))
+    assert all(operation["tags"] and operation["description"] for _, _, operation in OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation"), OPERATIONS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_body_has_an_example_that_its_schema_accepts(method: str, path: str, operation: dict[str, Any]) -> None:
+    for media in bodies(operation):
+        schema = media["schema"] | {"components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(media["example"])
+
+
+def test_every_reference_leads_somewhere() -> None:
+    names = set(DOCUMENT["components"]["schemas"])
+    found = {part.split('"')[0] for part in json.dumps(DOCUMENT).split("#/components/schemas/")[1:]}
+    assert found <= names
+
+
+def test_every_write_takes_an_idempotency_key() -> None:
+    without = {
+        operation["operationId"]
+        for method, _, operation in OPERATIONS
+        if method != "GET" and "Idempotency-Key" not in {one["name"] for one in operation.get("parameters", [])}
+    }
+    assert without == NOT_REPEATABLE
+
+
+def test_every_operation_that_needs_a_person_says_so() -> None:
+    for _, path, operation in OPERATIONS:
+        refusals = operation["responses"].get("401", {}).get("content", {}).get("application/problem+json", {})
+        assert ("security" in operation) == ("unauthenticated" in refusals.get("examples", {})), path

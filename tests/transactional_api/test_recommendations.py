@@ -1,0 +1,236 @@
+"""Personal feeds: the model's order, what must not be in them, and what happens without a model."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from neighborconnect.contracts.events import PredictionEvent
+from neighborconnect.contracts.serving import RankRequest
+from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.ranker import Ranker
+from transactional_api.breaker import BreakerOpenError, CircuitBreaker
+
+CONTENT, CONNECTORS = "/recommendations/content", "/recommendations/connectors"
+
+
+async def feed(person: Person, path: str = CONTENT, **body: Any) -> dict[str, Any]:
+    answer = await person.post(path, body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def ids(answer: dict[str, Any], kind: str = "post") -> list[str]:
+    return [item[kind]["id"] for item in answer["items"]]
+
+
+async def prediction_of(town: Town, answer: dict[str, Any]) -> PredictionEvent:
+    [row] = await town.rows(
+        "SELECT id, payload FROM cdc_outbox WHERE topic = :topic AND payload->>'request_id' = :id",
+        topic=PREDICTIONS_TOPIC,
+        id=answer["request_id"],
+    )
+    return PredictionEvent(event_id=row.id, **row.payload)
+
+
+@pytest.fixture
+async def posts(ada: Person) -> list[str]:
+    connector = await ada.make_connector()
+    return [(await ada.make_post(connector))["id"] for _ in range(4)]
+
+
+async def test_the_models_order_is_kept_with_its_reasons(ranker: Ranker, ben: Person, posts: list[str]) -> None:
+    ranker.rank(posts[2], posts[0], posts[3])
+    answer = await feed(ben, limit=2)
+    assert ids(answer) == [posts[2], posts[0]]
+    assert (answer["path"], answer["reason_code"], answer["model_version"]) == ("collaborative", None, "7")
+    assert answer["items"][0]["reason"] == "because_of_what_you_like"
+    assert answer["items"][0]["score"] > answer["items"][1]["score"]
+
+
+async def test_every_answer_is_logged_as_a_prediction(
+    town: Town, ranker: Ranker, ben: Person, posts: list[str]
+) -> None:
+    ranker.rank(*posts)
+    answer = await feed(ben, limit=3)
+    event = await prediction_of(town, answer)
+    assert [str(item_id) for item_id in event.item_ids] == ids(answer)
+    assert event.scores == [item["score"] for item in answer["items"]]
+    assert (event.user_id, event.path, event.model_version) == (ben.id, "collaborative", "7")
+    assert event.features == {"likes_7d": 3}
+    assert ranker.asked[0]["request_id"] == answer["request_id"]
+
+
+async def test_own_hidden_private_deleted_and_shown_posts_stay_out(
+    ranker: Ranker, ada: Person, ben: Person, posts: list[str]
+) -> None:
+    own = (await ben.make_post(await ben.make_connector()))["id"]
+    private = (await ada.make_post(await ada.make_connector(is_public=False)))["id"]
+    hide = {
+        "kind": "hide",
+        "item_kind": "post",
+        "item_id": posts[0],
+        "request_id": str(uuid4()),
+        "occurred_at": "2026-03-01T00:00:00Z",
+    }
+    await ben.post("/interactions", {"interactions": [hide]})
+    await ada.delete(f"/posts/{posts[1]}")
+    ranker.rank(own, private, *posts, str(uuid4()))
+    answer = await feed(ben, exclude=[posts[2]])
+    assert ids(answer)[0] == posts[3]
+    assert not {own, private, posts[0], posts[1], posts[2]} & set(ids(answer))
+    assert set(ranker.asked[0]["exclude"]) == {own, posts[0], posts[2]}
+
+
+async def test_joined_and_own_connectors_stay_out(ranker: Ranker, ada: Person, ben: Person) -> None:
+    joined, free = await ada.make_connector(), await ada.make_connector()
+    own = await ben.make_connector()
+    await ben.post(f"/connectors/{joined['id']}/join")
+    ranker.rank(own["id"], joined["id"], free["id"])
+    answer = await feed(ben, CONNECTORS)
+    assert ids(answer, "connector")[0] == free["id"]
+    assert not {own["id"], joined["id"]} & set(ids(answer, "connector"))
+    assert set(ranker.asked[0]["exclude"]) == {own["id"], joined["id"]}
+
+
+async def test_posts_of_a_private_connector_reach_its_members(
+    town: Town, ranker: Ranker, ada: Person, ben: Person
+) -> None:
+    connector = await ada.make_connector(is_public=False)
+    post = await ada.make_post(connector)
+    await town.admit(ben, connector)
+    ranker.rank(post["id"])
+    assert ids(await feed(ben, limit=1)) == [post["id"]]
+
+
+async def test_a_short_answer_is_filled_up_and_each_item_says_how_it_came(
+    town: Town, ranker: Ranker, ada: Person, posts: list[str]
+) -> None:
+    place = uuid4().hex
+    viewer, fan = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    await fan.post(f"/posts/{posts[1]}/like")
+    ranker.rank(posts[0])
+    answer = await feed(viewer, limit=2)
+    assert [(item["post"]["id"], item["path"]) for item in answer["items"]] == [
+        (posts[0], "collaborative"),
+        (posts[1], "popular_nearby"),
+    ]
+    assert answer["items"][0]["score"] > answer["items"][1]["score"]
+    assert (answer["path"], answer["reason_code"]) == ("collaborative", "not_enough_items")
+
+
+async def test_without_a_model_what_the_neighbours_like_comes_first(town: Town, posts: list[str]) -> None:
+    near, city = uuid4().hex, uuid4().hex
+    viewer = await town.settle(neighborhood=near, city=city)
+    neighbour = await town.settle(neighborhood=near, city=city)
+    citizens = [await town.settle(neighborhood="far", city=city) for _ in range(2)]
+    strangers = [await town.settle() for _ in range(3)]
+    for person, post in [
+        (neighbour, posts[0]),
+        *[(c, posts[1]) for c in citizens],
+        *[(s, posts[2]) for s in strangers],
+    ]:
+        await person.post(f"/posts/{post}/like")
+    answer = await feed(viewer, limit=2)
+    assert ids(answer) == posts[:2]
+    assert [item["reason"] for item in answer["items"]] == ["popular_in_your_neighborhood", "popular_in_your_city"]
+    assert (answer["path"], answer["reason_code"], answer["model_version"]) == (
+        "popular_nearby",
+        "service_unavailable",
+        None,
+    )
+    assert (await prediction_of(town, answer)).path == "popular_nearby"
+
+
+async def test_without_a_model_the_connectors_of_neighbours_come_first(town: Town, ada: Person) -> None:
+    place = uuid4().hex
+    viewer, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    connector = await ada.make_connector()
+    await neighbour.post(f"/connectors/{connector['id']}/join")
+    answer = await feed(viewer, CONNECTORS, limit=1)
+    assert ids(answer, "connector") == [connector["id"]]
+
+
+async def test_the_weaker_path_of_the_model_passes_its_reason_on(ranker: Ranker, ben: Person, posts: list[str]) -> None:
+    ranker.rank(*posts)
+    ranker.reason_code = "no_user_vector"
+    assert (await feed(ben, limit=2))["reason_code"] == "no_user_vector"
+
+
+async def test_a_late_answer_is_not_waited_for(ranker: Ranker, ben: Person, posts: list[str]) -> None:
+    ranker.seconds = 4.0
+    answer = await feed(ben, limit=2)
+    assert (answer["reason_code"], answer["path"]) == ("deadline_exceeded", "popular_nearby")
+    assert len(answer["items"]) == 2
+
+
+async def test_repeated_failures_open_the_breaker(ranker: Ranker, ben: Person, posts: list[str]) -> None:
+    ranker.status = 503
+    reasons = [(await feed(ben, limit=1))["reason_code"] for _ in range(5)]
+    assert reasons == ["service_unavailable"] * 3 + ["breaker_open"] * 2
+    assert len(ranker.asked) == 3
+
+
+@pytest.mark.parametrize("item", [{"item_id": "x"}, {"item_id": "x", "score": 1.0, "reason": ""}], ids=str)
+async def test_an_answer_that_is_none_is_not_used(ranker: Ranker, ben: Person, item: dict[str, Any]) -> None:
+    ranker.items = [item]
+    assert (await feed(ben, limit=1))["reason_code"] == "invalid_answer"
+
+
+async def test_the_request_is_one_of_the_contract(ranker: Ranker, ben: Person) -> None:
+    await feed(ben, limit=100)
+    asked = RankRequest.model_validate(ranker.asked[0])
+    assert (UUID(asked.user_id), asked.item_kind, asked.limit) == (ben.id, "post", 100)
+
+
+async def test_the_metrics_count_each_path(town: Town, ben: Person) -> None:
+    await feed(ben, limit=1)
+    counted = (await town.http.get("/metrics")).text
+    assert 'api_recommendations_total{item_kind="post",path="popular_nearby",reason_code=' in counted
+
+
+@pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 101}, {"exclude": ["x"]}, {"exclude": [str(uuid4())] * 501}])
+async def test_a_feed_request_that_cannot_be_is_refused(ben: Person, body: dict[str, Any]) -> None:
+    assert (await ben.post(CONTENT, body)).status_code == 422
+
+
+class Clock:
+    """Time that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fail(breaker: CircuitBreaker) -> None:
+    with pytest.raises(RuntimeError), breaker.call():
+        raise RuntimeError
+
+
+def test_a_breaker_rests_then_lets_one_call_try() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(failures=2, rest_seconds=5, clock=clock)
+    fail(breaker)
+    fail(breaker)
+    with pytest.raises(BreakerOpenError), breaker.call():
+        pass
+    clock.now = 5.0
+    with breaker.call(), pytest.raises(BreakerOpenError), breaker.call():
+        pass
+    with breaker.call():
+        pass
+
+
+def test_a_breaker_that_fails_its_try_rests_again() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(failures=1, rest_seconds=5, clock=clock)
+    fail(breaker)
+    clock.now = 5.0
+    fail(breaker)
+    clock.now = 9.0
+    with pytest.raises(BreakerOpenError), breaker.call():
+        pass
