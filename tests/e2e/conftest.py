@@ -1,0 +1,70 @@
+"""A whole platform, brought up the way a newcomer does it, on ports and data of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from neighborconnect.settings import ENV_FILE_NAME, Settings
+from tests.conftest import free_offset
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_OFFSET = 1_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A running platform: its settings, and the environment that commands against it need."""
+
+    settings: Settings
+    environment: dict[str, str]
+
+    def run(self, *arguments: str) -> str:
+        """Run ``python -m <arguments>`` against this platform and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4_000:]
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    home = tmp_path_factory.mktemp("platform")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o711)
+    # The session's own servers left their URLs in the environment; this platform brings its own.
+    inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    environment = inherited | {
+        "NEIGHBORCONNECT_HOME": str(home),
+        "NEIGHBORCONNECT_PORT_OFFSET": str(free_offset(start=FIRST_OFFSET)),
+    }
+    command = [sys.executable, "-m", "neighborconnect"]
+    up = subprocess.run(
+        [*command, "up"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    try:
+        assert up.returncode == 0, up.stdout[-6_000:]
+        told = {name.lower(): value for name, value in dotenv_values(home / ENV_FILE_NAME).items()}
+        yield Platform(settings=Settings(**told), environment=environment)  # type: ignore[arg-type]
+    finally:
+        subprocess.run([*command, "down"], cwd=ROOT, env=environment, check=False, capture_output=True)
