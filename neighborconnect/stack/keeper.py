@@ -19,6 +19,7 @@ _RESTARTS_IN_WINDOW = 5
 _WINDOW_SECONDS = 180.0
 _ADOPTION_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Keeper(threading.Thread):
         return self._child is not None and self._child.is_alive()
 
     def _becomes_ready(self, seconds: float) -> bool:
-        deadline, last = time.monotonic() + seconds, ""
+        deadline, last, pause = time.monotonic() + seconds, "", _POLL_SECONDS
         while self._is_alive() and not self._stop_asked.is_set() and time.monotonic() < deadline:
             try:
                 self.service.check()
@@ -136,7 +137,8 @@ class Keeper(threading.Thread):
                 if str(error) != last:
                     last = str(error)
                     self._write("starting", last)
-                self._stop_asked.wait(_POLL_SECONDS)
+                self._stop_asked.wait(pause)
+                pause = min(pause * 1.3, _LONGEST_PAUSE_SECONDS)
                 continue
             self._write("ready")
             self.ready.set()

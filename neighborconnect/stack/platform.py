@@ -25,9 +25,12 @@ _START_SECONDS = 480.0
 
 
 def _answers(url: str) -> Callable[[], None]:
+    # One client for all tries: making one reads every certificate of the machine.
+    client = httpx.Client(timeout=_PROBE_SECONDS, trust_env=False)
+
     def check() -> None:
         try:
-            answer = httpx.get(url, timeout=_PROBE_SECONDS)
+            answer = client.get(url)
         except httpx.HTTPError as error:
             raise NotReadyError(f"{type(error).__name__}: {error}") from None
         if not answer.is_success:

@@ -125,6 +125,7 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stack = open_stack()
     with (stack.run / "supervisor.lock").open("w") as lock:
         try:
