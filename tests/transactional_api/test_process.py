@@ -10,10 +10,11 @@ import sys
 import time
 
 import httpx
+import psycopg
 from asgi_lifespan import LifespanManager
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.people import Town
+from tests.transactional_api.people import Person, Town
 from transactional_api.app import create_app
 
 READY_SECONDS, STOP_SECONDS = 120, 10
@@ -42,6 +43,17 @@ async def test_without_its_stores_the_api_is_alive_but_not_ready(settings: Setti
         refresh = await http.post("/api/v1/users/refresh", json={"refresh_token": "x" * 40})
     assert (alive.status_code, ready.status_code) == (200, 503)
     assert (refresh.status_code, refresh.json()["code"]) == (503, "service_unavailable")
+
+
+async def test_connections_that_the_server_closed_are_replaced(town: Town, ada: Person) -> None:
+    await ada.get("/users/profile")
+    with psycopg.connect(town.app.state.settings.database_url, autocommit=True) as other:
+        ended = other.execute(
+            "SELECT pid, pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = 'neighborconnect-api'"
+        ).fetchall()
+    assert ended
+    assert (await ada.get("/users/profile")).status_code == 200
 
 
 def test_the_process_serves_and_stops_when_asked(settings: Settings) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from neighborconnect.settings import sqlalchemy_url
@@ -24,12 +27,11 @@ def _dumps(value: Any) -> str:
 
 def create_engine(database_url: str) -> AsyncEngine:
     """Return an engine whose statements give up after ten seconds and whose clock is UTC."""
-    return create_async_engine(
+    engine = create_async_engine(
         sqlalchemy_url(database_url),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_timeout=POOL_WAIT_SECONDS,
-        pool_pre_ping=True,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={
@@ -39,6 +41,19 @@ def create_engine(database_url: str) -> AsyncEngine:
             "-c idle_in_transaction_session_timeout=30000",
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Tell the pool to replace a connection that the server closed, without asking the server each time.
+
+    An idle connection has nothing to read unless the server said goodbye.
+    """
+    socket = select.poll()
+    socket.register(connection.driver_connection.pgconn.socket, select.POLLIN)
+    if socket.poll(0):
+        raise DisconnectionError
 
 
 async def _session(request: Request) -> AsyncSession:

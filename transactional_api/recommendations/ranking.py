@@ -21,6 +21,7 @@ from transactional_api.recommendations.shelves import ItemT, Shelf
 NOT_ENOUGH_ITEMS = "not_enough_items"
 # Some of what a model ranks is gone or private by the time it is looked up.
 SPARE_ITEMS = 20
+LOOK_UP = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,18 @@ async def _fill_up(
 ) -> list[Choice[ItemT]]:
     popular = await popular_near(session, redis=recommender.redis, kind=shelf.kind, viewer=viewer)
     candidates = [one for one in popular if one.id not in shown]
-    found = await shelf.look_up(session, viewer, [one.id for one in candidates])
-    left = [one for one in candidates if one.id in found][: limit - len(ranking.choices)]
     # Below the model's own, in the order of popularity.
     floor = min((choice.score for choice in ranking.choices), default=0.0)
-    return [
-        Choice(one.id, found[one.id], floor - place, one.reason, RankingPath.POPULAR_NEARBY)
-        for place, one in enumerate(left, start=1)
-    ]
+    wanted = limit - len(ranking.choices)
+    choices: list[Choice[ItemT]] = []
+    # Most candidates pass, so there is seldom a second batch to look up.
+    for start in range(0, len(candidates), LOOK_UP):
+        batch = candidates[start : start + LOOK_UP]
+        found = await shelf.look_up(session, viewer, [one.id for one in batch])
+        for one in batch:
+            if one.id in found and len(choices) < wanted:
+                score = floor - len(choices) - 1
+                choices.append(Choice(one.id, found[one.id], score, one.reason, RankingPath.POPULAR_NEARBY))
+        if len(choices) == wanted:
+            break
+    return choices

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import ARRAY, Uuid, any_, literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.events import ItemKind
@@ -18,6 +19,8 @@ from transactional_api.posts.schemas import PostOut
 from transactional_api.recommendations import queries
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
+# One parameter however many ids, so that the statement stays the same.
+IDS = ARRAY(Uuid())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class Shelf(Generic[ItemT]):
 
 
 async def _posts(session: AsyncSession, viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, PostOut]:
-    rows = await session.execute(queries.recommendable_posts(viewer).where(Post.id.in_(ids)))
+    rows = await session.execute(queries.recommendable_posts(viewer).where(Post.id == any_(literal(ids, IDS))))
     return {row.id: PostOut.model_validate(row, from_attributes=True) for row in rows}
 
 
 async def _connectors(session: AsyncSession, viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, ConnectorOut]:
-    rows = await session.scalars(queries.recommendable_connectors(viewer).where(Connector.id.in_(ids)))
+    rows = await session.scalars(
+        queries.recommendable_connectors(viewer).where(Connector.id == any_(literal(ids, IDS)))
+    )
     return {row.id: ConnectorOut.model_validate(row) for row in rows}
 
 
