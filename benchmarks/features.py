@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -32,7 +33,7 @@ WARM_UP = 100
 def run(settings: Settings) -> list[Row]:
     """Push ``USERS`` vectors, read ``READS`` of them each way, interleaved, and compare the medians."""
     store = build_store(settings)
-    raw = redis.Redis.from_url(settings.feast_redis_url)
+    raw: Any = redis.Redis.from_url(settings.feast_redis_url)
     # Text without anything that SCAN would read as a pattern.
     version = f"benchmark{uuid4().hex}"
     keys: list[bytes] = []

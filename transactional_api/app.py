@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 from redis.asyncio import Redis
 
 from neighborconnect.settings import Settings
@@ -26,6 +27,7 @@ from transactional_api.users.routes import router as users
 from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
+DOCS_STATIC = "/docs-static"
 ROUTERS = (users, connectors, posts, interactions, recommendations)
 REDIS_CONNECTIONS = 32
 _METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -59,7 +61,8 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
 
 def assemble() -> FastAPI:
     """Put the routes together, with their errors and their description, over no stores."""
-    app = FastAPI(**description.METADATA, lifespan=_connections)
+    # Its documentation pages bring their scripts along instead of fetching them from a CDN.
+    app = FastAPIOffline(**description.METADATA, static_url=DOCS_STATIC, lifespan=_connections)
     errors.install(app)
     app.include_router(health.router)
     for router in ROUTERS:

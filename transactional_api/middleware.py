@@ -99,7 +99,7 @@ def _add_headers(headers: MutableHeaders, *, request_id: str, path: str) -> None
     headers["X-Request-Id"] = request_id
     for name, value in _SECURITY_HEADERS.items():
         headers.setdefault(name, value)
-    if not path.startswith(_DOCS):  # The documentation pages load their scripts from a CDN.
+    if not path.startswith(_DOCS):  # The documentation pages run scripts.
         headers["Content-Security-Policy"] = _NOTHING_BUT_DATA
 
 
