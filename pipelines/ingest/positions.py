@@ -35,8 +35,8 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """Note the new assignment, and hold its records back until ``begin``."""
-        self._assignments += 1
         self._consumer.pause(*assigned)
+        self._assignments += 1
 
     @property
     def have_changed(self) -> bool:

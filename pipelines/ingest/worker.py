@@ -25,6 +25,8 @@ from pipelines.ingest.positions import Positions
 from pipelines.ingest.sinks import Place, Sink
 
 HEALTH_SECONDS: Final = 1.0
+STALL_SECONDS: Final = 10.0
+"""A member that is behind and is given nothing for so long connects anew."""
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _POLL_MILLISECONDS: Final = 100
 _POLL_RECORDS: Final = 5_000
@@ -124,8 +126,15 @@ class Worker:
             consumer.topics()
             consumer.subscribe(list(self._streams), listener=positions)
             batch = _Batch()
+            moved_at = time.monotonic()
             while not self._stop.is_set():
                 polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
+                now = time.monotonic()
+                if polled or not positions.backlog():
+                    moved_at = now
+                elif now - moved_at > STALL_SECONDS:
+                    log.warning("ingest.stalled", backlog=positions.backlog())
+                    break
                 if positions.have_changed:
                     batch = _Batch()
                     positions.begin()
@@ -145,6 +154,8 @@ class Worker:
             client_id=self._name,
             group_id=self._name,
             enable_auto_commit=False,
+            # A partition that is paused and resumed between two fetches can be forgotten by a fetch session.
+            enable_incremental_fetch_sessions=False,
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=6_000,
