@@ -28,7 +28,7 @@ class Neighbour:
         name = f"e2e{uuid.uuid4().hex[:12]}"
         credentials = {"email": f"{name}@example.org", "password": "a long pass phrase"}
         person = {"username": name, "first_name": "Ada", "last_name": "Okafor", "interests": interests or []}
-        self.id = self.post("/users/register", credentials | person)["id"]
+        self.id = self.post("/users/register", credentials | person)["user"]["id"]
         token = self.post("/users/login", credentials)["access_token"]
         self._http.headers["authorization"] = f"Bearer {token}"
 
