@@ -37,9 +37,11 @@ def template(postgres_admin_url: str) -> Iterator[str]:
     name = f"town_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        environment = {**os.environ, "DATABASE_URL": database_beside(postgres_admin_url, name)}
-        subprocess.run([sys.executable, "-m", "transactional_api.db.migrate"], check=True, env=environment)
-        yield name
+    environment = {**os.environ, "DATABASE_URL": database_beside(postgres_admin_url, name)}
+    subprocess.run([sys.executable, "-m", "transactional_api.db.migrate"], check=True, env=environment)
+    yield name
+    # Another connection: tests that kill PostgreSQL may have run since.
+    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
