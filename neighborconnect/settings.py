@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     # Browsers of these origins may call the API (a JSON list); none unless named.
     cors_allow_origins: list[str] = []
 
+    # Mail. Without a server, letters land in ``mail/`` of the home; ``neighborconnect mail`` shows them.
+    smtp_url: str | None = Field(default=None, repr=False)  # smtp://user:password@host:587, or smtps://
+    mail_from: str = "NeighborConnect <hello@neighborconnect.example>"
+    # Where people reach the front end: links in letters lead there.
+    public_url: str = "http://localhost:8000"
+
     # Tokens.
     jwt_secret: SecretStr
     access_token_minutes: int = Field(default=15, ge=1)

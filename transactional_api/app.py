@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from redis.asyncio import Redis
 
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health
 from transactional_api.connectors.routes import router as connectors
-from transactional_api.db.session import create_engine
-from transactional_api.housekeeping import keep_house
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.middleware import RequestContext
 from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
+from transactional_api.resources import open_resources
 from transactional_api.users import passwords
 from transactional_api.users.routes import router as users
 from transactional_api.users.service import Accounts
@@ -29,7 +27,6 @@ from transactional_api.users.service import Accounts
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
 ROUTERS = (users, connectors, posts, interactions, recommendations)
-REDIS_CONNECTIONS = 32
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
@@ -39,24 +36,14 @@ _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
 async def _connections(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
-        engine = create_engine(settings.database_url)
-        stack.push_async_callback(engine.dispose)
-        redis = Redis.from_url(
-            settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
-        )
-        stack.push_async_callback(redis.aclose)
+        resources = await stack.enter_async_context(open_resources(settings))
+        redis = resources.redis
         inference = InferenceClient(settings)
         stack.push_async_callback(inference.aclose)
-        app.state.engine, app.state.redis = engine, redis
+        app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
         app.state.recommender = Recommender(inference, redis)
-        housekeeping = asyncio.create_task(keep_house(engine))
-        try:
-            yield
-        finally:
-            housekeeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await housekeeping
+        yield
 
 
 def assemble() -> FastAPI:

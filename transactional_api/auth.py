@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from neighborconnect.settings import Settings
 from transactional_api import idempotency
@@ -32,6 +32,17 @@ class Viewer:
     id: UUID
     neighborhood: str | None
     city: str | None
+    role: str = "member"
+
+    @property
+    def moderates(self) -> bool:
+        """Whether they work on reports of the whole platform."""
+        return self.role in {"moderator", "admin"}
+
+    @property
+    def administers(self) -> bool:
+        """Whether they look after people and roles of the whole platform."""
+        return self.role == "admin"
 
 
 def issue_access_token(user_id: UUID, *, settings: Settings) -> str:
@@ -68,6 +79,11 @@ def read_access_token(token: str, *, settings: Settings) -> UUID:
         raise UnauthenticatedError("The access token is not valid") from None
 
 
+def usable() -> ColumnElement[bool]:
+    """Whether the account of the enclosing statement is open and not suspended now."""
+    return User.is_active.is_(True) & or_(User.suspended_until.is_(None), User.suspended_until <= func.now())
+
+
 async def _viewer(
     request: Request,
     session: SessionDep,
@@ -78,11 +94,11 @@ async def _viewer(
     user_id = read_access_token(credentials.credentials, settings=request.app.state.settings)
     row = (
         await session.execute(
-            select(User.id, User.neighborhood, User.city).where(User.id == user_id, User.is_active.is_(True))
+            select(User.id, User.neighborhood, User.city, User.role).where(User.id == user_id, usable())
         )
     ).one_or_none()
     if row is None:
-        raise UnauthenticatedError("This account is closed")
+        raise UnauthenticatedError("This account is closed or suspended")
     return Viewer(*row)
 
 

@@ -1,17 +1,14 @@
-"""Once an hour, what nobody can use any more goes: expired answers, refresh tokens and media documents."""
+"""Jobs that keep the house: what has expired goes, and what a killed worker left is run again."""
 
 from __future__ import annotations
 
-import asyncio
-
 from sqlalchemy import delete, func
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from neighborconnect.telemetry import get_logger
 from transactional_api.db.tables import IdempotencyKey, MediaDocument, RefreshToken
-
-INTERVAL_SECONDS = 3_600.0
+from transactional_api.jobs import queue
+from transactional_api.resources import Resources
 
 log = get_logger(__name__)
 
@@ -25,11 +22,17 @@ async def remove_expired(engine: AsyncEngine) -> int:
     return removed
 
 
-async def keep_house(engine: AsyncEngine) -> None:
-    """Remove what has expired, once an hour, until cancelled; a failure waits for the next time."""
-    while True:
-        await asyncio.sleep(INTERVAL_SECONDS)
-        try:
-            log.info("housekeeping.done", removed=await remove_expired(engine))
-        except SQLAlchemyError as error:
-            log.warning("housekeeping.failed", error=type(error).__name__)
+@queue.periodic("7 * * * *")
+@queue.task("house.keep")
+async def keep(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time; expiry asks the clock)
+    """Remove what nobody can use any more: expired answers, refresh tokens and media documents."""
+    log.info("house.kept", removed=await remove_expired(resources.engine))
+
+
+@queue.periodic("* * * * *")
+@queue.task("jobs.take_up")
+async def take_up(_resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
+    """Queue again what a worker held that was killed: half a minute without its heartbeat says so."""
+    for job in await queue.app.job_manager.get_stalled_jobs():
+        log.warning("job.taken_up", job=job.id, task=job.task_name)
+        await queue.app.job_manager.retry_job(job)

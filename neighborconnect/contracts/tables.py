@@ -97,6 +97,8 @@ USERS = CapturedTable(
         Column("updated_at", _TIME),
         Column("last_login", _TIME, Privacy.PERSONAL),
         Column("is_active", _BOOL),
+        Column("role", _TEXT),
+        Column("suspended_until", _TIME, Privacy.PERSONAL),
     ),
 )
 CONNECTORS = CapturedTable(

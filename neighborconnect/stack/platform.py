@@ -164,6 +164,12 @@ def platform(stack: Stack) -> tuple[Service, ...]:
             after=("postgres", "kafka"),
         ),
         _worker(
+            "jobs",
+            title="Background jobs of the API",
+            command=_python("transactional_api.jobs"),
+            after=("postgres", "redis"),
+        ),
+        _worker(
             "ingest-lake",
             title="Kafka to the lake",
             command=_python("pipelines.ingest", "lake"),

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from sqlalchemy import insert, text
 
 from transactional_api.auth import issue_access_token
-from transactional_api.db.tables import ConnectorMember, User
+from transactional_api.db.tables import Block, ConnectorMember, User
+from transactional_api.jobs.worker import run_due
 
 API = "/api/v1"
 
@@ -84,6 +85,14 @@ class Town:
             await connection.execute(
                 insert(ConnectorMember).values(connector_id=UUID(connector["id"]), user_id=person.id, role=role)
             )
+
+    async def run_jobs(self) -> None:
+        """Run what is queued, as the worker would."""
+        await run_due(self.app.state.resources)
+
+    async def block(self, blocker: Person, blocked: Person) -> None:
+        async with self.app.state.engine.begin() as connection:
+            await connection.execute(insert(Block).values(blocker_id=blocker.id, blocked_id=blocked.id))
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         async with self.app.state.engine.connect() as connection:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, exists, or_, select
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Connector, ConnectorMember, User
 from transactional_api.text import contains_pattern
+from transactional_api.users import queries as users
 
 
 def is_member(viewer: Viewer) -> ColumnElement[bool]:
@@ -48,8 +49,8 @@ def matching(statement: Select[Any], *, words: str | None, category: str | None)
     return statement
 
 
-def members_of(connector_id: UUID) -> Select[Any]:
-    """Return the members of a connector whose accounts are open."""
+def members_of(viewer: Viewer, *, connector_id: UUID) -> Select[Any]:
+    """Return the members of a connector whom the viewer may see."""
     return (
         select(
             ConnectorMember.id,
@@ -62,5 +63,7 @@ def members_of(connector_id: UUID) -> Select[Any]:
             User.avatar_url,
         )
         .join(User, User.id == ConnectorMember.user_id)
-        .where(ConnectorMember.connector_id == connector_id, User.is_active.is_(True))
+        .where(
+            ConnectorMember.connector_id == connector_id, User.is_active.is_(True), users.not_blocked(viewer, User.id)
+        )
     )

@@ -133,7 +133,7 @@ async def members(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, 
     """List the members of a connector that the viewer may see, the first to join first."""
     await _access(session, viewer=viewer, connector_id=connector_id)
     statement = page.select(
-        queries.members_of(connector_id),
+        queries.members_of(viewer, connector_id=connector_id),
         at=ConnectorMember.joined_at,
         row_id=ConnectorMember.id,
         newest_first=False,

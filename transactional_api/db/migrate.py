@@ -23,8 +23,8 @@ from neighborconnect.telemetry import configure_logging, get_logger
 LOCK_TIMEOUT = "5s"
 ATTEMPTS = 5
 _MIGRATION_LOCK = 7_235_001
-# Tables that change capture makes and keeps by itself.
-_OTHERS_TABLES = ("cdc_",)
+# Tables that change capture and the job queue make and keep by themselves.
+_OTHERS_TABLES = ("cdc_", "procrastinate_")
 
 log = get_logger(__name__)
 

@@ -48,14 +48,16 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
         .values(comments_count=Post.comments_count + 1)
         .execution_options(synchronize_session=False)
     )
-    row = (await session.execute(queries.comments_of(post_id).where(Comment.id == comment_id))).one()
+    row = (await session.execute(queries.comments_of(viewer, post_id=post_id).where(Comment.id == comment_id))).one()
     return CommentOut.model_validate(row, from_attributes=True)
 
 
 async def list_by_post(session: AsyncSession, *, viewer: Viewer, post_id: UUID, page: PageRequest) -> Page[CommentOut]:
     """List a post's comments, the oldest first; raises ``NotFoundError`` when the viewer may not see the post."""
     await access_post(session, viewer=viewer, post_id=post_id)
-    statement = page.select(queries.comments_of(post_id), at=Comment.created_at, row_id=Comment.id, newest_first=False)
+    statement = page.select(
+        queries.comments_of(viewer, post_id=post_id), at=Comment.created_at, row_id=Comment.id, newest_first=False
+    )
     rows = (await session.execute(statement)).all()
     return Page(
         items=[CommentOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],

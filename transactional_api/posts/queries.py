@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Comment, Connector, ConnectorMember, Post, PostLike, User
+from transactional_api.users import queries as users
 
 
 def may_see(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the viewer may see the post and connector of the enclosing statement."""
-    return Post.is_active.is_(True) & connectors.may_see(viewer)
+    return Post.is_active.is_(True) & connectors.may_see(viewer) & users.not_blocked(viewer, Post.author_id)
 
 
 def visible_to(viewer: Viewer) -> Select[Any]:
@@ -45,11 +46,11 @@ def with_role(viewer: Viewer, *, post_id: UUID) -> Select[Any]:
     )
 
 
-def comments_of(post_id: UUID) -> Select[Any]:
-    """Return the comments of a post, with the names of their authors."""
+def comments_of(viewer: Viewer, *, post_id: UUID) -> Select[Any]:
+    """Return the comments of a post that the viewer may see, with the names of their authors."""
     return (
         select(*Comment.__table__.columns, User.username.label("author_username"))
         .select_from(Comment)
         .join(User, User.id == Comment.author_id)
-        .where(Comment.post_id == post_id, Comment.is_active.is_(True))
+        .where(Comment.post_id == post_id, Comment.is_active.is_(True), users.not_blocked(viewer, Comment.author_id))
     )

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
-from transactional_api.auth import Viewer
+from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
@@ -83,7 +83,7 @@ async def log_in(session: AsyncSession, *, accounts: Accounts, credentials: Cred
     await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
     password = credentials.password.get_secret_value()
     async with accounts.hashing:
-        user = await session.scalar(select(User).where(User.email == credentials.email, User.is_active.is_(True)))
+        user = await session.scalar(select(User).where(User.email == credentials.email, usable()))
         if not await passwords.password_matches(password, password_hash=user.password_hash if user else None):
             raise WrongCredentialsError
         assert user is not None  # noqa: S101 (nobody's hash matches nothing)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
-from transactional_api.auth import issue_access_token
+from transactional_api.auth import issue_access_token, usable
 from transactional_api.db.tables import RefreshToken, User
 from transactional_api.errors import Problem
 from transactional_api.users.schemas import Tokens
@@ -60,18 +60,18 @@ async def rotate(session: AsyncSession, *, refresh_token: str, settings: Setting
         RefreshTokenError: when it is not good; if it was good once, its family is revoked.
     """
     now = datetime.now(UTC)
-    usable = (
+    good = (
         RefreshToken.token_hash == _hash(refresh_token),
         RefreshToken.used_at.is_(None),
         RefreshToken.revoked_at.is_(None),
         RefreshToken.expires_at > now,
         RefreshToken.user_id == User.id,
-        User.is_active.is_(True),
+        usable(),
     )
     taken = (
         await session.execute(
             update(RefreshToken)
-            .where(*usable)
+            .where(*good)
             .values(used_at=now)
             .returning(RefreshToken.user_id, RefreshToken.family_id)
             .execution_options(synchronize_session=False)

@@ -5,9 +5,10 @@ from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.media import MediaDocument
 from transactional_api.db.tables.posts import Comment, Post, PostLike
-from transactional_api.db.tables.users import Follow, RefreshToken, User
+from transactional_api.db.tables.users import Block, Follow, Mute, RefreshToken, User
 
 __all__ = [
+    "Block",
     "Comment",
     "Connector",
     "ConnectorMember",
@@ -15,6 +16,7 @@ __all__ = [
     "HiddenItem",
     "IdempotencyKey",
     "MediaDocument",
+    "Mute",
     "Post",
     "PostLike",
     "RefreshToken",

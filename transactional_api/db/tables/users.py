@@ -14,7 +14,10 @@ from transactional_api.db.base import Active, Base, Counter, CreatedAt, RowId, S
 
 
 class User(Base):
-    """A neighbour. ``email`` and ``username`` are kept in lower case, so that they are unique in any case."""
+    """A neighbour. ``email`` and ``username`` are kept in lower case, so that they are unique in any case.
+
+    Roles on the whole platform: ``member``, ``moderator`` (works on reports), ``admin`` (also on people and roles).
+    """
 
     __tablename__ = "users"
 
@@ -38,8 +41,11 @@ class User(Base):
     updated_at: Mapped[UpdatedAt]
     last_login: Mapped[datetime | None]
     is_active: Mapped[Active]
+    role: Mapped[str] = mapped_column(String(20), server_default=text("'member'"))
+    suspended_until: Mapped[datetime | None]
 
     __table_args__ = (
+        CheckConstraint("role IN ('member', 'moderator', 'admin')", name="role"),
         Index("ix_users_created_at_id", "created_at", "id"),
         Index("ix_users_neighborhood", "neighborhood"),
         Index("ix_users_city", "city"),
@@ -63,6 +69,38 @@ class Follow(Base):
     __table_args__ = (
         UniqueConstraint("follower_id", "followee_id"),
         CheckConstraint("follower_id <> followee_id", name="not_oneself"),
+    )
+
+
+class Block(Base):
+    """One person wants nothing to do with another: neither finds or sees what the other does."""
+
+    __tablename__ = "blocks"
+
+    id: Mapped[RowId]
+    blocker_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    blocked_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("blocker_id", "blocked_id"),
+        CheckConstraint("blocker_id <> blocked_id", name="not_oneself"),
+    )
+
+
+class Mute(Base):
+    """One person keeps another out of feeds and notifications, without the other's knowing."""
+
+    __tablename__ = "mutes"
+
+    id: Mapped[RowId]
+    muter_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    muted_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("muter_id", "muted_id"),
+        CheckConstraint("muter_id <> muted_id", name="not_oneself"),
     )
 
 

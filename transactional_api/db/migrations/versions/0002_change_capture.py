@@ -12,10 +12,14 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# Tables that came later begin their capture in the migration that makes them.
+FIRST_CAPTURED = frozenset({"users", "connectors", "connector_members", "posts", "comments", "post_likes", "follows"})
+
 
 def upgrade() -> None:
     for statement in create_statements():
         op.execute(statement)
     for table in CAPTURED_TABLES:
-        for statement in trigger_statements(table):
-            op.execute(statement)
+        if table.name in FIRST_CAPTURED:
+            for statement in trigger_statements(table):
+                op.execute(statement)

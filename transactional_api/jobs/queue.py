@@ -1,0 +1,87 @@
+"""Background jobs: deferred in the transaction that causes them, run by the worker at least once.
+
+A slice declares its jobs in its own ``jobs.py`` with ``task`` (and ``periodic``), and defers them with ``defer``.
+A job's arguments are JSON; ids travel as text. It may run twice, so it looks before it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec
+
+from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.tasks import Task
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.resources import Resources
+
+RESOURCES = "resources"
+ATTEMPTS = 6
+_RETRY = RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=4)
+
+Arguments = ParamSpec("Arguments")
+Job = Callable[Concatenate[Resources, Arguments], Awaitable[None]]
+JobTask = Task[Any, Any, Any]
+
+# The worker opens the connector over its own database; a deferring request brings its connection along.
+app = App(connector=PsycopgConnector())
+
+
+def task(name: str, *, retry: bool = True) -> Callable[[Job[Arguments]], JobTask]:
+    """Declare a job under a lasting ``name`` (``noun.verb``); a failure is tried again with growing pauses."""
+
+    def declare(job: Job[Arguments]) -> JobTask:
+        async def run(context: JobContext, *arguments: Any, **named: Any) -> None:
+            await job(context.additional_context[RESOURCES], *arguments, **named)
+
+        return app.task(name=name, pass_context=True, retry=_RETRY if retry else False)(run)
+
+    return declare
+
+
+def periodic(cron: str) -> Callable[[JobTask], JobTask]:
+    """Run a declared job at the times of ``cron`` (UTC), once whatever the number of workers.
+
+    The job gets the planned time as ``timestamp`` (Unix seconds).
+    """
+
+    def schedule(declared: JobTask) -> JobTask:
+        app.periodic(cron=cron)(declared)
+        return declared
+
+    return schedule
+
+
+async def defer(
+    session: AsyncSession,
+    job: JobTask,
+    *,
+    at: datetime | None = None,
+    one_at_a_time: str | None = None,
+    once_while_waiting: str | None = None,
+    **arguments: Any,
+) -> None:
+    """Queue a job if and when the session's transaction commits.
+
+    Args:
+        session: its transaction decides.
+        job: what ``task`` returned.
+        at: not before this time; as soon as a worker is free if None.
+        one_at_a_time: jobs with the same key never run side by side and keep their order.
+        once_while_waiting: while a job with this key waits, another one is not queued.
+        arguments: JSON values for the job.
+    """
+    connection = await (await session.connection()).get_raw_connection()
+    configured = job.configure(
+        schedule_at=at, lock=one_at_a_time, queueing_lock=once_while_waiting, connection=connection.driver_connection
+    )
+    if once_while_waiting is None:
+        await configured.defer_async(**arguments)
+        return
+    try:
+        async with session.begin_nested():
+            await configured.defer_async(**arguments)
+    except AlreadyEnqueued:
+        pass

@@ -1,0 +1,10 @@
+"""Every slice's jobs; importing this module registers them with the queue."""
+
+from __future__ import annotations
+
+from transactional_api import housekeeping
+from transactional_api.mail import letters
+from transactional_api.notifications import notice
+
+JOBS = (housekeeping, letters, notice)
+"""The modules that declare jobs."""

@@ -1,0 +1,69 @@
+"""The worker: runs queued jobs until it is told to stop; what a killed worker left is taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+
+from procrastinate import PsycopgConnector
+
+from neighborconnect.contracts.health import report_health
+from neighborconnect.settings import Settings
+from neighborconnect.telemetry import get_logger
+from transactional_api.jobs import registry
+from transactional_api.jobs.queue import RESOURCES, app
+from transactional_api.resources import Resources, open_resources
+
+NAME = "jobs"
+CONCURRENCY = 8
+HEALTH_SECONDS = 2.0
+GRACE_SECONDS = 10.0
+
+log = get_logger(__name__)
+
+
+async def run_due(resources: Resources) -> None:
+    """Run every job that is due, and return when none is left."""
+    with app.replace_connector(_connector(resources.settings)) as bound:
+        async with bound.open_async():
+            await bound.run_worker_async(
+                wait=False,
+                concurrency=CONCURRENCY,
+                listen_notify=False,
+                install_signal_handlers=False,
+                additional_context={RESOURCES: resources},
+            )
+
+
+async def run(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT; jobs under way get ten seconds to end."""
+    async with open_resources(settings) as resources:
+        with app.replace_connector(_connector(settings)) as bound:
+            async with bound.open_async():
+                log.info("jobs.started", modules=[module.__name__ for module in registry.JOBS])
+                health = asyncio.create_task(_tell_health())
+                worker = asyncio.create_task(
+                    bound.run_worker_async(
+                        concurrency=CONCURRENCY,
+                        install_signal_handlers=False,
+                        shutdown_graceful_timeout=GRACE_SECONDS,
+                        additional_context={RESOURCES: resources},
+                    )
+                )
+                loop = asyncio.get_running_loop()
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, worker.cancel)
+                with suppress(asyncio.CancelledError):
+                    await worker
+                health.cancel()
+
+
+def _connector(settings: Settings) -> PsycopgConnector:
+    return PsycopgConnector(conninfo=settings.database_url, min_size=1, max_size=4)
+
+
+async def _tell_health() -> None:
+    while True:
+        report_health(NAME, ready=True)
+        await asyncio.sleep(HEALTH_SECONDS)

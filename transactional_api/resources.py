@@ -1,0 +1,44 @@
+"""What requests and background jobs are served with: the stores, opened once a process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from neighborconnect.settings import Settings
+from transactional_api.db.session import create_engine
+
+REDIS_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The settings, and open connections to what they name."""
+
+    settings: Settings
+    engine: AsyncEngine
+    redis: Redis
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Give a session whose transaction commits at the end of the block, or never if the block raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open the stores that ``settings`` name, and close them at the end."""
+    engine = create_engine(settings.database_url)
+    redis = Redis.from_url(
+        settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
+    )
+    try:
+        yield Resources(settings, engine, redis)
+    finally:
+        await redis.aclose()
+        await engine.dispose()
