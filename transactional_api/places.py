@@ -1,0 +1,66 @@
+"""Places on the earth in queries: what is near, by a box that an index serves and the great circle inside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, func, literal
+
+from transactional_api.errors import InvalidRequestError
+
+EARTH_METRES = 6_371_008.8
+MAX_RADIUS_METRES = 100_000
+_METRES_A_DEGREE = EARTH_METRES * math.pi / 180
+
+
+class Point(BaseModel):
+    """A point in WGS 84 degrees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[40.6722])
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[-73.9772])
+
+
+class Near(BaseModel):
+    """Around a point, up to ``radius`` metres away."""
+
+    model_config = ConfigDict(frozen=True)
+
+    point: Point
+    radius: int
+
+
+def distance(latitude: Any, longitude: Any, point: Point) -> ColumnElement[float]:
+    """Return the SQL expression of the metres between two columns and ``point`` (haversine)."""
+    here, there = math.radians(point.latitude), func.radians(latitude)
+    half = func.power(func.sin((there - here) / 2), 2) + math.cos(here) * func.cos(there) * func.power(
+        func.sin(func.radians(longitude - point.longitude) / 2), 2
+    )
+    return literal(2 * EARTH_METRES) * func.asin(func.sqrt(func.least(1.0, half)))
+
+
+def within(latitude: Any, longitude: Any, near: Near) -> ColumnElement[bool]:
+    """Whether the point of two columns is near; an index on the latitude serves the box around it."""
+    tall = near.radius / _METRES_A_DEGREE
+    box = latitude.between(near.point.latitude - tall, near.point.latitude + tall)
+    return box & (distance(latitude, longitude, near.point) <= near.radius)
+
+
+async def _near(
+    latitude: Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False, examples=[40.6722])] = None,
+    longitude: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False, examples=[-73.9772])] = None,
+    radius: Annotated[int, Query(ge=1, le=MAX_RADIUS_METRES, description="Metres around the point.")] = 2_000,
+) -> Near | None:
+    if latitude is None and longitude is None:
+        return None
+    if latitude is None or longitude is None:
+        raise InvalidRequestError("A point needs both latitude and longitude")
+    return Near(point=Point(latitude=latitude, longitude=longitude), radius=radius)
+
+
+NearDep = Annotated[Near | None, Depends(_near)]
+"""Around which point a list is asked for; None for anywhere."""
