@@ -37,8 +37,8 @@ class Near(BaseModel):
 def distance(latitude: Any, longitude: Any, point: Point) -> ColumnElement[float]:
     """Return the SQL expression of the metres between two columns and ``point`` (haversine)."""
     here, there = math.radians(point.latitude), func.radians(latitude)
-    half = func.power(func.sin((there - here) / 2), 2) + math.cos(here) * func.cos(there) * func.power(
-        func.sin(func.radians(longitude - point.longitude) / 2), 2
+    half = func.power(func.sin((there - here) * 0.5), 2) + math.cos(here) * func.cos(there) * func.power(
+        func.sin(func.radians(longitude - point.longitude) * 0.5), 2
     )
     return literal(2 * EARTH_METRES) * func.asin(func.sqrt(func.least(1.0, half)))
 
@@ -46,7 +46,7 @@ def distance(latitude: Any, longitude: Any, point: Point) -> ColumnElement[float
 def within(latitude: Any, longitude: Any, near: Near) -> ColumnElement[bool]:
     """Whether the point of two columns is near; an index on the latitude serves the box around it."""
     tall = near.radius / _METRES_A_DEGREE
-    box = latitude.between(near.point.latitude - tall, near.point.latitude + tall)
+    box: ColumnElement[bool] = latitude.between(near.point.latitude - tall, near.point.latitude + tall)
     return box & (distance(latitude, longitude, near.point) <= near.radius)
 
 
