@@ -5,12 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines import jobs, schedules, sensors
-from pipelines.assets import features, landing, recommendation, warehouse
+from pipelines.assets import expectations, features, landing, recommendation, warehouse
 from pipelines.resources import resources
 
 defs = dg.Definitions(
     assets=[*landing.SPECS, warehouse.build_assets(), *features.ASSETS, *recommendation.ASSETS],
-    asset_checks=[*landing.CHECKS, *features.CHECKS],
+    asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
     jobs=[*jobs.ASSET_JOBS, jobs.compact_lake],
     schedules=schedules.SCHEDULES,
     sensors=[sensors.landing_watch, sensors.champion_watch],

@@ -4,7 +4,7 @@ import dagster as dg
 
 from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
-from pipelines.assets import features, landing
+from pipelines.assets import expectations, features, landing
 from pipelines.assets.names import (
     BENTO,
     CHAMPIONS,
@@ -18,7 +18,9 @@ from pipelines.assets.names import (
     VECTORS,
 )
 
-_marts = dg.AssetSelection.groups("staging", "intermediate", "marts")
+# The expectations are held daily: their library takes longer to import than the marts take to build.
+_expectations = dg.AssetSelection.checks(*expectations.CHECKS)
+_marts = dg.AssetSelection.groups("staging", "intermediate", "marts") - _expectations
 _newest_features = dg.AssetSelection.key_prefixes([LATEST], [ONLINE])
 _served = dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS], [BENTO])
 _recommenders = dg.AssetSelection.key_prefixes([TRAINING], [MODELS], [CHAMPIONS]) | _served
@@ -55,6 +57,9 @@ check_landing = dg.define_asset_job(
     selection=dg.AssetSelection.checks_for_assets(*landing.CHECKED_KEYS),
     description="Hold the lake and the warehouse's mirror against each other.",
 )
+check_marts = dg.define_asset_job(
+    "check_marts", selection=_expectations, description="Hold the marts against what their rows may be."
+)
 bootstrap = dg.define_asset_job(
     "bootstrap",
     selection=dg.AssetSelection.keys(FEATURE_REGISTRY)
@@ -72,6 +77,7 @@ ASSET_JOBS = (
     refresh_serving,
     train_recommenders,
     check_landing,
+    check_marts,
     bootstrap,
 )
 

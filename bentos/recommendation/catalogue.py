@@ -28,6 +28,8 @@ class Catalogue:
         self._store = SnapshotStore(settings)
         self._predictors: Mapping[ItemKind, Predictor] = {}
         self._refreshing = threading.Lock()
+        self.has_looked = False
+        """Whether every kind was looked up once, champion or not."""
 
     def predictor(self, kind: ItemKind) -> Predictor | None:
         """Return what ranks ``kind`` now; None before the first champion."""
@@ -51,11 +53,14 @@ class Catalogue:
         When MLflow or the object store does not answer, what is held stays in service and a warning says so.
         """
         with self._refreshing:
+            unknown = 0
             for kind in ItemKind:
                 try:
                     self._refresh(kind)
                 except (RegistryError, SnapshotError, MinioException, HTTPError, OSError) as error:
                     _log.warning("serving.not_refreshed", item_kind=kind.value, error=str(error))
+                    unknown += 1
+            self.has_looked = self.has_looked or not unknown
         return self.serving()
 
     def _refresh(self, kind: ItemKind) -> None:

@@ -19,6 +19,7 @@ from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import get_logger
 
 POLL_SECONDS = 15.0
+_FIRST_POLL_SECONDS = 1.0
 # A request that the API has given up on is not worth finishing.
 _TIMEOUT_SECONDS = 5
 
@@ -46,7 +47,6 @@ class RecommendationService:
         settings = get_settings()
         self._catalogue = Catalogue(settings)
         self._people = PeopleReader(OnlineReader(build_store(settings)))
-        self._has_looked = False
         self._poll: asyncio.Task[None] | None = None
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -65,7 +65,7 @@ class RecommendationService:
 
     async def __is_ready__(self) -> bool:
         """Ready once it has looked for champions, be there any or not: without one it says so with 503."""
-        return self._has_looked
+        return self._catalogue.has_looked
 
     @bentoml.api(route="/rank")  # type: ignore[untyped-decorator]
     async def rank(self, request: RankRequest) -> RankResponse:
@@ -95,5 +95,4 @@ class RecommendationService:
             except Exception:  # noqa: BLE001
                 # The loop must outlive whatever a refresh meets: a stopped loop serves an old model for ever.
                 _log.exception("serving.refresh_failed")
-            self._has_looked = True
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if self._catalogue.has_looked else _FIRST_POLL_SECONDS)

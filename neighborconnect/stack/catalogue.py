@@ -17,6 +17,7 @@ SERVERS = ("postgres", "redis", "s3", "kafka")
 BEFORE_THE_FIRST_MODEL = (
     "api",
     "relay",
+    "jobs",
     "ingest-lake",
     "ingest-warehouse",
     "stream-features",

@@ -92,6 +92,7 @@ def _mlflow(stack: Stack) -> Service:
 
 def _dagster(stack: Stack) -> tuple[Service, Service]:
     port = stack.ports.dagster
+    folder = stack.home / "dagster"
     workspace = ("-w", str(PROJECT / "dagster_home" / "workspace.yaml"))
     database = stack.database_url("dagster")
 
@@ -112,7 +113,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         command=_python("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
         ports=(port,),
         after=("postgres",),
-        prepare=lambda: (stack.home / "dagster").mkdir(exist_ok=True),
+        prepare=lambda: folder.mkdir(exist_ok=True),
         check=_answers(f"http://{HOST}:{port}/server_info"),
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
@@ -121,8 +122,8 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         name="dagster-daemon",
         title="Dagster's schedules and sensors",
         command=_python("dagster._daemon", "run", *workspace),
-        # Both would create the same tables on an empty database, so one goes first.
-        after=("dagster-webserver",),
+        # Both would create the same tables on an empty database, so the first time one goes first.
+        after=("postgres",) if folder.exists() else ("dagster-webserver",),
         check=heartbeat,
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
@@ -150,7 +151,8 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         url=f"http://{HOST}:{stack.ports.recommendation}",
         command=_python("bentos.recommendation"),
         ports=(stack.ports.recommendation,),
-        after=("postgres", "redis", "s3", "mlflow"),
+        # Not after MLflow: both take long to import, and the bento is ready only once it has asked for champions.
+        after=("postgres", "redis", "s3"),
         check=_answers(f"http://{HOST}:{stack.ports.recommendation}/readyz"),
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,

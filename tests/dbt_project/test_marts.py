@@ -7,7 +7,8 @@ from uuid import uuid5
 
 import pytest
 
-from pipelines import dbt
+from pipelines import checks_marts, dbt
+from pipelines.assets.expectations import MARTS
 
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Warehouse
@@ -94,6 +95,20 @@ def test_a_post_of_nobody_fails_the_build(warehouse: Warehouse) -> None:
 
     with pytest.raises(dbt.DbtError, match="settled_reference_stg_posts_author_id"):
         warehouse.build("--select", "stg_posts")
+
+
+def test_the_marts_meet_their_expectations_and_a_row_that_cannot_be_is_named(warehouse: Warehouse) -> None:
+    warehouse.build("--resource-type", "model")
+    assert {mart: checks_marts.unmet(warehouse.settings, mart=mart) for mart in MARTS} == dict.fromkeys(MARTS, {})
+
+    warehouse.sql("update marts.daily_activity set click_through = 1.5 where activity_date = %s", MONDAY)
+    assert list(checks_marts.unmet(warehouse.settings, mart="daily_activity")) == [
+        "expect_column_values_to_be_between(click_through)"
+    ]
+
+
+def test_every_mart_with_expectations_is_checked() -> None:
+    assert set(MARTS) == checks_marts.EXPECTATIONS.keys()
 
 
 def _contents(warehouse: Warehouse) -> dict[str, list[str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import uuid
 from collections import Counter
@@ -18,6 +20,7 @@ API = "/api/v1"
 FEED_LIMIT = 20
 WITHIN_SECONDS = 2.0
 RELOAD_SECONDS = 60.0
+RESTART_SECONDS = 180.0
 
 
 class Neighbour:
@@ -96,9 +99,23 @@ def status(platform: Platform) -> dict[str, Any]:
     return {each["name"]: each for each in json.loads(platform.run("neighborconnect", "status", "--json"))}
 
 
+def test_a_killed_bento_costs_personality_for_a_while_and_no_answer(platform: Platform) -> None:
+    reader = Neighbour(platform.settings.api_url, interests=["gardening"])
+    before = status(platform)["bento"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    paths = [reader.feed()["path"]]
+    deadline = time.monotonic() + RESTART_SECONDS
+    while paths[-1] == "popular_nearby" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        paths.append(reader.feed()["path"])  # Raises on anything but an answer.
+    assert paths[0] == "popular_nearby"
+    assert paths[-1] != "popular_nearby"
+    assert status(platform)["bento"]["pid"] != before
+
+
 def test_status_tells_every_process_in_words_for_programs(platform: Platform) -> None:
     told = status(platform)
-    assert {"postgres", "redis", "s3", "kafka", "api", "relay", "bento", "mlflow"} <= told.keys()
+    assert {"postgres", "redis", "s3", "kafka", "api", "relay", "jobs", "bento", "mlflow"} <= told.keys()
     assert all(each["state"] == "ready" for each in told.values()), told
     assert all({"name", "url", "state", "pid", "memory"} <= each.keys() for each in told.values())
     assert sum(each["memory"] for each in told.values()) < 6 * 1024**3
