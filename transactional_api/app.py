@@ -16,6 +16,7 @@ from transactional_api.connectors.routes import router as connectors
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.middleware import RequestContext
+from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
@@ -26,7 +27,7 @@ from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
-ROUTERS = (users, connectors, posts, interactions, recommendations)
+ROUTERS = (users, connectors, posts, interactions, notifications, recommendations)
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")

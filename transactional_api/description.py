@@ -20,6 +20,7 @@ METADATA: dict[str, Any] = {
         {"name": "users", "description": "Accounts, sessions, profiles and search."},
         {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
         {"name": "posts", "description": "Posts, their likes and comments."},
+        {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "platform", "description": "Health of this process."},

@@ -19,6 +19,7 @@ from tests.transactional_api.people import Person, Town
         ("GET", "/posts/connector/{connector}"),
         ("GET", "/posts/{post}/comments"),
         ("GET", "/users/search?q=ada"),
+        ("GET", "/notifications"),
         ("POST", "/recommendations/content"),
         ("POST", "/recommendations/connectors"),
     ],

@@ -1,17 +1,19 @@
 """What a slice says when something happened that people want to hear of: one call, in its own transaction.
 
-Whom it reaches, by which channel and when is for the fan-out job; the writer waits for one inserted row.
+Whom it reaches, and by which channel, is for the fan-out job; the writer waits for one inserted row.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.jobs import queue
+from transactional_api.notifications import fan_out
+from transactional_api.notifications.channels import NoticeKind
 from transactional_api.resources import Resources
 
 
@@ -19,7 +21,8 @@ class Notice(BaseModel):
     """Something that happened.
 
     Attributes:
-        kind: what, as ``noun.verb_past``, e.g. ``comment.created``.
+        id: the same notice reaches a person once.
+        kind: what.
         actor_id: who did it; never notified, nor anyone who blocks or mutes them. None for the platform itself.
         subject_kind, subject_id: the thing that the notification leads to, e.g. ``post`` and its id.
         title: one line that a person reads.
@@ -30,7 +33,8 @@ class Notice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
+    id: UUID = Field(default_factory=uuid4)
+    kind: NoticeKind
     actor_id: UUID | None = None
     subject_kind: str
     subject_id: UUID
@@ -40,12 +44,12 @@ class Notice(BaseModel):
     connector_id: UUID | None = None
 
 
-@queue.task("notifications.fan_out")
-async def fan_out(resources: Resources, *, notice: dict[str, Any]) -> None:
+@queue.task("notifications.deliver")
+async def deliver(resources: Resources, *, notice: dict[str, Any]) -> None:
     """Give the notice to everyone whom it concerns."""
-    raise NotImplementedError(resources, notice)
+    await fan_out.fan_out(resources, notice=notice)
 
 
 async def notify(session: AsyncSession, notice: Notice) -> None:
     """Notify if and when the session's transaction commits."""
-    await queue.defer(session, fan_out, notice=notice.model_dump(mode="json"))
+    await queue.defer(session, deliver, notice=notice.model_dump(mode="json"))

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Comment, Post
 from transactional_api.errors import ForbiddenError, Problem
+from transactional_api.notifications.channels import NoticeKind
+from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.posts import queries
 from transactional_api.posts.schemas import CommentOut, NewComment
@@ -47,6 +49,18 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
         .where(Post.id == post_id)
         .values(comments_count=Post.comments_count + 1)
         .execution_options(synchronize_session=False)
+    )
+    await notify(
+        session,
+        Notice(
+            kind=NoticeKind.COMMENT_CREATED,
+            actor_id=viewer.id,
+            subject_kind="post",
+            subject_id=post_id,
+            title="A neighbour commented on your post",
+            body=body.content[:500],
+            user_ids=[access.author_id],
+        ),
     )
     row = (await session.execute(queries.comments_of(viewer, post_id=post_id).where(Comment.id == comment_id))).one()
     return CommentOut.model_validate(row, from_attributes=True)

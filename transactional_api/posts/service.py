@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,6 +15,8 @@ from transactional_api.connectors import service as connectors
 from transactional_api.connectors.schemas import Role
 from transactional_api.db.tables import Connector, Post, PostLike
 from transactional_api.errors import ForbiddenError, NotFoundError
+from transactional_api.notifications.channels import NoticeKind
+from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.posts import queries
 from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut
@@ -27,6 +29,7 @@ class Access:
     """A post that the viewer may see, and what they are to it."""
 
     connector_id: UUID
+    author_id: UUID
     is_author: bool
     role: Role | None
 
@@ -42,7 +45,9 @@ async def access_post(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -
     if row is None:
         raise NotFoundError
     role = Role(row.role) if row.role else None
-    return Access(connector_id=row.connector_id, is_author=row.author_id == viewer.id, role=role)
+    return Access(
+        connector_id=row.connector_id, author_id=row.author_id, is_author=row.author_id == viewer.id, role=role
+    )
 
 
 async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> PostOut:
@@ -109,10 +114,24 @@ async def remove(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> Non
 
 async def like(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> LikeOut:
     """Like a post that the viewer may see; liking twice changes nothing."""
-    await access_post(session, viewer=viewer, post_id=post_id)
+    access = await access_post(session, viewer=viewer, post_id=post_id)
     added = await session.scalar(
         upsert(PostLike).values(post_id=post_id, user_id=viewer.id).on_conflict_do_nothing().returning(PostLike.id)
     )
+    if added is not None and not access.is_author:
+        await notify(
+            session,
+            Notice(
+                # A like that is taken back and given again is the same news.
+                id=uuid5(post_id, str(viewer.id)),
+                kind=NoticeKind.POST_LIKED,
+                actor_id=viewer.id,
+                subject_kind="post",
+                subject_id=post_id,
+                title="A neighbour likes your post",
+                user_ids=[access.author_id],
+            ),
+        )
     return await _count_likes(session, post_id=post_id, change=0 if added is None else 1, liked=True)
 
 

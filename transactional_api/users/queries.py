@@ -6,7 +6,6 @@ Every statement that shows what somebody made passes ``not_blocked``.
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -16,7 +15,7 @@ from transactional_api.db.tables import Block, Mute, User
 from transactional_api.text import contains_pattern
 
 
-def not_blocked(viewer: Viewer, person: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+def not_blocked(viewer: Viewer, person: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """Whether neither the viewer blocks the person of the enclosing statement, nor the other way round."""
     either = or_(
         and_(Block.blocker_id == viewer.id, Block.blocked_id == person),
@@ -25,7 +24,7 @@ def not_blocked(viewer: Viewer, person: InstrumentedAttribute[UUID]) -> ColumnEl
     return ~exists().where(either).correlate(person.class_)
 
 
-def not_muted(viewer: Viewer, person: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+def not_muted(viewer: Viewer, person: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """Whether the viewer has not muted the person of the enclosing statement; for feeds, not for lookups."""
     return ~exists().where(Mute.muter_id == viewer.id, Mute.muted_id == person).correlate(person.class_)
 

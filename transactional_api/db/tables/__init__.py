@@ -4,6 +4,7 @@ from transactional_api.db.tables.connectors import Connector, ConnectorMember
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.media import MediaDocument
+from transactional_api.db.tables.notifications import Notification, NotificationPreference
 from transactional_api.db.tables.posts import Comment, Post, PostLike
 from transactional_api.db.tables.users import Block, Follow, Mute, RefreshToken, User
 
@@ -17,6 +18,8 @@ __all__ = [
     "IdempotencyKey",
     "MediaDocument",
     "Mute",
+    "Notification",
+    "NotificationPreference",
     "Post",
     "PostLike",
     "RefreshToken",

@@ -1,0 +1,55 @@
+"""What people are told of, and how they want to be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from transactional_api.db.base import Base, CreatedAt, RowId, Str50, Str200
+
+
+class Notification(Base):
+    """One notice as one person gets it. A notice reaches a person once, however often its job runs."""
+
+    __tablename__ = "notifications"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    notice_id: Mapped[UUID]
+    kind: Mapped[Str50]
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    subject_kind: Mapped[Str50]
+    subject_id: Mapped[UUID]
+    title: Mapped[Str200]
+    body: Mapped[str]
+    created_at: Mapped[CreatedAt]
+    read_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("user_id", "notice_id"),
+        Index("ix_notifications_user_id_created_at_id", "user_id", "created_at", "id"),
+        Index(
+            "ix_notifications_unread",
+            "user_id",
+            "created_at",
+            "id",
+            postgresql_where=text("read_at IS NULL"),
+        ),
+    )
+
+
+class NotificationPreference(Base):
+    """Whether a person wants notices of a kind by a channel; without a row they do."""
+
+    __tablename__ = "notification_preferences"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[Str50]
+    channel: Mapped[str] = mapped_column(String(20))
+    wanted: Mapped[bool]
+
+    __table_args__ = (UniqueConstraint("user_id", "kind", "channel"),)

@@ -1,0 +1,22 @@
+"""The ways in which a notice can reach somebody, and the kinds of notices there are."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """A way to reach somebody. ``in_app`` off keeps a kind out altogether."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+
+
+WANTED_BY_DEFAULT = {Channel.IN_APP: True, Channel.EMAIL: False}
+
+
+class NoticeKind(StrEnum):
+    """What people can be told of."""
+
+    POST_LIKED = "post.liked"
+    COMMENT_CREATED = "comment.created"
