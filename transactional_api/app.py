@@ -21,13 +21,15 @@ from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
+from transactional_api.ties.routes import router as ties
 from transactional_api.users import passwords
 from transactional_api.users.routes import router as users
 from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
-ROUTERS = (users, connectors, posts, interactions, notifications, recommendations)
+# The ties go first: their fixed paths would else be read as somebody's id.
+ROUTERS = (ties, users, connectors, posts, interactions, notifications, recommendations)
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")

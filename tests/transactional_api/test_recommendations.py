@@ -137,11 +137,9 @@ async def test_without_a_model_what_the_neighbours_like_comes_first(town: Town, 
     answer = await feed(viewer, limit=2)
     assert ids(answer) == posts[:2]
     assert [item["reason"] for item in answer["items"]] == ["popular_in_your_neighborhood", "popular_in_your_city"]
-    assert (answer["path"], answer["reason_code"], answer["model_version"]) == (
-        "popular_nearby",
-        "service_unavailable",
-        None,
-    )
+    assert (answer["path"], answer["model_version"]) == ("popular_nearby", None)
+    # The breaker is the session's: other tests may just have opened it.
+    assert answer["reason_code"] in {"service_unavailable", "breaker_open"}
     assert (await prediction_of(town, answer)).path == "popular_nearby"
 
 

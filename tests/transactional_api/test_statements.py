@@ -20,6 +20,7 @@ from tests.transactional_api.people import Person, Town
         ("GET", "/posts/{post}/comments"),
         ("GET", "/users/search?q=ada"),
         ("GET", "/notifications"),
+        ("GET", "/users/{ada}/followers"),
         ("POST", "/recommendations/content"),
         ("POST", "/recommendations/connectors"),
     ],
@@ -31,7 +32,7 @@ async def test_a_list_of_many_takes_as_many_statements_as_a_list_of_few(
     viewer = await town.settle(neighborhood=uuid4().hex)
     connector = await ada.make_connector()
     post = await ada.make_post(connector)
-    place = path.format(connector=connector["id"], post=post["id"])
+    place = path.format(connector=connector["id"], post=post["id"], ada=ada.id)
     body = {"limit": 50} if method == "POST" else None
 
     async def count() -> int:

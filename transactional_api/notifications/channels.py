@@ -18,5 +18,6 @@ WANTED_BY_DEFAULT = {Channel.IN_APP: True, Channel.EMAIL: False}
 class NoticeKind(StrEnum):
     """What people can be told of."""
 
+    USER_FOLLOWED = "user.followed"
     POST_LIKED = "post.liked"
     COMMENT_CREATED = "comment.created"

@@ -11,6 +11,7 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Connector, ConnectorMember, HiddenItem, Post, PostLike, User
 from transactional_api.posts import queries as posts
+from transactional_api.users import queries as users
 
 # Bounds what one look at a busy town costs; older ones no longer say what is popular now.
 RECENT_EVENTS = 20_000
@@ -24,9 +25,11 @@ def _is_hidden(viewer: Viewer, kind: ItemKind, item_id: Any) -> ColumnElement[bo
 
 
 def recommendable_posts(viewer: Viewer) -> Select[Any]:
-    """Return the posts that the viewer may see, did not write and did not hide."""
+    """Return the posts that the viewer may see, did not write and did not hide, by nobody whom they mute."""
     return posts.visible_to(viewer).where(
-        Post.author_id != viewer.id, ~_is_hidden(viewer, ItemKind.POST, Post.id).correlate(Post)
+        Post.author_id != viewer.id,
+        users.not_muted(viewer, Post.author_id),
+        ~_is_hidden(viewer, ItemKind.POST, Post.id).correlate(Post),
     )
 
 
