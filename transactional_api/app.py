@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health
 from transactional_api.connectors.routes import router as connectors
+from transactional_api.events.routes import router as events
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.middleware import RequestContext
@@ -29,7 +30,7 @@ from transactional_api.users.service import Accounts
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
 # The ties go first: their fixed paths would else be read as somebody's id.
-ROUTERS = (ties, users, connectors, posts, interactions, notifications, recommendations)
+ROUTERS = (ties, users, connectors, posts, events, interactions, notifications, recommendations)
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")

@@ -21,6 +21,7 @@ METADATA: dict[str, Any] = {
         {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
         {"name": "posts", "description": "Posts, their likes and comments."},
         {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},
+        {"name": "events", "description": "What connectors hold, and who comes."},
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "platform", "description": "Health of this process."},

@@ -20,6 +20,8 @@ from tests.transactional_api.people import Person, Town
         ("GET", "/posts/{post}/comments"),
         ("GET", "/users/search?q=ada"),
         ("GET", "/notifications"),
+        ("GET", "/events"),
+        ("GET", "/events/connector/{connector}"),
         ("GET", "/users/{ada}/followers"),
         ("POST", "/recommendations/content"),
         ("POST", "/recommendations/connectors"),

@@ -21,3 +21,6 @@ class NoticeKind(StrEnum):
     USER_FOLLOWED = "user.followed"
     POST_LIKED = "post.liked"
     COMMENT_CREATED = "comment.created"
+    EVENT_CHANGED = "event.changed"
+    EVENT_CANCELLED = "event.cancelled"
+    PLACE_FREED = "place.freed"

@@ -1,6 +1,7 @@
 """Every table of the product database; importing this package fills the metadata."""
 
 from transactional_api.db.tables.connectors import Connector, ConnectorMember
+from transactional_api.db.tables.events import Event, EventAttendee
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.media import MediaDocument
@@ -13,6 +14,8 @@ __all__ = [
     "Comment",
     "Connector",
     "ConnectorMember",
+    "Event",
+    "EventAttendee",
     "Follow",
     "HiddenItem",
     "IdempotencyKey",

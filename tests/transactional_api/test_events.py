@@ -1,0 +1,180 @@
+"""Events: capacity, the wait list, who is told, and what calendars read."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from icalendar import Calendar
+
+from tests.transactional_api.people import Person, Town
+
+START = "2090-05-02T16:00:00+02:00"
+
+
+async def hold(host: Person, **body: Any) -> dict[str, Any]:
+    connector = await host.make_connector()
+    answer = await host.post(
+        "/events", {"connector_id": connector["id"], "title": "Seed swap", "start_date": START, **body}
+    )
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def answer(person: Person, event: dict[str, Any], **body: Any) -> dict[str, Any]:
+    return dict((await person.post(f"/events/{event['id']}/rsvp", body)).json())
+
+
+async def statuses(host: Person, event: dict[str, Any]) -> dict[str, str]:
+    items = (await host.get(f"/events/{event['id']}/attendees", limit=100)).json()["items"]
+    return {one["user_id"]: one["status"] for one in items}
+
+
+async def test_times_come_back_in_utc(ada: Person) -> None:
+    event = await hold(ada, time_zone="Europe/Amsterdam")
+    assert (event["start_date"], event["time_zone"]) == ("2090-05-02T14:00:00Z", "Europe/Amsterdam")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start_date": "2090-05-02T14:00:00"},
+        {"end_date": "2090-05-02T13:00:00Z"},
+        {"time_zone": "Middle/Earth"},
+        {"max_attendees": 0},
+        {"point": {"latitude": 91, "longitude": 0}},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_an_event_that_cannot_be_is_refused(ada: Person, wrong: dict[str, Any]) -> None:
+    connector = await ada.make_connector()
+    body = {"connector_id": connector["id"], "title": "Seed swap", "start_date": START, **wrong}
+    assert (await ada.post("/events", body)).status_code == 422
+
+
+async def test_who_finds_no_place_waits_and_moves_up_in_order(town: Town, ada: Person, ben: Person) -> None:
+    event = await hold(ada, max_attendees=2)
+    second, third = [await town.settle() for _ in range(2)]
+    assert (await answer(ben, event, guests=1))["status"] == "attending"
+    assert [(await answer(person, event))["status"] for person in (second, third)] == ["waiting", "waiting"]
+    assert (await answer(ben, event, status="declined"))["attendee_count"] == 2
+    assert await statuses(ada, event) == {str(second.id): "attending", str(third.id): "attending"}
+    await town.run_jobs()
+    assert [one["kind"] for one in (await third.get("/notifications")).json()["items"]] == ["place.freed"]
+
+
+async def test_a_party_that_does_not_fit_is_not_overtaken(town: Town, ada: Person, ben: Person) -> None:
+    event = await hold(ada, max_attendees=2)
+    couple, single = [await town.settle() for _ in range(2)]
+    await answer(ben, event)
+    assert (await answer(couple, event, guests=1))["status"] == "waiting"
+    assert (await answer(single, event))["status"] == "waiting"
+    assert (await answer(couple, event, guests=0))["status"] == "attending"
+
+
+async def test_more_places_let_the_wait_list_in_and_fewer_than_taken_are_refused(
+    town: Town, ada: Person, ben: Person
+) -> None:
+    event = await hold(ada, max_attendees=1)
+    second = await town.settle()
+    await answer(ben, event)
+    await answer(second, event)
+    body = {"title": "Seed swap", "start_date": START}
+    assert (await ada.put(f"/events/{event['id']}", body | {"max_attendees": 2})).json()["attendee_count"] == 2
+    refused = await ada.put(f"/events/{event['id']}", body | {"max_attendees": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_few_places")
+
+
+async def test_who_has_a_place_keeps_it_when_their_guests_do_not_fit(ada: Person, ben: Person) -> None:
+    event = await hold(ada, max_attendees=2)
+    await answer(ben, event, guests=1)
+    refused = await ben.post(f"/events/{event['id']}/rsvp", {"guests": 2})
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_room_for_guests")
+    assert (await ben.get(f"/events/{event['id']}")).json()["attendee_count"] == 2
+
+
+async def test_many_who_answer_at_once_never_exceed_the_places(town: Town, ada: Person) -> None:
+    event = await hold(ada, max_attendees=5)
+    people = [await town.settle() for _ in range(12)]
+    told = await asyncio.gather(*(answer(person, event, guests=n % 2) for n, person in enumerate(people)))
+    taken = sum(1 + one["guests"] for one in told if one["status"] == "attending")
+    assert taken == (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] <= 5
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from(["attending", "maybe", "declined"]), st.integers(0, 2)),
+        max_size=12,
+    )
+)
+async def test_whatever_is_answered_places_add_up_and_the_first_in_line_does_not_fit(
+    town: Town, ada: Person, steps: list[tuple[int, str, int]]
+) -> None:
+    event = await hold(ada, max_attendees=4)
+    people = [await town.settle() for _ in range(5)]
+    for number, status, guests in steps:
+        await people[number].post(f"/events/{event['id']}/rsvp", {"status": status, "guests": guests})
+    rows = await town.rows(
+        "SELECT status, guests FROM event_attendees WHERE event_id = :id ORDER BY joined_at, id", id=event["id"]
+    )
+    taken = sum(1 + row.guests for row in rows if row.status == "attending")
+    assert taken == (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] <= 4
+    line = [1 + row.guests for row in rows if row.status == "waiting"]
+    assert not line or taken + line[0] > 4
+
+
+async def test_a_cancelled_event_says_so_takes_no_answer_and_is_told(town: Town, ada: Person, ben: Person) -> None:
+    event = await hold(ada)
+    await answer(ben, event)
+    assert (await ada.delete(f"/events/{event['id']}")).status_code == 204
+    assert (await ben.get(f"/events/{event['id']}")).json()["cancelled"] is True
+    refused = await ben.post(f"/events/{event['id']}/rsvp", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "event_cancelled")
+    assert (await ada.get(f"/events/connector/{event['connector_id']}")).json()["items"] == []
+    await town.run_jobs()
+    assert [one["kind"] for one in (await ben.get("/notifications")).json()["items"]] == ["event.cancelled"]
+
+
+async def test_an_event_that_is_over_takes_no_answer(ada: Person, ben: Person) -> None:
+    event = await hold(ada, start_date=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    refused = await ben.post(f"/events/{event['id']}/rsvp", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "event_over")
+
+
+async def test_a_host_may_keep_the_list_to_themselves(ada: Person, ben: Person) -> None:
+    event = await hold(ada, hides_attendees=True)
+    assert (await ben.get(f"/events/{event['id']}/attendees")).status_code == 403
+    assert (await ada.get(f"/events/{event['id']}/attendees")).status_code == 200
+
+
+async def test_events_are_found_by_time_and_distance(ada: Person, ben: Person) -> None:
+    here, there = {"latitude": -41.2865, "longitude": 174.7762}, {"latitude": -41.30, "longitude": 174.90}
+    near = await hold(ada, point=here, start_date="2091-01-02T10:00:00Z")
+    far = await hold(ada, point=there, start_date="2091-01-01T10:00:00Z")
+    around = {"from": "2091-01-01T00:00:00Z", "until": "2091-01-03T00:00:00Z", **here}
+
+    async def found(**params: Any) -> list[str]:
+        return [one["id"] for one in (await ben.get("/events", **around, **params)).json()["items"]]
+
+    assert await found(radius=2_000) == [near["id"]]
+    assert await found(radius=20_000) == [far["id"], near["id"]]
+    assert (await ben.get("/events", latitude=1)).status_code == 422
+
+
+async def test_a_calendar_reads_the_event(ada: Person) -> None:
+    event = await hold(
+        ada, end_date="2090-05-02T18:00:00Z", location="Corner; bed, \\north", description="Bring\nseeds"
+    )
+    file = await ada.get(f"/events/{event['id']}/calendar.ics")
+    assert file.headers["content-type"].startswith("text/calendar")
+    [entry] = Calendar.from_ical(file.content).walk("VEVENT")
+    assert (str(entry["summary"]), str(entry["location"])) == ("Seed swap", "Corner; bed, \\north")
+    assert (entry["dtstart"].dt, entry["dtend"].dt) == (
+        datetime(2090, 5, 2, 14, tzinfo=UTC),
+        datetime(2090, 5, 2, 18, tzinfo=UTC),
+    )
