@@ -16,6 +16,7 @@ from transactional_api.text import Line, RequestBody, Text
 MAX_GUESTS = 10
 MAX_PLACES = 100_000
 _ZONES = available_timezones()
+_EXAMPLE_POINT = {"latitude": 40.6722, "longitude": -73.9772}
 
 
 def _utc(at: datetime) -> datetime:
@@ -61,7 +62,9 @@ class EventBody(RequestBody):
     location: Annotated[Line, StringConstraints(max_length=500)] | None = Field(
         default=None, examples=["The bed on the corner of Dean Street"]
     )
-    point: Point | None = Field(default=None, description="Where it is, for lists by distance.")
+    point: Point | None = Field(
+        default=None, description="Where it is, for lists by distance.", examples=[_EXAMPLE_POINT]
+    )
     start_date: Moment = Field(examples=["2026-05-02T14:00:00Z"])
     end_date: Moment | None = Field(default=None, examples=["2026-05-02T16:00:00Z"])
     time_zone: Annotated[Line, AfterValidator(_zone)] = Field(
@@ -95,7 +98,7 @@ class EventOut(BaseModel):
     title: str = Field(examples=["Seed swap"])
     description: str | None = Field(examples=["Bring what you have too much of."])
     location: str | None = Field(examples=["The bed on the corner of Dean Street"])
-    point: Point | None
+    point: Point | None = Field(examples=[_EXAMPLE_POINT])
     start_date: datetime = Field(examples=["2026-05-02T14:00:00Z"])
     end_date: datetime | None = Field(examples=["2026-05-02T16:00:00Z"])
     time_zone: str = Field(examples=["America/New_York"])
