@@ -65,14 +65,13 @@ class CapturedTable:
         return tuple(column for column in self.columns if column.leaves)
 
 
-_UUID, _TEXT, _INT, _BOOL, _TIME, _JSON, _FLOAT = (
+_UUID, _TEXT, _INT, _BOOL, _TIME, _JSON = (
     ColumnType.UUID,
     ColumnType.TEXT,
     ColumnType.INTEGER,
     ColumnType.BOOLEAN,
     ColumnType.TIMESTAMP,
     ColumnType.JSON,
-    ColumnType.FLOAT,
 )
 
 USERS = CapturedTable(
@@ -170,40 +169,6 @@ FOLLOWS = CapturedTable(
     (Column("id", _UUID), Column("follower_id", _UUID), Column("followee_id", _UUID), Column("created_at", _TIME)),
 )
 
-EVENTS = CapturedTable(
-    "events",
-    (
-        Column("id", _UUID),
-        Column("connector_id", _UUID),
-        Column("created_by", _UUID),
-        Column("title", _TEXT),
-        Column("description", _TEXT),
-        Column("location", _TEXT, Privacy.PERSONAL),
-        Column("start_date", _TIME),
-        Column("end_date", _TIME),
-        Column("max_attendees", _INT),
-        Column("attendee_count", _INT),
-        Column("created_at", _TIME),
-        Column("updated_at", _TIME),
-        Column("is_active", _BOOL),
-        Column("latitude", _FLOAT, Privacy.PERSONAL),
-        Column("longitude", _FLOAT, Privacy.PERSONAL),
-        Column("time_zone", _TEXT),
-        Column("hides_attendees", _BOOL),
-    ),
-)
-EVENT_ATTENDEES = CapturedTable(
-    "event_attendees",
-    (
-        Column("id", _UUID),
-        Column("event_id", _UUID),
-        Column("user_id", _UUID),
-        Column("status", _TEXT),
-        Column("joined_at", _TIME),
-        Column("guests", _INT),
-    ),
-)
-
 CAPTURED_TABLES: tuple[CapturedTable, ...] = (
     USERS,
     CONNECTORS,
@@ -212,6 +177,4 @@ CAPTURED_TABLES: tuple[CapturedTable, ...] = (
     COMMENTS,
     POST_LIKES,
     FOLLOWS,
-    EVENTS,
-    EVENT_ATTENDEES,
 )

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from neighborconnect.contracts.tables import EVENT_ATTENDEES, EVENTS
-from transactional_api.cdc.ddl import trigger_statements
-
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -76,6 +73,3 @@ def upgrade() -> None:
         "event_attendees",
         ["event_id", "status", "joined_at", "id"],
     )
-    for table in (EVENTS, EVENT_ATTENDEES):
-        for statement in trigger_statements(table):
-            op.execute(statement)
