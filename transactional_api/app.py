@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health
+from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
 from transactional_api.events.routes import router as events
 from transactional_api.inference import InferenceClient
@@ -29,8 +30,8 @@ from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
-# The ties go first: their fixed paths would else be read as somebody's id.
-ROUTERS = (ties, users, connectors, posts, events, interactions, notifications, recommendations)
+# What has fixed paths goes first: they would else be read as somebody's id.
+ROUTERS = (ties, users, connector_members, connectors, posts, events, interactions, notifications, recommendations)
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")

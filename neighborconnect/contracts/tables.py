@@ -65,13 +65,14 @@ class CapturedTable:
         return tuple(column for column in self.columns if column.leaves)
 
 
-_UUID, _TEXT, _INT, _BOOL, _TIME, _JSON = (
+_UUID, _TEXT, _INT, _BOOL, _TIME, _JSON, _FLOAT = (
     ColumnType.UUID,
     ColumnType.TEXT,
     ColumnType.INTEGER,
     ColumnType.BOOLEAN,
     ColumnType.TIMESTAMP,
     ColumnType.JSON,
+    ColumnType.FLOAT,
 )
 
 USERS = CapturedTable(
@@ -118,6 +119,9 @@ CONNECTORS = CapturedTable(
         Column("created_at", _TIME),
         Column("updated_at", _TIME),
         Column("is_active", _BOOL),
+        Column("join_policy", _TEXT),
+        Column("latitude", _FLOAT),
+        Column("longitude", _FLOAT),
     ),
 )
 CONNECTOR_MEMBERS = CapturedTable(

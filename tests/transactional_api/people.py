@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import insert, text
 
 from transactional_api.auth import issue_access_token
-from transactional_api.db.tables import Block, ConnectorMember, User
+from transactional_api.db.tables import Block, ConnectorMember, JoinRequest, User
 from transactional_api.jobs.worker import run_due
 
 API = "/api/v1"
@@ -86,6 +86,10 @@ class Town:
                 insert(ConnectorMember).values(connector_id=UUID(connector["id"]), user_id=person.id, role=role)
             )
 
+    async def ask_to_join(self, person: Person, connector: dict[str, Any]) -> None:
+        async with self.app.state.engine.begin() as connection:
+            await connection.execute(insert(JoinRequest).values(connector_id=UUID(connector["id"]), user_id=person.id))
+
     async def run_jobs(self) -> None:
         """Run what is queued, as the worker would."""
         await run_due(self.app.state.resources)
@@ -97,3 +101,8 @@ class Town:
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         async with self.app.state.engine.connect() as connection:
             return list((await connection.execute(text(statement), values)).all())
+
+    async def write(self, statement: str, **values: Any) -> None:
+        """Change rows past the API, as time or an operator would."""
+        async with self.app.state.engine.begin() as connection:
+            await connection.execute(text(statement), values)

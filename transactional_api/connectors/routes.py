@@ -1,4 +1,4 @@
-"""``/connectors``: making, finding, joining and leaving them."""
+"""``/connectors``: making, finding, changing and closing them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.connectors import service
-from transactional_api.connectors.schemas import ConnectorBody, ConnectorDetail, ConnectorOut, MemberOut, Membership
-from transactional_api.connectors.service import LastAdminError
+from transactional_api.connectors.schemas import Categories, ConnectorBody, ConnectorDetail, ConnectorOut
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -24,6 +23,7 @@ from transactional_api.errors import (
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
+from transactional_api.places import NearDep
 from transactional_api.text import Line
 
 router = APIRouter(prefix="/connectors", tags=["connectors"], route_class=TransactionalRoute)
@@ -31,6 +31,7 @@ router = APIRouter(prefix="/connectors", tags=["connectors"], route_class=Transa
 LISTS = declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 WRITES = (UnauthenticatedError, NotFoundError, InvalidRequestError, KeyReusedError, KeyInUseError)
 SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+Category = Annotated[SearchText | None, Query(examples=["gardening"])]
 
 
 @router.post(
@@ -46,13 +47,35 @@ async def create(body: ConnectorBody, session: SessionDep, writer: WriterDep) ->
 
 @router.get("", operation_id="listConnectors", responses=LISTS)
 async def list_connectors(
+    *,
     session: SessionDep,
     viewer: ViewerDep,
     page: PageDep,
-    category: Annotated[SearchText | None, Query(examples=["gardening"])] = None,
+    near: NearDep,
+    category: Category = None,
+    mine: Annotated[bool, Query(description="Only those that you belong to.")] = False,
 ) -> Page[ConnectorOut]:
     """List the connectors that you may see, the newest first."""
-    return await service.find(session, viewer=viewer, page=page, category=category)
+    return await service.find(session, viewer=viewer, page=page, category=category, near=near, mine=mine)
+
+
+@router.get("/discover", operation_id="discoverConnectors", responses=LISTS)
+async def discover(
+    *,
+    session: SessionDep,
+    viewer: ViewerDep,
+    page: PageDep,
+    near: NearDep,
+    any_interest: Annotated[bool, Query(description="Also those outside your interests.")] = False,
+) -> Page[ConnectorOut]:
+    """Find connectors of your interests that you are not in yet, near a point if you name one; the newest first."""
+    return await service.discover(session, viewer=viewer, page=page, near=near, any_interest=any_interest)
+
+
+@router.get("/categories", operation_id="listConnectorCategories", responses=declare(UnauthenticatedError))
+async def categories(session: SessionDep, viewer: ViewerDep) -> Categories:
+    """List the categories and how many connectors of each you may see, the largest first."""
+    return await service.categories(session, viewer=viewer)
 
 
 @router.get("/search", operation_id="searchConnectors", responses=LISTS)
@@ -61,11 +84,12 @@ async def search(
     session: SessionDep,
     viewer: ViewerDep,
     page: PageDep,
+    near: NearDep,
     q: Annotated[SearchText, Query(description="Part of the name or description.", examples=["garden"])],
-    category: Annotated[SearchText | None, Query(examples=["gardening"])] = None,
+    category: Category = None,
 ) -> Page[ConnectorOut]:
-    """Find connectors by words and category, the newest first."""
-    return await service.find(session, viewer=viewer, page=page, words=q, category=category)
+    """Find connectors by words, category and distance, the newest first."""
+    return await service.find(session, viewer=viewer, page=page, words=q, category=category, near=near)
 
 
 @router.get(
@@ -84,25 +108,12 @@ async def replace(connector_id: UUID, body: ConnectorBody, session: SessionDep, 
     return await service.replace(session, viewer=writer, connector_id=connector_id, body=body)
 
 
-@router.post("/{connector_id}/join", operation_id="joinConnector", responses=declare(*WRITES))
-async def join(connector_id: UUID, session: SessionDep, writer: WriterDep) -> Membership:
-    """Join a connector. Joining twice changes nothing."""
-    return await service.join(session, viewer=writer, connector_id=connector_id)
-
-
 @router.delete(
-    "/{connector_id}/leave", operation_id="leaveConnector", status_code=204, responses=declare(*WRITES, LastAdminError)
+    "/{connector_id}",
+    operation_id="closeConnector",
+    status_code=204,
+    responses=declare(*WRITES, ForbiddenError),
 )
-async def leave(connector_id: UUID, session: SessionDep, writer: WriterDep) -> None:
-    """Leave a connector. The last admin stays while others are there; the last to leave closes it."""
-    await service.leave(session, viewer=writer, connector_id=connector_id)
-
-
-@router.get(
-    "/{connector_id}/members",
-    operation_id="listMembers",
-    responses=declare(UnauthenticatedError, NotFoundError, InvalidRequestError, InvalidCursorError),
-)
-async def members(connector_id: UUID, session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[MemberOut]:
-    """List a connector's members, the first to join first."""
-    return await service.members(session, viewer=viewer, connector_id=connector_id, page=page)
+async def close(connector_id: UUID, session: SessionDep, writer: WriterDep) -> None:
+    """Close a connector; for its admins. Nobody sees it or what is in it any more."""
+    await service.close(session, viewer=writer, connector_id=connector_id)

@@ -1,38 +1,37 @@
-"""Connectors: making, finding, joining and leaving them."""
+"""Connectors: making, finding, changing and closing them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries
+from transactional_api.connectors.access import access, lock
 from transactional_api.connectors.schemas import (
+    Categories,
+    CategoryOut,
     ConnectorBody,
     ConnectorDetail,
     ConnectorOut,
-    MemberOut,
-    Membership,
     Role,
 )
 from transactional_api.db.tables import Connector, ConnectorMember
-from transactional_api.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.errors import ForbiddenError
 from transactional_api.paging import Page, PageRequest
+from transactional_api.places import Near
 
-
-class LastAdminError(Problem):
-    """The only admin cannot leave while there are others to look after."""
-
-    status, code, title = 409, "last_admin", "The last admin cannot leave while the connector has other members"
+MAX_CATEGORIES = 200
 
 
 async def create(session: AsyncSession, *, viewer: Viewer, body: ConnectorBody) -> ConnectorDetail:
     """Create a connector; its creator is its first member and admin."""
-    connector = Connector(**body.model_dump(), created_by=viewer.id, member_count=1)
+    connector = Connector(**_columns(body), created_by=viewer.id, member_count=1)
     session.add(connector)
     await session.flush()
     await session.execute(insert(ConnectorMember).values(connector_id=connector.id, user_id=viewer.id, role=Role.ADMIN))
@@ -42,115 +41,96 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: ConnectorBody) 
 
 async def get(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> ConnectorDetail:
     """Return a connector and the viewer's role in it; raises ``NotFoundError`` when they may not see it."""
-    return _detail(*await _access(session, viewer=viewer, connector_id=connector_id))
+    found = await access(session, viewer=viewer, connector_id=connector_id)
+    return _detail(found.connector, found.role)
 
 
 async def find(
-    session: AsyncSession, *, viewer: Viewer, page: PageRequest, words: str | None = None, category: str | None = None
+    session: AsyncSession,
+    *,
+    viewer: Viewer,
+    page: PageRequest,
+    words: str | None = None,
+    category: str | None = None,
+    near: Near | None = None,
+    mine: bool = False,
 ) -> Page[ConnectorOut]:
-    """List connectors, the newest first."""
-    statement = queries.matching(queries.visible_to(viewer), words=words, category=category)
+    """List connectors, the newest first; with ``mine`` only those that the viewer belongs to."""
+    statement = queries.matching(queries.visible_to(viewer), words=words, category=category, near=near)
+    if mine:
+        statement = statement.where(queries.is_member(viewer))
+    return await _page(session, page, statement)
+
+
+async def discover(
+    session: AsyncSession, *, viewer: Viewer, page: PageRequest, near: Near | None, any_interest: bool
+) -> Page[ConnectorOut]:
+    """List connectors that the viewer is not in, of their interests unless ``any_interest``, the newest first."""
+    statement = queries.matching(queries.visible_to(viewer), words=None, category=None, near=near)
+    statement = statement.where(~queries.is_member(viewer))
+    if not any_interest:
+        statement = statement.where(queries.of_interest(viewer))
+    return await _page(session, page, statement)
+
+
+async def categories(session: AsyncSession, *, viewer: Viewer) -> Categories:
+    """Count the connectors that the viewer may see by category, the largest category first."""
+    number = func.count()
+    rows = await session.execute(
+        select(Connector.category, number.label("connectors"))
+        .where(queries.may_see(viewer))
+        .group_by(Connector.category)
+        .order_by(number.desc(), Connector.category)
+        .limit(MAX_CATEGORIES)
+    )
+    return Categories(items=[CategoryOut(category=row.category, connectors=row.connectors) for row in rows])
+
+
+async def replace(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, body: ConnectorBody) -> ConnectorDetail:
+    """Replace what an admin may write; raises ``ForbiddenError`` for anyone else who may see it."""
+    found = await access(session, viewer=viewer, connector_id=connector_id)
+    if not found.administers:
+        raise ForbiddenError("Only an admin may change the connector")
+    replaced = await session.scalar(
+        update(Connector)
+        .where(Connector.id == connector_id)
+        .values(**_columns(body), updated_at=datetime.now(UTC))
+        .returning(Connector)
+        .execution_options(populate_existing=True)
+    )
+    assert replaced is not None  # noqa: S101 (connectors are never deleted, only made inactive)
+    return _detail(replaced, found.role)
+
+
+async def close(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:
+    """Close a connector: nobody sees it or what is in it any more.
+
+    Raises:
+        ForbiddenError: for who sees it and is not its admin.
+    """
+    await lock(session, connector_id=connector_id)
+    if not (await access(session, viewer=viewer, connector_id=connector_id)).administers:
+        raise ForbiddenError("Only an admin may close the connector")
+    await session.execute(
+        update(Connector)
+        .where(Connector.id == connector_id)
+        .values(is_active=False, updated_at=datetime.now(UTC))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _page(session: AsyncSession, page: PageRequest, statement: Any) -> Page[ConnectorOut]:
     rows = (await session.scalars(page.select(statement, at=Connector.created_at, row_id=Connector.id))).all()
     return Page(
         items=[ConnectorOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
     )
 
 
-async def replace(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, body: ConnectorBody) -> ConnectorDetail:
-    """Replace what an admin may write; raises ``ForbiddenError`` for anyone else who may see it."""
-    connector, role = await _access(session, viewer=viewer, connector_id=connector_id)
-    if role is not Role.ADMIN:
-        raise ForbiddenError("Only an admin may change the connector")
-    replaced = await session.scalar(
-        update(Connector)
-        .where(Connector.id == connector.id)
-        .values(**body.model_dump(), updated_at=datetime.now(UTC))
-        .returning(Connector)
-        .execution_options(populate_existing=True)
-    )
-    assert replaced is not None  # noqa: S101 (connectors are never deleted, only made inactive)
-    return _detail(replaced, role)
-
-
-async def join(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Membership:
-    """Join a connector that the viewer may see; who is a member stays one."""
-    await _access(session, viewer=viewer, connector_id=connector_id)
-    joined = await session.scalar(
-        insert(ConnectorMember)
-        .values(connector_id=connector_id, user_id=viewer.id, role=Role.MEMBER)
-        .on_conflict_do_nothing()
-        .returning(ConnectorMember)
-    )
-    if joined is not None:
-        await session.execute(
-            update(Connector)
-            .where(Connector.id == connector_id)
-            .values(member_count=Connector.member_count + 1)
-            .execution_options(synchronize_session=False)
-        )
-        return Membership.model_validate(joined)
-    present = await session.scalar(
-        select(ConnectorMember).where(
-            ConnectorMember.connector_id == connector_id, ConnectorMember.user_id == viewer.id
-        )
-    )
-    if present is None:  # It was there, and left in this very moment.
-        raise NotFoundError
-    return Membership.model_validate(present)
-
-
-async def leave(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:
-    """Leave a connector; who is not a member stays outside, and the last to leave closes it.
-
-    Raises:
-        LastAdminError: when nobody would be left to look after the other members.
-    """
-    await _access(session, viewer=viewer, connector_id=connector_id)
-    # Two admins who leave at once must not both see the other one stay.
-    await session.execute(select(Connector.id).where(Connector.id == connector_id).with_for_update())
-    role = await session.scalar(
-        delete(ConnectorMember)
-        .where(ConnectorMember.connector_id == connector_id, ConnectorMember.user_id == viewer.id)
-        .returning(ConnectorMember.role)
-    )
-    if role is None:
-        return
-    left = select(func.count(), func.count().filter(ConnectorMember.role == Role.ADMIN)).where(
-        ConnectorMember.connector_id == connector_id
-    )
-    members, admins = (await session.execute(left)).one()
-    if members and not admins and role == Role.ADMIN:
-        raise LastAdminError
-    await session.execute(
-        update(Connector)
-        .where(Connector.id == connector_id)
-        .values(member_count=Connector.member_count - 1, is_active=members > 0)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def members(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, page: PageRequest) -> Page[MemberOut]:
-    """List the members of a connector that the viewer may see, the first to join first."""
-    await _access(session, viewer=viewer, connector_id=connector_id)
-    statement = page.select(
-        queries.members_of(viewer, connector_id=connector_id),
-        at=ConnectorMember.joined_at,
-        row_id=ConnectorMember.id,
-        newest_first=False,
-    )
-    rows = (await session.execute(statement)).all()
-    return Page(
-        items=[MemberOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows, at="joined_at"),
-    )
-
-
-async def _access(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> tuple[Connector, Role | None]:
-    row = (await session.execute(queries.with_role(viewer, connector_id=connector_id))).one_or_none()
-    if row is None:
-        raise NotFoundError
-    connector, role = row
-    return connector, Role(role) if role else None
+def _columns(body: ConnectorBody) -> dict[str, Any]:
+    return body.model_dump(exclude={"point"}) | {
+        "latitude": body.point.latitude if body.point else None,
+        "longitude": body.point.longitude if body.point else None,
+    }
 
 
 def _detail(connector: Connector, role: Role | None) -> ConnectorDetail:

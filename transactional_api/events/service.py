@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
-from transactional_api.connectors.schemas import Role
+from transactional_api.connectors.schemas import TENDS, Role
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.events import places_taken, queries
@@ -21,8 +21,6 @@ from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Near, Point, within
-
-TENDS = frozenset({Role.MODERATOR, Role.ADMIN})
 
 
 class EventCancelledError(Problem):
@@ -48,7 +46,6 @@ class Access:
     """An event that the viewer may see, and what they are to it."""
 
     is_host: bool
-    is_active: bool
     hides_attendees: bool
     role: Role | None
 
@@ -190,7 +187,6 @@ async def access_event(session: AsyncSession, *, viewer: Viewer, event_id: UUID)
         raise NotFoundError
     return Access(
         is_host=row.created_by == viewer.id,
-        is_active=row.is_active,
         hides_attendees=row.hides_attendees,
         role=Role(row.role) if row.role else None,
     )

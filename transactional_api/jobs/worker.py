@@ -31,6 +31,7 @@ async def run_due(resources: Resources) -> None:
                 wait=False,
                 concurrency=CONCURRENCY,
                 listen_notify=False,
+                delete_jobs="successful",
                 install_signal_handlers=False,
                 additional_context={RESOURCES: resources},
             )
@@ -46,6 +47,8 @@ async def run(settings: Settings) -> None:
                 worker = asyncio.create_task(
                     bound.run_worker_async(
                         concurrency=CONCURRENCY,
+                        # A job's arguments may hold a letter's words; they need not outlive the letter.
+                        delete_jobs="successful",
                         install_signal_handlers=False,
                         shutdown_graceful_timeout=GRACE_SECONDS,
                         additional_context={RESOURCES: resources},

@@ -24,3 +24,6 @@ class NoticeKind(StrEnum):
     EVENT_CHANGED = "event.changed"
     EVENT_CANCELLED = "event.cancelled"
     PLACE_FREED = "place.freed"
+    JOIN_REQUESTED = "join.requested"
+    JOIN_ACCEPTED = "join.accepted"
+    CONNECTOR_INVITED = "connector.invited"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
-from transactional_api.connectors.schemas import Role
+from transactional_api.connectors.schemas import TENDS, Posting, Role
 from transactional_api.db.tables import Connector, Post, PostLike
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.notifications.channels import NoticeKind
@@ -20,8 +20,6 @@ from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.posts import queries
 from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut
-
-TENDS = frozenset({Role.MODERATOR, Role.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,13 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
 
     Raises:
         NotFoundError: when the viewer may not see the connector.
-        ForbiddenError: when they see it but do not belong to it.
+        ForbiddenError: when they see it but do not belong to it, or only its moderators post.
     """
     connector = await connectors.get(session, viewer=viewer, connector_id=body.connector_id)
     if connector.role is None:
         raise ForbiddenError("Join the connector to post in it")
+    if connector.settings.posting is Posting.MODERATORS and connector.role not in TENDS:
+        raise ForbiddenError("Only moderators and admins post here")
     post_id = await session.scalar(insert(Post).values(**body.model_dump(), author_id=viewer.id).returning(Post.id))
     await _count_posts(session, connector_id=body.connector_id, change=1)
     assert post_id is not None  # noqa: S101 (the insert returned it)

@@ -1,6 +1,6 @@
 """Every table of the product database; importing this package fills the metadata."""
 
-from transactional_api.db.tables.connectors import Connector, ConnectorMember
+from transactional_api.db.tables.connectors import Ban, Connector, ConnectorMember, Invitation, JoinRequest
 from transactional_api.db.tables.events import Event, EventAttendee
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
@@ -10,6 +10,7 @@ from transactional_api.db.tables.posts import Comment, Post, PostLike
 from transactional_api.db.tables.users import Block, Follow, Mute, RefreshToken, User
 
 __all__ = [
+    "Ban",
     "Block",
     "Comment",
     "Connector",
@@ -19,6 +20,8 @@ __all__ = [
     "Follow",
     "HiddenItem",
     "IdempotencyKey",
+    "Invitation",
+    "JoinRequest",
     "MediaDocument",
     "Mute",
     "Notification",

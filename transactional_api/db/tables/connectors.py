@@ -32,8 +32,14 @@ class Connector(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     is_active: Mapped[Active]
+    join_policy: Mapped[str] = mapped_column(String(20), server_default=text("'open'"))
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
 
     __table_args__ = (
+        CheckConstraint("join_policy IN ('open', 'approval', 'invitation')", name="join_policy"),
+        CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="point"),
+        Index("ix_connectors_latitude", "latitude"),
         Index("ix_connectors_created_at_id", "created_at", "id"),
         Index("ix_connectors_category_created_at_id", "category", "created_at", "id"),
         Index("ix_connectors_member_count_id", "member_count", "id"),
@@ -42,6 +48,13 @@ class Connector(Base):
             for name in ("name", "description")
         ),
     )
+
+    @property
+    def point(self) -> dict[str, float] | None:
+        """Where it is, in WGS 84 degrees, if it is anywhere."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return {"latitude": self.latitude, "longitude": self.longitude}
 
 
 class ConnectorMember(Base):
@@ -59,4 +72,57 @@ class ConnectorMember(Base):
         UniqueConstraint("connector_id", "user_id"),
         CheckConstraint("role IN ('member', 'moderator', 'admin')", name="role"),
         Index("ix_connector_members_connector_id_joined_at_id", "connector_id", "joined_at", "id"),
+    )
+
+
+class JoinRequest(Base):
+    """One who asks to join; the row goes when it is answered or withdrawn."""
+
+    __tablename__ = "connector_join_requests"
+
+    id: Mapped[RowId]
+    connector_id: Mapped[UUID] = mapped_column(ForeignKey("connectors.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("connector_id", "user_id"),
+        Index("ix_connector_join_requests_connector_id_created_at_id", "connector_id", "created_at", "id"),
+    )
+
+
+class Invitation(Base):
+    """One who may join whatever the policy; the row goes when they join or say no."""
+
+    __tablename__ = "connector_invitations"
+
+    id: Mapped[RowId]
+    connector_id: Mapped[UUID] = mapped_column(ForeignKey("connectors.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    invited_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("connector_id", "user_id"),
+        Index("ix_connector_invitations_connector_id_created_at_id", "connector_id", "created_at", "id"),
+        Index("ix_connector_invitations_user_id_created_at_id", "user_id", "created_at", "id"),
+    )
+
+
+class Ban(Base):
+    """One who may neither see nor join a connector, until ``ends_at`` or for good."""
+
+    __tablename__ = "connector_bans"
+
+    id: Mapped[RowId]
+    connector_id: Mapped[UUID] = mapped_column(ForeignKey("connectors.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    banned_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    reason: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[CreatedAt]
+    ends_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("connector_id", "user_id"),
+        Index("ix_connector_bans_connector_id_created_at_id", "connector_id", "created_at", "id"),
     )
