@@ -32,7 +32,7 @@ def visible_to(viewer: Viewer) -> Select[Any]:
 
 
 def with_role(viewer: Viewer, *, event_id: UUID) -> Select[Any]:
-    """Return the host of an event that the viewer may see, whether they hide who comes, and the viewer's role in its connector."""
+    """Return a visible event's host, whether they hide who comes, and the viewer's role in its connector."""
     mine = and_(ConnectorMember.connector_id == Connector.id, ConnectorMember.user_id == viewer.id)
     return (
         select(Event.created_by, Event.hides_attendees, ConnectorMember.role)
