@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -47,7 +49,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_connector_bans_banned_by"), "connector_bans", ["banned_by"])
 
 
-def _create(table: str, *columns: sa.Column[object]) -> None:
+def _create(table: str, *columns: sa.Column[Any]) -> None:
     """Create a table with a row for one person and one connector."""
     further = [
         sa.ForeignKeyConstraint(
@@ -77,5 +79,5 @@ def _create(table: str, *columns: sa.Column[object]) -> None:
     op.create_index(f"ix_{table}_connector_id_created_at_id", table, ["connector_id", "created_at", "id"])
 
 
-def _person(name: str, *, nullable: bool = False) -> sa.Column[object]:
+def _person(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.Uuid(), nullable=nullable)
