@@ -81,8 +81,9 @@ class Settings(BaseSettings):
     # Where people reach the front end: links in letters lead there.
     public_url: str = "http://localhost:8000"
 
-    # Tokens.
+    # Tokens. The signing key comes from the secret; those of former secrets, by commas, stay good until they expire.
     jwt_secret: SecretStr
+    jwt_former_secrets: SecretStr | None = None
     access_token_minutes: int = Field(default=15, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
 

@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
-from transactional_api import description, errors, health
+from transactional_api import description, errors, health, well_known
 from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
 from transactional_api.events.routes import router as events
@@ -25,13 +25,25 @@ from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
 from transactional_api.ties.routes import router as ties
 from transactional_api.users import passwords
+from transactional_api.users.account_routes import router as accounts
+from transactional_api.users.accounts import Accounts
 from transactional_api.users.routes import router as users
-from transactional_api.users.service import Accounts
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
 # What has fixed paths goes first: they would else be read as somebody's id.
-ROUTERS = (ties, users, connector_members, connectors, posts, events, interactions, notifications, recommendations)
+ROUTERS = (
+    ties,
+    accounts,
+    users,
+    connector_members,
+    connectors,
+    posts,
+    events,
+    interactions,
+    notifications,
+    recommendations,
+)
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
@@ -57,6 +69,7 @@ def assemble() -> FastAPI:
     app = FastAPIOffline(**description.METADATA, static_url=DOCS_STATIC, lifespan=_connections)
     errors.install(app)
     app.include_router(health.router)
+    app.include_router(well_known.router)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     description.install(app)

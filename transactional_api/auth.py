@@ -1,26 +1,20 @@
-"""Who is asking: access tokens, and the person that a request speaks for."""
+"""Who is asking: the person that a request speaks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import ColumnElement, func, or_, select
 
-from neighborconnect.settings import Settings
 from transactional_api import idempotency
 from transactional_api.db.session import SessionDep
-from transactional_api.db.tables import User
+from transactional_api.db.tables import User, UserSession
 from transactional_api.errors import UnauthenticatedError
-
-ISSUER = "neighborconnect"
-AUDIENCE = "neighborconnect-api"
-ALGORITHM = "HS256"
+from transactional_api.tokens import read_access_token
 
 _bearer = HTTPBearer(auto_error=False, description="The `access_token` of register, login or refresh.")
 
@@ -32,7 +26,8 @@ class Viewer:
     id: UUID
     neighborhood: str | None
     city: str | None
-    role: str = "member"
+    role: str
+    session_id: UUID
 
     @property
     def moderates(self) -> bool:
@@ -43,40 +38,6 @@ class Viewer:
     def administers(self) -> bool:
         """Whether they look after people and roles of the whole platform."""
         return self.role == "admin"
-
-
-def issue_access_token(user_id: UUID, *, settings: Settings) -> str:
-    """Return a signed token that speaks for ``user_id`` for ``access_token_minutes``."""
-    now = datetime.now(UTC)
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": str(user_id),
-        "jti": str(uuid4()),
-        "iat": now,
-        "exp": now + timedelta(minutes=settings.access_token_minutes),
-    }
-    return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=ALGORITHM)
-
-
-def read_access_token(token: str, *, settings: Settings) -> UUID:
-    """Return whom a token speaks for.
-
-    Raises:
-        UnauthenticatedError: when it is not ours, not for us, changed or expired.
-    """
-    try:
-        claims = jwt.decode(
-            token,
-            settings.jwt_secret.get_secret_value(),
-            algorithms=[ALGORITHM],
-            audience=AUDIENCE,
-            issuer=ISSUER,
-            options={"require": ["iss", "aud", "sub", "jti", "exp"]},
-        )
-        return UUID(claims["sub"])
-    except (jwt.InvalidTokenError, ValueError):
-        raise UnauthenticatedError("The access token is not valid") from None
 
 
 def usable() -> ColumnElement[bool]:
@@ -91,14 +52,16 @@ async def _viewer(
 ) -> Viewer:
     if credentials is None:
         raise UnauthenticatedError
-    user_id = read_access_token(credentials.credentials, settings=request.app.state.settings)
+    bearer = read_access_token(credentials.credentials, settings=request.app.state.settings)
     row = (
         await session.execute(
-            select(User.id, User.neighborhood, User.city, User.role).where(User.id == user_id, usable())
+            select(User.id, User.neighborhood, User.city, User.role, UserSession.id)
+            .join(UserSession, UserSession.user_id == User.id)
+            .where(User.id == bearer.user_id, UserSession.id == bearer.session_id, usable())
         )
     ).one_or_none()
     if row is None:
-        raise UnauthenticatedError("This account is closed or suspended")
+        raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)
 
 

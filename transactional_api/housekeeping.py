@@ -6,7 +6,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.db.tables import IdempotencyKey, MediaDocument, RefreshToken
+from transactional_api.db.tables import IdempotencyKey, MediaDocument, OneTimeToken, RefreshToken, UserSession
 from transactional_api.jobs import queue
 from transactional_api.resources import Resources
 
@@ -17,7 +17,7 @@ async def remove_expired(engine: AsyncEngine) -> int:
     """Remove every expired row; returns how many there were."""
     removed = 0
     async with engine.begin() as connection:
-        for table in (IdempotencyKey, RefreshToken, MediaDocument):
+        for table in (IdempotencyKey, MediaDocument, OneTimeToken, RefreshToken, UserSession):
             removed += (await connection.execute(delete(table).where(table.expires_at < func.now()))).rowcount
     return removed
 
@@ -25,7 +25,7 @@ async def remove_expired(engine: AsyncEngine) -> int:
 @queue.periodic("7 * * * *")
 @queue.task("house.keep")
 async def keep(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time; expiry asks the clock)
-    """Remove what nobody can use any more: expired answers, refresh tokens and media documents."""
+    """Remove what nobody can use any more: expired answers, tokens, sessions and media documents."""
     log.info("house.kept", removed=await remove_expired(resources.engine))
 
 

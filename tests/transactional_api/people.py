@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,9 +11,9 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import insert, text
 
-from transactional_api.auth import issue_access_token
-from transactional_api.db.tables import Block, ConnectorMember, JoinRequest, User
+from transactional_api.db.tables import Block, ConnectorMember, JoinRequest, User, UserSession
 from transactional_api.jobs.worker import run_due
+from transactional_api.tokens import Bearer, issue_access_token
 
 API = "/api/v1"
 
@@ -24,6 +25,7 @@ class Person:
     id: UUID
     http: httpx.AsyncClient
     token: str
+    session_id: UUID | None = None
 
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         headers = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **request.pop("headers", {})}
@@ -74,7 +76,10 @@ class Town:
         }
         async with self.app.state.engine.begin() as connection:
             await connection.execute(insert(User).values(values))
-        return Person(user_id, self.http, issue_access_token(user_id, settings=self.app.state.settings))
+            opened = insert(UserSession).values(user_id=user_id, expires_at=datetime.now(UTC) + timedelta(days=1))
+            session_id = (await connection.execute(opened.returning(UserSession.id))).scalar_one()
+        bearer = Bearer(user_id, session_id)
+        return Person(user_id, self.http, issue_access_token(bearer, settings=self.app.state.settings), session_id)
 
     @property
     def nobody(self) -> Person:

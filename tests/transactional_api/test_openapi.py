@@ -17,7 +17,17 @@ OPERATIONS = [
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
-NOT_REPEATABLE = {"register", "login", "refresh", "logout", "recommendContent", "recommendConnectors"}
+NOT_REPEATABLE = {
+    "forgotPassword",
+    "resetPassword",
+    "verifyEmail",
+    "register",
+    "login",
+    "refresh",
+    "logout",
+    "recommendContent",
+    "recommendConnectors",
+}
 
 
 def bodies(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:

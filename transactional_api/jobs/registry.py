@@ -5,6 +5,7 @@ from __future__ import annotations
 from transactional_api import housekeeping
 from transactional_api.mail import letters
 from transactional_api.notifications import notice
+from transactional_api.users import mailbox
 
-JOBS = (housekeeping, letters, notice)
+JOBS = (housekeeping, letters, notice, mailbox)
 """The modules that declare jobs."""

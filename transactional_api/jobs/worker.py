@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from datetime import UTC, datetime
 
-from procrastinate import PsycopgConnector
+from procrastinate import App, PsycopgConnector
 
 from neighborconnect.contracts.health import report_health
 from neighborconnect.settings import Settings
@@ -27,14 +28,15 @@ async def run_due(resources: Resources) -> None:
     """Run every job that is due, and return when none is left."""
     with app.replace_connector(_connector(resources.settings)) as bound:
         async with bound.open_async():
-            await bound.run_worker_async(
-                wait=False,
-                concurrency=CONCURRENCY,
-                listen_notify=False,
-                delete_jobs="successful",
-                install_signal_handlers=False,
-                additional_context={RESOURCES: resources},
-            )
+            while await _any_due(bound):  # A job may queue another one.
+                await bound.run_worker_async(
+                    wait=False,
+                    concurrency=CONCURRENCY,
+                    listen_notify=False,
+                    delete_jobs="successful",
+                    install_signal_handlers=False,
+                    additional_context={RESOURCES: resources},
+                )
 
 
 async def run(settings: Settings) -> None:
@@ -60,6 +62,12 @@ async def run(settings: Settings) -> None:
                 with suppress(asyncio.CancelledError):
                     await worker
                 health.cancel()
+
+
+async def _any_due(bound: App) -> bool:
+    now = datetime.now(UTC)
+    waiting = await bound.job_manager.list_jobs_async(status="todo")
+    return any(job.scheduled_at is None or job.scheduled_at <= now for job in waiting)
 
 
 def _connector(settings: Settings) -> PsycopgConnector:

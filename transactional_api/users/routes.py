@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
@@ -23,6 +23,7 @@ from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.text import Line
 from transactional_api.users import service, sessions
+from transactional_api.users.account_routes import AccountsDep, client_address
 from transactional_api.users.schemas import (
     Credentials,
     OwnUser,
@@ -33,19 +34,13 @@ from transactional_api.users.schemas import (
     Session,
     Tokens,
 )
-from transactional_api.users.service import Accounts, EmailTakenError, UsernameTakenError, WrongCredentialsError
+from transactional_api.users.service import EmailTakenError, UsernameTakenError, WrongCredentialsError
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
 
 
-async def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
-AccountsDep = Annotated[Accounts, Depends(_accounts)]
 SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -55,9 +50,10 @@ SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
     status_code=201,
     responses=declare(EmailTakenError, UsernameTakenError, InvalidRequestError),
 )
-async def register(registration: Registration, session: SessionDep, accounts: AccountsDep) -> Session:
-    """Open an account and log in to it."""
-    return await service.register(session, accounts=accounts, registration=registration)
+async def register(registration: Registration, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
+    """Open an account and log in to it. A letter asks to confirm the address."""
+    user_agent = request.headers.get("user-agent")
+    return await service.register(session, accounts=accounts, registration=registration, user_agent=user_agent)
 
 
 @router.post(
@@ -67,8 +63,13 @@ async def register(registration: Registration, session: SessionDep, accounts: Ac
 )
 async def log_in(credentials: Credentials, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
     """Log in. An unknown address and a wrong password look the same."""
-    address = request.client.host if request.client else ""
-    return await service.log_in(session, accounts=accounts, credentials=credentials, address=address)
+    return await service.log_in(
+        session,
+        accounts=accounts,
+        credentials=credentials,
+        address=client_address(request),
+        user_agent=request.headers.get("user-agent"),
+    )
 
 
 @router.post("/refresh", operation_id="refresh", responses=declare(RefreshTokenError, InvalidRequestError))
@@ -79,8 +80,8 @@ async def refresh(body: RefreshRequest, session: SessionDep, accounts: AccountsD
 
 @router.post("/logout", operation_id="logout", status_code=204, responses=declare(InvalidRequestError))
 async def log_out(body: RefreshRequest, session: SessionDep) -> None:
-    """End the session of a refresh token. Access tokens live out their minutes."""
-    await sessions.revoke_family(session, refresh_token=body.refresh_token)
+    """End the session of a refresh token; its access tokens end with it."""
+    await sessions.end_by_token(session, refresh_token=body.refresh_token)
 
 
 @router.get("/profile", operation_id="getProfile", responses=declare(UnauthenticatedError))

@@ -60,6 +60,47 @@ class Credentials(RequestBody):
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
 
 
+NewPassword = Annotated[SecretStr, Field(min_length=PASSWORD_LENGTH[0], max_length=PASSWORD_LENGTH[1])]
+LetterToken = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,128}$")]
+
+
+class LetterProof(RequestBody):
+    """The token out of a letter."""
+
+    token: LetterToken = Field(examples=["hP3bJ2rYtqkK5sXw9u0vZ1aQeLr7mNcDfG4iTyUoBxE"])
+
+
+class ForgottenPassword(RequestBody):
+    """Whose password is forgotten."""
+
+    email: Email = Field(examples=["ada@example.org"])
+
+
+class PasswordReset(LetterProof):
+    """A new password, and the token out of the letter."""
+
+    password: NewPassword = Field(examples=["a long pass phrase"])
+
+
+class PasswordChange(RequestBody):
+    """A new password, and the one before."""
+
+    current_password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
+    password: NewPassword = Field(examples=["another long pass phrase"])
+
+
+class SessionOut(BaseModel):
+    """One of the viewer's open sessions."""
+
+    id: UUID = Field(examples=["5b0b7f8e-2b0e-4d53-9c39-8f7c3f0f4f55"])
+    user_agent: str | None = Field(examples=["Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"])
+    current: bool = Field(description="The session of this very request.", examples=[True])
+    created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
+    last_used_at: datetime = Field(
+        description="When it was begun or last refreshed.", examples=["2026-03-02T18:00:00Z"]
+    )
+
+
 class RefreshRequest(RequestBody):
     """The refresh token of the last answer; each is good for one use."""
 
@@ -101,7 +142,7 @@ class OwnUser(PublicUser):
 class Tokens(BaseModel):
     """A session: a short access token, and a refresh token that is good for one use."""
 
-    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"])
+    access_token: str = Field(examples=["eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"])
     refresh_token: str = Field(examples=["hP3bJ2rYtqkK5sXw9u0vZ1aQeLr7mNcDfG4iTyUoBxE"])
     token_type: str = Field(examples=["bearer"])
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])

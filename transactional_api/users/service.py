@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from redis.asyncio import Redis
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from neighborconnect.settings import Settings
 from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
-from transactional_api.users import passwords, queries, sessions, throttle
+from transactional_api.users import mailbox, passwords, queries, sessions, throttle
+from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
 
 
@@ -39,20 +36,10 @@ class WrongCredentialsError(Problem):
     status, code, title = 401, "wrong_credentials", "The e-mail address or the password is wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """What accounts are served with, beside the session of the request.
-
-    ``hashing`` bounds how many passwords are hashed at once, and with them the connections that wait for it.
-    """
-
-    settings: Settings
-    redis: Redis
-    hashing: asyncio.Semaphore
-
-
-async def register(session: AsyncSession, *, accounts: Accounts, registration: Registration) -> Session:
-    """Open an account and log in to it.
+async def register(
+    session: AsyncSession, *, accounts: Accounts, registration: Registration, user_agent: str | None
+) -> Session:
+    """Open an account and log in to it; a letter asks to confirm the address.
 
     Raises:
         EmailTakenError, UsernameTakenError: when another account is in the way.
@@ -69,11 +56,14 @@ async def register(session: AsyncSession, *, accounts: Accounts, registration: R
     if user is None:
         taken = await session.scalar(select(User.id).where(User.email == registration.email))
         raise EmailTakenError if taken else UsernameTakenError
-    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings)
+    await mailbox.ask_to_verify(session, user_id=user.id)
+    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
     return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
 
 
-async def log_in(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> Session:
+async def log_in(
+    session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str, user_agent: str | None
+) -> Session:
     """Open a session.
 
     Raises:
@@ -93,7 +83,7 @@ async def log_in(session: AsyncSession, *, accounts: Accounts, credentials: Cred
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)
-    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings)
+    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
     return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
 
 

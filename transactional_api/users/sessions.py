@@ -1,21 +1,29 @@
-"""Refresh tokens: only hashes are kept, each is good once, and reuse ends the whole family."""
+"""Sessions: an access token names one, and a refresh token that is good once keeps it open.
+
+Of refresh tokens only hashes are kept; one that comes a second time has been copied and ends its whole session.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
-from transactional_api.auth import issue_access_token, usable
-from transactional_api.db.tables import RefreshToken, User
-from transactional_api.errors import Problem
-from transactional_api.users.schemas import Tokens
+from transactional_api.auth import Viewer, usable
+from transactional_api.db.tables import RefreshToken, User, UserSession
+from transactional_api.errors import NotFoundError, Problem
+from transactional_api.paging import Page, PageRequest
+from transactional_api.tokens import Bearer, issue_access_token
+from transactional_api.users.schemas import SessionOut, Tokens
+
+MAX_USER_AGENT = 200
 
 log = get_logger(__name__)
 
@@ -24,44 +32,48 @@ class RefreshTokenError(Problem):
     """The refresh token is unknown, expired, revoked or was used before."""
 
     status, code, title = 401, "refresh_token_invalid", "Log in again"
-    # A token that comes twice has been copied: revoking its family must outlive this answer.
+    # A token that comes twice has been copied: ending its session must outlive this answer.
     keeps_changes = True
 
 
-def _hash(token: str) -> str:
+def hash_token(token: str) -> str:
+    """Return what is kept of a random token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def open_session(
-    session: AsyncSession, *, user_id: UUID, settings: Settings, family_id: UUID | None = None
-) -> Tokens:
-    """Issue an access token and a refresh token, of a new family unless one is given."""
-    refresh_token = secrets.token_urlsafe(32)
-    await session.execute(
-        insert(RefreshToken).values(
+async def open_session(session: AsyncSession, *, user_id: UUID, settings: Settings, user_agent: str | None) -> Tokens:
+    """Begin a session and issue its first tokens."""
+    session_id = await session.scalar(
+        insert(UserSession)
+        .values(
             user_id=user_id,
-            family_id=family_id or uuid4(),
-            token_hash=_hash(refresh_token),
-            expires_at=datetime.now(UTC) + timedelta(days=settings.refresh_token_days),
+            user_agent=user_agent[:MAX_USER_AGENT] if user_agent else None,
+            expires_at=_expiry(settings),
         )
+        .returning(UserSession.id)
     )
-    return Tokens(
-        access_token=issue_access_token(user_id, settings=settings),
-        refresh_token=refresh_token,
-        token_type="bearer",  # noqa: S106 (the scheme of the Authorization header)
-        expires_in=settings.access_token_minutes * 60,
-    )
+    assert session_id is not None  # noqa: S101 (the insert returned it)
+    return await _issue(session, bearer=Bearer(user_id, session_id), settings=settings)
 
 
 async def rotate(session: AsyncSession, *, refresh_token: str, settings: Settings) -> Tokens:
     """Trade a refresh token for new tokens.
 
     Raises:
-        RefreshTokenError: when it is not good; if it was good once, its family is revoked.
+        RefreshTokenError: when it is not good; if it was good once, its session ends.
     """
     now = datetime.now(UTC)
+    # The session's row first, as ``end`` has it: nobody refreshes a session that is ending.
+    held = await session.scalar(
+        update(UserSession)
+        .where(UserSession.id == _session_of(refresh_token))
+        .values(last_used_at=now, expires_at=_expiry(settings))
+        .returning(UserSession.id)
+        .execution_options(synchronize_session=False)
+    )
     good = (
-        RefreshToken.token_hash == _hash(refresh_token),
+        RefreshToken.token_hash == hash_token(refresh_token),
+        RefreshToken.family_id == held,
         RefreshToken.used_at.is_(None),
         RefreshToken.revoked_at.is_(None),
         RefreshToken.expires_at > now,
@@ -78,20 +90,85 @@ async def rotate(session: AsyncSession, *, refresh_token: str, settings: Setting
         )
     ).one_or_none()
     if taken is None:
-        await revoke_family(session, refresh_token=refresh_token)
+        await end_by_token(session, refresh_token=refresh_token)
         raise RefreshTokenError
-    return await open_session(session, user_id=taken.user_id, settings=settings, family_id=taken.family_id)
+    return await _issue(session, bearer=Bearer(taken.user_id, taken.family_id), settings=settings)
 
 
-async def revoke_family(session: AsyncSession, *, refresh_token: str) -> None:
-    """Revoke every token that descends from the same login as ``refresh_token``; an unknown one changes nothing."""
-    family = select(RefreshToken.family_id).where(RefreshToken.token_hash == _hash(refresh_token))
-    revoked = await session.execute(
+async def end_by_token(session: AsyncSession, *, refresh_token: str) -> None:
+    """End the session that a refresh token belongs to; an unknown one changes nothing."""
+    session_id = await session.scalar(select(_session_of(refresh_token)))
+    if session_id is not None:
+        await _end(session, [session_id])
+
+
+async def end(session: AsyncSession, *, viewer: Viewer, session_id: UUID) -> None:
+    """End one of the viewer's sessions; raises ``NotFoundError`` when they have no such one."""
+    mine = select(UserSession.id).where(UserSession.id == session_id, UserSession.user_id == viewer.id)
+    if await session.scalar(mine) is None:
+        raise NotFoundError
+    await _end(session, [session_id])
+
+
+async def end_all(session: AsyncSession, *, user_id: UUID, but: UUID | None = None) -> None:
+    """End every session of a person, but one where it is named."""
+    statement = select(UserSession.id).where(UserSession.user_id == user_id).order_by(UserSession.id)
+    if but is not None:
+        statement = statement.where(UserSession.id != but)
+    await _end(session, list(await session.scalars(statement)))
+
+
+async def page_of(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[SessionOut]:
+    """List the viewer's open sessions, the last used first."""
+    statement = select(UserSession).where(UserSession.user_id == viewer.id, UserSession.expires_at > datetime.now(UTC))
+    rows = (await session.scalars(page.select(statement, at=UserSession.last_used_at, row_id=UserSession.id))).all()
+    return Page(
+        items=[
+            SessionOut(
+                id=row.id,
+                user_agent=row.user_agent,
+                current=row.id == viewer.session_id,
+                created_at=row.created_at,
+                last_used_at=row.last_used_at,
+            )
+            for row in rows[: page.limit]
+        ],
+        next_cursor=page.next_cursor(rows, at="last_used_at"),
+    )
+
+
+async def _issue(session: AsyncSession, *, bearer: Bearer, settings: Settings) -> Tokens:
+    refresh_token = secrets.token_urlsafe(32)
+    await session.execute(
+        insert(RefreshToken).values(
+            user_id=bearer.user_id,
+            family_id=bearer.session_id,
+            token_hash=hash_token(refresh_token),
+            expires_at=_expiry(settings),
+        )
+    )
+    return Tokens(
+        access_token=issue_access_token(bearer, settings=settings),
+        refresh_token=refresh_token,
+        token_type="bearer",  # noqa: S106 (the scheme of the Authorization header)
+        expires_in=settings.access_token_minutes * 60,
+    )
+
+
+async def _end(session: AsyncSession, session_ids: list[UUID]) -> None:
+    await session.execute(delete(UserSession).where(UserSession.id.in_(session_ids)))
+    await session.execute(
         update(RefreshToken)
-        .where(RefreshToken.family_id == family.scalar_subquery(), RefreshToken.revoked_at.is_(None))
+        .where(RefreshToken.family_id.in_(session_ids), RefreshToken.revoked_at.is_(None))
         .values(revoked_at=datetime.now(UTC))
-        .returning(RefreshToken.family_id)
         .execution_options(synchronize_session=False)
     )
-    if (row := revoked.first()) is not None:
-        log.info("session.revoked", family=str(row.family_id))
+    log.info("sessions.ended", sessions=[str(one) for one in session_ids])
+
+
+def _session_of(refresh_token: str) -> Any:
+    return select(RefreshToken.family_id).where(RefreshToken.token_hash == hash_token(refresh_token)).scalar_subquery()
+
+
+def _expiry(settings: Settings) -> datetime:
+    return datetime.now(UTC) + timedelta(days=settings.refresh_token_days)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from tests.transactional_api.permissions.rows import ANYONE, Private, Row, told
+from tests.transactional_api.people import Town
+from tests.transactional_api.permissions.rows import ANYONE, ANYONE_EMPTY, OWNER, Private, Row, told
 
 TOKEN = {"refresh_token": "x" * 40}
+PROOF = {"token": "x" * 40}
+PASSWORDS = {"current_password": "not this one", "password": "another long pass phrase"}
+UNKNOWN_TOKEN = told(422, 422, 422, 422)
 
 
 def registration(_: Private) -> dict[str, Any]:
@@ -21,6 +25,10 @@ def registration(_: Private) -> dict[str, Any]:
     }
 
 
+async def furnish(_town: Town, private: Private) -> None:
+    private.things["session_id"] = private.people[OWNER].session_id
+
+
 ROWS = [
     Row("POST", "/users/register", told(201, 201, 201, 201), registration),
     Row(
@@ -31,5 +39,18 @@ ROWS = [
     Row("GET", "/users/profile", ANYONE),
     Row("PUT", "/users/profile", ANYONE, lambda _: {"first_name": "Ada", "last_name": "Okafor"}),
     Row("GET", "/users/search", ANYONE),
+    Row("POST", "/users/verify-email", UNKNOWN_TOKEN, lambda _: PROOF),
+    Row("POST", "/users/verify-email/letter", ANYONE_EMPTY),
+    Row(
+        "POST",
+        "/users/password/forgot",
+        told(204, 204, 204, 204),
+        lambda _: {"email": f"{uuid4()}@example.org"},
+    ),
+    Row("POST", "/users/password/reset", UNKNOWN_TOKEN, lambda _: PROOF | {"password": "another long pass phrase"}),
+    Row("PUT", "/users/password", told(401, 403, 403, 403), lambda _: PASSWORDS),
+    Row("GET", "/users/sessions", ANYONE),
+    Row("DELETE", "/users/sessions", ANYONE_EMPTY),
+    Row("DELETE", "/users/sessions/{session_id}", told(401, 404, 404, 204)),
     Row("GET", "/users/{user_id}", told(401, 200, 200, 200, blocked=404)),
 ]

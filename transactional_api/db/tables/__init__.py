@@ -7,7 +7,7 @@ from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.media import MediaDocument
 from transactional_api.db.tables.notifications import Notification, NotificationPreference
 from transactional_api.db.tables.posts import Comment, Post, PostLike
-from transactional_api.db.tables.users import Block, Follow, Mute, RefreshToken, User
+from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
 
 __all__ = [
     "Ban",
@@ -26,8 +26,10 @@ __all__ = [
     "Mute",
     "Notification",
     "NotificationPreference",
+    "OneTimeToken",
     "Post",
     "PostLike",
     "RefreshToken",
     "User",
+    "UserSession",
 ]

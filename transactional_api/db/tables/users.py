@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -104,8 +104,23 @@ class Mute(Base):
     )
 
 
+class UserSession(Base):
+    """A session that is open; access tokens name it and die with it. ``expires_at`` moves with every refresh."""
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[CreatedAt]
+    last_used_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (Index("ix_user_sessions_user_id_last_used_at_id", "user_id", "last_used_at", "id"),)
+
+
 class RefreshToken(Base):
-    """A refresh token's hash. All tokens that descend from one login share ``family_id``."""
+    """A refresh token's hash. ``family_id`` is the session whose tokens descend from one login."""
 
     __tablename__ = "refresh_tokens"
 
@@ -117,3 +132,21 @@ class RefreshToken(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class OneTimeToken(Base):
+    """The hash of a token out of a letter: it proves the mailbox, once, for one purpose."""
+
+    __tablename__ = "one_time_tokens"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(String(20))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (
+        CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose"),
+        Index("ix_one_time_tokens_user_id_purpose", "user_id", "purpose"),
+    )

@@ -1,0 +1,107 @@
+"""Access tokens: JSON Web Tokens signed with Ed25519, and the public keys that anybody may check them with.
+
+A signing key is derived from a secret of the settings, so that rotating is: move ``JWT_SECRET`` to
+``JWT_FORMER_SECRETS``, set a new one, restart. Tokens of former secrets stay good until they expire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from jwt.algorithms import OKPAlgorithm
+
+from neighborconnect.settings import Settings
+from transactional_api.errors import UnauthenticatedError
+
+ISSUER = "neighborconnect"
+AUDIENCE = "neighborconnect-api"
+ALGORITHM = "EdDSA"
+_PURPOSE = b"neighborconnect access tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom an access token speaks for, and in which session."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    private: Ed25519PrivateKey
+    kid: str
+    public_jwk: dict[str, Any]
+
+
+def issue_access_token(bearer: Bearer, *, settings: Settings) -> str:
+    """Return a signed token that speaks for a person for ``access_token_minutes``."""
+    now = datetime.now(UTC)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(bearer.user_id),
+        "sid": str(bearer.session_id),
+        "jti": str(uuid4()),
+        "iat": now,
+        "exp": now + timedelta(minutes=settings.access_token_minutes),
+    }
+    key = _keys(settings)[0]
+    return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+
+
+def read_access_token(token: str, *, settings: Settings) -> Bearer:
+    """Return whom a token speaks for.
+
+    Raises:
+        UnauthenticatedError: when it is not ours, not for us, changed or expired.
+    """
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+        key = next((one for one in _keys(settings) if one.kid == kid), None)
+        if key is None:
+            raise jwt.InvalidKeyError
+        claims = jwt.decode(
+            token,
+            key.private.public_key(),
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": ["iss", "aud", "sub", "sid", "jti", "exp"]},
+        )
+        return Bearer(UUID(claims["sub"]), UUID(claims["sid"]))
+    except (jwt.PyJWTError, ValueError, AttributeError):
+        raise UnauthenticatedError("The access token is not valid") from None
+
+
+def public_keys(settings: Settings) -> list[dict[str, Any]]:
+    """Return the public keys (RFC 8037 JWKs) of every token that may still be good, the signing one first."""
+    return [key.public_jwk for key in _keys(settings)]
+
+
+def _keys(settings: Settings) -> tuple[_Key, ...]:
+    former = settings.jwt_former_secrets.get_secret_value().split(",") if settings.jwt_former_secrets else []
+    return tuple(_key(one) for one in (settings.jwt_secret.get_secret_value(), *former) if one)
+
+
+@lru_cache(maxsize=16)
+def _key(secret: str) -> _Key:
+    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
+    private = Ed25519PrivateKey.from_private_bytes(seed)
+    jwk = OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    # RFC 7638: the digest of the required members in lexical order.
+    members = json.dumps({name: jwk[name] for name in ("crv", "kty", "x")}, separators=(",", ":"))
+    kid = jwt.utils.base64url_encode(hashlib.sha256(members.encode()).digest()).decode()
+    return _Key(
+        private, kid, {"kty": jwk["kty"], "crv": jwk["crv"], "x": jwk["x"], "kid": kid, "use": "sig", "alg": ALGORITHM}
+    )

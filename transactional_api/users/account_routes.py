@@ -1,0 +1,123 @@
+"""``/users``: proofs of the mailbox, passwords, and the sessions that are open."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.db.session import SessionDep
+from transactional_api.edge import TransactionalRoute
+from transactional_api.errors import (
+    InvalidCursorError,
+    InvalidRequestError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+    declare,
+)
+from transactional_api.idempotency import KeyInUseError, KeyReusedError
+from transactional_api.paging import Page, PageDep
+from transactional_api.users import mailbox, sessions
+from transactional_api.users.accounts import Accounts
+from transactional_api.users.mailbox import LetterTokenError, WrongPasswordError
+from transactional_api.users.schemas import ForgottenPassword, LetterProof, PasswordChange, PasswordReset, SessionOut
+from transactional_api.users.throttle import TooManyAttemptsError
+
+router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
+
+WRITES = (UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError)
+
+
+async def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+AccountsDep = Annotated[Accounts, Depends(_accounts)]
+"""What accounts are served with."""
+
+
+def client_address(request: Request) -> str:
+    """Return the address that the request comes from, as the server knows it."""
+    return request.client.host if request.client else ""
+
+
+@router.post(
+    "/verify-email",
+    operation_id="verifyEmail",
+    status_code=204,
+    responses=declare(LetterTokenError, InvalidRequestError),
+)
+async def verify_email(body: LetterProof, session: SessionDep) -> None:
+    """Confirm an e-mail address with the token out of the letter."""
+    await mailbox.verify(session, token=body.token)
+
+
+@router.post("/verify-email/letter", operation_id="sendVerification", status_code=204, responses=declare(*WRITES))
+async def send_verification(session: SessionDep, writer: WriterDep) -> None:
+    """Ask for a new letter to confirm your address; the one before is void. Confirmed addresses get none."""
+    await mailbox.ask_to_verify(session, user_id=writer.id)
+
+
+@router.post(
+    "/password/forgot",
+    operation_id="forgotPassword",
+    status_code=204,
+    responses=declare(InvalidRequestError, TooManyAttemptsError, UnavailableError),
+)
+async def forgot_password(
+    body: ForgottenPassword, request: Request, session: SessionDep, accounts: AccountsDep
+) -> None:
+    """Ask for a letter to set a new password. Unknown addresses get the same answer."""
+    await mailbox.forget(session, accounts=accounts, email=body.email, address=client_address(request))
+
+
+@router.post(
+    "/password/reset",
+    operation_id="resetPassword",
+    status_code=204,
+    responses=declare(LetterTokenError, InvalidRequestError),
+)
+async def reset_password(body: PasswordReset, session: SessionDep, accounts: AccountsDep) -> None:
+    """Set a new password with the token out of the letter. Every session ends."""
+    await mailbox.reset(session, accounts=accounts, body=body)
+
+
+@router.put(
+    "/password",
+    operation_id="changePassword",
+    status_code=204,
+    responses=declare(*WRITES, WrongPasswordError, TooManyAttemptsError, UnavailableError),
+)
+async def change_password(
+    body: PasswordChange, request: Request, session: SessionDep, accounts: AccountsDep, writer: WriterDep
+) -> None:
+    """Change your password. Your other sessions end."""
+    await mailbox.change_password(session, accounts=accounts, viewer=writer, body=body, address=client_address(request))
+
+
+@router.get(
+    "/sessions",
+    operation_id="listSessions",
+    responses=declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError),
+)
+async def list_sessions(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[SessionOut]:
+    """List your open sessions, the last used first."""
+    return await sessions.page_of(session, viewer=viewer, page=page)
+
+
+@router.delete("/sessions", operation_id="endOtherSessions", status_code=204, responses=declare(*WRITES))
+async def end_other_sessions(session: SessionDep, writer: WriterDep) -> None:
+    """End every session of yours but this one."""
+    await sessions.end_all(session, user_id=writer.id, but=writer.session_id)
+
+
+@router.delete(
+    "/sessions/{session_id}", operation_id="endSession", status_code=204, responses=declare(*WRITES, NotFoundError)
+)
+async def end_session(session_id: UUID, session: SessionDep, writer: WriterDep) -> None:
+    """End one of your sessions at once, access tokens and all."""
+    await sessions.end(session, viewer=writer, session_id=session_id)

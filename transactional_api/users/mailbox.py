@@ -1,0 +1,160 @@
+"""Proofs of a mailbox: letters with a token that is good once, to verify an address or to set a new password."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.auth import Viewer, usable
+from transactional_api.db.tables import OneTimeToken, User
+from transactional_api.errors import Problem
+from transactional_api.jobs import queue
+from transactional_api.mail import letters
+from transactional_api.resources import Resources
+from transactional_api.users import passwords, sessions, throttle
+from transactional_api.users.accounts import Accounts
+from transactional_api.users.schemas import PasswordChange, PasswordReset
+from transactional_api.users.sessions import hash_token
+
+
+class Purpose(StrEnum):
+    """What a token out of a letter is for."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 (a purpose, not a password)
+
+
+LIFETIME = {Purpose.VERIFY_EMAIL: timedelta(days=3), Purpose.RESET_PASSWORD: timedelta(hours=1)}
+_SUBJECT = {
+    Purpose.VERIFY_EMAIL: "Please confirm your e-mail address",
+    Purpose.RESET_PASSWORD: "Set a new password",
+}
+_WORDS = {
+    Purpose.VERIFY_EMAIL: "Welcome to NeighborConnect. Confirm your address within three days:",
+    Purpose.RESET_PASSWORD: "Somebody asked to set a new password for your account. If it was you, do it within an "
+    "hour; if not, leave this letter alone and nothing changes:",
+}
+
+
+class LetterTokenError(Problem):
+    """The token is unknown, was used before, or is too old."""
+
+    status, code, title = 422, "letter_token_invalid", "This link is not good any more; ask for a new letter"
+
+
+class WrongPasswordError(Problem):
+    """The present password is not this one."""
+
+    status, code, title = 403, "wrong_password", "The present password is not this one"
+
+
+@queue.task("users.send_letter")
+async def send_letter(resources: Resources, *, user_id: str, purpose: str) -> None:
+    """Send a letter with a new token; the tokens of earlier ones of the same purpose are void."""
+    token, what = secrets.token_urlsafe(32), Purpose(purpose)
+    async with resources.transaction() as session:
+        user = await session.scalar(select(User).where(User.id == UUID(user_id), User.is_active.is_(True)))
+        if user is None or (what is Purpose.VERIFY_EMAIL and user.verified):
+            return
+        await _void(session, user_id=user.id, purpose=what)
+        await session.execute(
+            insert(OneTimeToken).values(
+                user_id=user.id,
+                purpose=what,
+                token_hash=hash_token(token),
+                expires_at=datetime.now(UTC) + LIFETIME[what],
+            )
+        )
+        link = f"{resources.settings.public_url.rstrip('/')}/{what.value.replace('_', '-')}?token={token}"
+        await letters.post(session, to=user.email, subject=_SUBJECT[what], text=f"{_WORDS[what]}\n\n{link}\n")
+
+
+@queue.task("users.forgot_password")
+async def look_up(resources: Resources, *, email: str) -> None:
+    """Write to an address if it is somebody's; whoever asked has their answer long since."""
+    async with resources.transaction() as session:
+        user_id = await session.scalar(select(User.id).where(User.email == email, User.is_active.is_(True)))
+        if user_id is not None:
+            await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.RESET_PASSWORD)
+
+
+async def ask_to_verify(session: AsyncSession, *, user_id: UUID) -> None:
+    """Queue the letter that asks a person to confirm their address."""
+    await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.VERIFY_EMAIL)
+
+
+async def verify(session: AsyncSession, *, token: str) -> None:
+    """Confirm the address that the token was sent to; raises ``LetterTokenError`` when it is not good."""
+    user_id = await _spend(session, token=token, purpose=Purpose.VERIFY_EMAIL)
+    await session.execute(update(User).where(User.id == user_id).values(verified=True))
+
+
+async def forget(session: AsyncSession, *, accounts: Accounts, email: str, address: str) -> None:
+    """Queue a letter to whoever has this address; that nobody has it takes as long.
+
+    Raises:
+        TooManyAttemptsError: when it was asked for too often from ``address``.
+    """
+    await throttle.count_attempt(accounts.redis, account=f"forgot {email}", address=address)
+    await queue.defer(session, look_up, email=email)
+
+
+async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordReset) -> None:
+    """Set a new password, end every session, and take the mailbox as proved.
+
+    Raises:
+        LetterTokenError: when the token is not good.
+    """
+    user_id = await _spend(session, token=body.token, purpose=Purpose.RESET_PASSWORD)
+    async with accounts.hashing:
+        password_hash = await passwords.hash_password(body.password.get_secret_value())
+    await session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash, verified=True))
+    await sessions.end_all(session, user_id=user_id)
+
+
+async def change_password(
+    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: PasswordChange, address: str
+) -> None:
+    """Replace the viewer's password and end their other sessions.
+
+    Raises:
+        WrongPasswordError: when the present password is another.
+        TooManyAttemptsError: when it was guessed too often from ``address``.
+    """
+    await throttle.count_attempt(accounts.redis, account=f"password {viewer.id}", address=address)
+    user = await session.get_one(User, viewer.id, with_for_update={"key_share": True})
+    async with accounts.hashing:
+        present = body.current_password.get_secret_value()
+        if not await passwords.password_matches(present, password_hash=user.password_hash):
+            raise WrongPasswordError
+        user.password_hash = await passwords.hash_password(body.password.get_secret_value())
+    await session.flush()
+    await _void(session, user_id=viewer.id, purpose=Purpose.RESET_PASSWORD)
+    await sessions.end_all(session, user_id=viewer.id, but=viewer.session_id)
+    await throttle.forget_attempts(accounts.redis, account=f"password {viewer.id}", address=address)
+
+
+async def _spend(session: AsyncSession, *, token: str, purpose: Purpose) -> UUID:
+    user_id = await session.scalar(
+        delete(OneTimeToken)
+        .where(
+            OneTimeToken.token_hash == hash_token(token),
+            OneTimeToken.purpose == purpose,
+            OneTimeToken.expires_at > datetime.now(UTC),
+            OneTimeToken.user_id.in_(select(User.id).where(usable())),
+        )
+        .returning(OneTimeToken.user_id)
+        .execution_options(synchronize_session=False)
+    )
+    if user_id is None:
+        raise LetterTokenError
+    return user_id
+
+
+async def _void(session: AsyncSession, *, user_id: UUID, purpose: Purpose) -> None:
+    await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.purpose == purpose))
