@@ -17,12 +17,14 @@ from transactional_api.connectors.routes import router as connectors
 from transactional_api.events.routes import router as events
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
+from transactional_api.marketplace.routes import router as marketplace
 from transactional_api.middleware import RequestContext
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
+from transactional_api.reviews.routes import router as reviews
 from transactional_api.ties.routes import router as ties
 from transactional_api.users import passwords
 from transactional_api.users.account_routes import router as accounts
@@ -40,6 +42,8 @@ ROUTERS = (
     connectors,
     posts,
     events,
+    marketplace,
+    reviews,
     interactions,
     notifications,
     recommendations,

@@ -22,6 +22,8 @@ METADATA: dict[str, Any] = {
         {"name": "posts", "description": "Posts, their likes and comments."},
         {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},
         {"name": "events", "description": "What connectors hold, and who comes."},
+        {"name": "marketplace", "description": "What neighbours sell each other, and how they find the seller."},
+        {"name": "reviews", "description": "What members think of their connectors."},
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "platform", "description": "Health of this process."},

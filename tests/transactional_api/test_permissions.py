@@ -9,12 +9,22 @@ import pytest
 from fastapi.routing import APIRoute
 
 from tests.transactional_api.people import API, Town
-from tests.transactional_api.permissions import connectors, events, feeds, notifications, posts, ties, users
+from tests.transactional_api.permissions import (
+    connectors,
+    events,
+    feeds,
+    marketplace,
+    notifications,
+    posts,
+    reviews,
+    ties,
+    users,
+)
 from tests.transactional_api.permissions.feeds import interaction
 from tests.transactional_api.permissions.rows import BLOCKED, MEMBER, NOBODY, OWNER, STRANGER, Private, Row
 from transactional_api.app import ROUTERS
 
-SLICES = (users, connectors, posts, feeds, notifications, ties, events)
+SLICES = (users, connectors, posts, feeds, notifications, ties, events, marketplace, reviews)
 MATRIX = [(part, row) for part in SLICES for row in part.ROWS]
 
 

@@ -27,3 +27,8 @@ class NoticeKind(StrEnum):
     JOIN_REQUESTED = "join.requested"
     JOIN_ACCEPTED = "join.accepted"
     CONNECTOR_INVITED = "connector.invited"
+    ITEM_RESERVED = "item.reserved"
+    ITEM_BOUGHT = "item.bought"
+    PURCHASE_COMPLETED = "purchase.completed"
+    PURCHASE_CANCELLED = "purchase.cancelled"
+    REVIEW_HIDDEN = "review.hidden"

@@ -4,9 +4,11 @@ from transactional_api.db.tables.connectors import Ban, Connector, ConnectorMemb
 from transactional_api.db.tables.events import Event, EventAttendee
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
+from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
 from transactional_api.db.tables.media import MediaDocument
 from transactional_api.db.tables.notifications import Notification, NotificationPreference
 from transactional_api.db.tables.posts import Comment, Post, PostLike
+from transactional_api.db.tables.reviews import HelpfulVote, Review
 from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
 
 __all__ = [
@@ -18,10 +20,13 @@ __all__ = [
     "Event",
     "EventAttendee",
     "Follow",
+    "HelpfulVote",
     "HiddenItem",
     "IdempotencyKey",
     "Invitation",
+    "ItemView",
     "JoinRequest",
+    "MarketplaceItem",
     "MediaDocument",
     "Mute",
     "Notification",
@@ -29,7 +34,10 @@ __all__ = [
     "OneTimeToken",
     "Post",
     "PostLike",
+    "Purchase",
     "RefreshToken",
+    "Review",
+    "SellerReview",
     "User",
     "UserSession",
 ]
