@@ -9,6 +9,7 @@ import uvicorn
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from transactional_api.app import create_app
+from transactional_api.chat.frames import MAX_FRAME_BYTES
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
         port=address.port or 8000,
         loop="uvloop",
         http="httptools",
+        ws_max_size=MAX_FRAME_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,

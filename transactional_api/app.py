@@ -12,6 +12,9 @@ from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health, well_known
+from transactional_api.chat import socket
+from transactional_api.chat.hub import open_hub
+from transactional_api.chat.routes import router as chat
 from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
 from transactional_api.events.routes import router as events
@@ -44,6 +47,7 @@ ROUTERS = (
     events,
     marketplace,
     reviews,
+    chat,
     interactions,
     notifications,
     recommendations,
@@ -64,6 +68,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
         app.state.recommender = Recommender(inference, redis)
+        app.state.hub = await stack.enter_async_context(open_hub(resources))
         yield
 
 
@@ -76,6 +81,7 @@ def assemble() -> FastAPI:
     app.include_router(well_known.router)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
+    app.include_router(socket.router)
     description.install(app)
     return app
 

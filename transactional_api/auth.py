@@ -9,7 +9,9 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.settings import Settings
 from transactional_api import idempotency
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
@@ -45,14 +47,13 @@ def usable() -> ColumnElement[bool]:
     return User.is_active.is_(True) & or_(User.suspended_until.is_(None), User.suspended_until <= func.now())
 
 
-async def _viewer(
-    request: Request,
-    session: SessionDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Viewer:
-    if credentials is None:
-        raise UnauthenticatedError
-    bearer = read_access_token(credentials.credentials, settings=request.app.state.settings)
+async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) -> Viewer:
+    """Return whom an access token speaks for.
+
+    Raises:
+        UnauthenticatedError: when the token is not good, its session ended, or the account is closed or suspended.
+    """
+    bearer = read_access_token(token, settings=settings)
     row = (
         await session.execute(
             select(User.id, User.neighborhood, User.city, User.role, UserSession.id)
@@ -63,6 +64,16 @@ async def _viewer(
     if row is None:
         raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)
+
+
+async def _viewer(
+    request: Request,
+    session: SessionDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Viewer:
+    if credentials is None:
+        raise UnauthenticatedError
+    return await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
 
 
 ViewerDep = Annotated[Viewer, Depends(_viewer)]

@@ -24,6 +24,10 @@ METADATA: dict[str, Any] = {
         {"name": "events", "description": "What connectors hold, and who comes."},
         {"name": "marketplace", "description": "What neighbours sell each other, and how they find the seller."},
         {"name": "reviews", "description": "What members think of their connectors."},
+        {
+            "name": "chat",
+            "description": "Conversations between neighbours. Live at `/ws/chat/{conversationId}`; see `docs/chat.md`.",
+        },
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "platform", "description": "Health of this process."},
@@ -74,6 +78,8 @@ def example(schema: dict[str, Any], *, schemas: dict[str, Any]) -> Any:
         return schema["examples"][0]
     if "$ref" in schema:
         return example(schemas[schema["$ref"].rpartition("/")[2]], schemas=schemas)
+    if alternatives := schema.get("oneOf") or schema.get("anyOf"):
+        return example(alternatives[0], schemas=schemas)
     if "properties" in schema:
         return {name: example(field, schemas=schemas) for name, field in schema["properties"].items()}
     if schema.get("type") == "array":

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import current_traceparent
 from transactional_api import idempotency
-from transactional_api.db.session import SESSION
+from transactional_api.db.session import SESSION, commit
 from transactional_api.errors import Problem
 
 READS = frozenset({"GET", "HEAD"})
@@ -41,11 +41,11 @@ class TransactionalRoute(APIRoute):
                     await idempotency.remember(request, response, session=session)
                 except Problem as problem:
                     if problem.keeps_changes:
-                        await session.commit()
+                        await commit(session)
                     raise
                 except idempotency.ReplayError as replay:
                     return replay.response
-                await session.commit()
+                await commit(session)
                 return response
 
         return in_transaction

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from neighborconnect.settings import Settings
-from transactional_api.db.session import create_engine
+from transactional_api.db.session import commit, create_engine
 
 REDIS_CONNECTIONS = 32
 
@@ -26,8 +26,9 @@ class Resources:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose transaction commits at the end of the block, or never if the block raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
+            await commit(session)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from tests.transactional_api.people import API, Town
 from tests.transactional_api.permissions import (
+    chat,
     connectors,
     events,
     feeds,
@@ -24,7 +25,7 @@ from tests.transactional_api.permissions.feeds import interaction
 from tests.transactional_api.permissions.rows import BLOCKED, MEMBER, NOBODY, OWNER, STRANGER, Private, Row
 from transactional_api.app import ROUTERS
 
-SLICES = (users, connectors, posts, feeds, notifications, ties, events, marketplace, reviews)
+SLICES = (users, connectors, posts, feeds, notifications, ties, events, marketplace, reviews, chat)
 MATRIX = [(part, row) for part in SLICES for row in part.ROWS]
 
 

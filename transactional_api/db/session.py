@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
@@ -15,6 +16,7 @@ from neighborconnect.settings import sqlalchemy_url
 
 # In the scope, which is one request's own; ``request.state`` begins as what the lifespan left, for all requests.
 SESSION = "neighborconnect.session"
+_AFTER_COMMIT = "neighborconnect.after_commit"
 POOL_SIZE = 16
 POOL_OVERFLOW = 16
 POOL_WAIT_SECONDS = 5
@@ -54,6 +56,18 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     socket.register(connection.driver_connection.pgconn.socket, select.POLLIN)
     if socket.poll(0):
         raise DisconnectionError
+
+
+def after_commit(session: AsyncSession, deed: Callable[[], Awaitable[None]]) -> None:
+    """Do something once the session's transaction is committed, or never; what it raises is the deed's own affair."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(deed)
+
+
+async def commit(session: AsyncSession) -> None:
+    """Commit, and do what waited for it. For the edge of a request or a job alone."""
+    await session.commit()
+    for deed in session.info.pop(_AFTER_COMMIT, ()):
+        await deed()
 
 
 async def _session(request: Request) -> AsyncSession:

@@ -1,5 +1,6 @@
 """Every table of the product database; importing this package fills the metadata."""
 
+from transactional_api.db.tables.chat import ChatEvent, ChatMessage, Conversation, ConversationMember
 from transactional_api.db.tables.connectors import Ban, Connector, ConnectorMember, Invitation, JoinRequest
 from transactional_api.db.tables.events import Event, EventAttendee
 from transactional_api.db.tables.idempotency import IdempotencyKey
@@ -14,9 +15,13 @@ from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken,
 __all__ = [
     "Ban",
     "Block",
+    "ChatEvent",
+    "ChatMessage",
     "Comment",
     "Connector",
     "ConnectorMember",
+    "Conversation",
+    "ConversationMember",
     "Event",
     "EventAttendee",
     "Follow",

@@ -1,0 +1,161 @@
+"""Conversations over HTTP: who is in them, messages that are there once, numbers without gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.transactional_api.people import Person, Town
+
+AT = "/chat/conversations"
+
+
+async def direct(one: Person, other: Person) -> dict[str, Any]:
+    answer = await one.post(AT, {"kind": "direct", "user_id": str(other.id)})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def group(one: Person, *others: Person) -> dict[str, Any]:
+    body = {"kind": "group", "title": "Helpers", "member_ids": [str(other.id) for other in others]}
+    answer = await one.post(AT, body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def say(person: Person, talk: dict[str, Any], content: str = "Are you coming?", **more: Any) -> Any:
+    return await person.post(f"{AT}/{talk['id']}/messages", {"content": content} | more)
+
+
+async def events(person: Person, talk: dict[str, Any], after: int = 0) -> list[dict[str, Any]]:
+    return list((await person.get(f"{AT}/{talk['id']}/events", after=after)).json()["items"])
+
+
+async def test_two_neighbours_have_one_direct_conversation_whoever_begins_it(ada: Person, ben: Person) -> None:
+    begun = await asyncio.gather(direct(ada, ben), direct(ben, ada), direct(ada, ben))
+    assert len({talk["id"] for talk in begun}) == 1
+    assert {one["user_id"] for one in begun[0]["members"]} == {str(ada.id), str(ben.id)}
+
+
+async def test_nobody_begins_a_conversation_with_themselves_a_blocked_one_or_nobody(
+    town: Town, ada: Person, ben: Person
+) -> None:
+    await town.block(ben, ada)
+    for user_id in (ada.id, ben.id, uuid4()):
+        assert (await ada.post(AT, {"kind": "direct", "user_id": str(user_id)})).status_code == 404
+    body = {"kind": "group", "title": "All", "member_ids": [str(ben.id)]}
+    assert (await ada.post(AT, body)).status_code == 404
+
+
+async def test_messages_come_newest_first_and_unread_ones_are_counted(ada: Person, ben: Person) -> None:
+    talk = await direct(ada, ben)
+    for words in ("one", "two"):
+        await say(ada, talk, words)
+    listed = (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]
+    assert [one["content"] for one in listed] == ["two", "one"]
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 2
+    assert (await ada.get(f"{AT}/{talk['id']}")).json()["unread"] == 0
+    await ben.put(f"{AT}/{talk['id']}/read", {"event_id": listed[1]["event_id"]})
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 1
+    await ben.put(f"{AT}/{talk['id']}/read", {"event_id": 2**53 - 1})
+    await ben.put(f"{AT}/{talk['id']}/read", {"event_id": 0})
+    seen = (await ben.get(f"{AT}/{talk['id']}")).json()
+    assert seen["unread"] == 0
+    assert {one["read_up_to"] for one in seen["members"]} == {seen["last_event_id"]}
+
+
+async def test_events_are_numbered_without_a_gap_while_many_write(town: Town, ada: Person) -> None:
+    people = [await town.settle() for _ in range(5)]
+    talk = await group(ada, *people)
+    answers = await asyncio.gather(*(say(person, talk, f"{number}") for person in people for number in range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    happened = await events(ada, talk)
+    assert [event["event_id"] for event in happened] == list(range(1, 6 + 40 + 1))
+    assert await events(ada, talk, after=44) == happened[44:]
+
+
+async def test_a_message_that_is_sent_again_is_the_same_message(ada: Person, ben: Person) -> None:
+    talk = await direct(ada, ben)
+    answers = await asyncio.gather(*(say(ada, talk, client_id="c-1") for _ in range(4)))
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len((await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]) == 1
+    assert (await say(ben, talk, client_id="c-1")).json()["id"] != answers[0].json()["id"]
+
+
+async def test_a_message_is_changed_and_emptied_by_its_author_alone(ada: Person, ben: Person) -> None:
+    talk = await direct(ada, ben)
+    sent = (await say(ada, talk, attachments=["https://media.example.org/a.jpg"])).json()
+    path = f"{AT}/{talk['id']}/messages/{sent['id']}"
+    assert (await ben.put(path, {"content": "No."})).status_code == 403
+    assert (await ben.delete(path)).status_code == 403
+    assert (await ada.put(path, {"content": "Or not?"})).json()["edited_at"] is not None
+    assert [(await ada.delete(path)).status_code for _ in range(2)] == [204, 204]
+    assert (await ada.put(path, {"content": "Back."})).json()["code"] == "message_deleted"
+    (seen,) = (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]
+    assert (seen["content"], seen["attachments"]) == (None, [])
+    kinds = [event["kind"] for event in await events(ben, talk)]
+    assert kinds == ["member.joined", "member.joined", "message.created", "message.edited", "message.deleted"]
+
+
+async def test_a_block_stops_a_direct_conversation_and_keeps_its_history(town: Town, ada: Person, ben: Person) -> None:
+    talk = await direct(ada, ben)
+    await say(ada, talk)
+    await town.block(ben, ada)
+    for person in (ada, ben):
+        assert (await say(person, talk)).status_code == 403
+        assert (await person.get(f"{AT}/{talk['id']}")).status_code == 200
+
+
+async def test_in_a_group_a_blocked_member_is_not_heard(town: Town, ada: Person, ben: Person) -> None:
+    third = await town.settle()
+    talk = await group(ada, ben, third)
+    await town.block(ben, ada)
+    await say(ada, talk, "hidden")
+    await say(third, talk, "shown")
+    listed = (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]
+    assert [one["content"] for one in listed] == ["shown"]
+    assert [one["message"] and one["message"]["content"] for one in (await events(ben, talk))[-2:]] == [None, "shown"]
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 1
+
+
+async def test_a_group_grows_and_shrinks_by_its_rules(town: Town, ada: Person, ben: Person) -> None:
+    third, outsider = await town.settle(), await town.settle()
+    talk = await group(ada, ben)
+    assert (await ben.post(f"{AT}/{talk['id']}/members", {"user_id": str(third.id)})).status_code == 204
+    assert (await outsider.post(f"{AT}/{talk['id']}/members", {"user_id": str(outsider.id)})).status_code == 404
+    assert (await ben.delete(f"{AT}/{talk['id']}/members/{third.id}")).status_code == 403
+    assert (await ada.delete(f"{AT}/{talk['id']}/members/{third.id}")).status_code == 204
+    assert (await third.get(f"{AT}/{talk['id']}")).status_code == 404
+    assert (await say(third, talk)).status_code == 404
+    assert (await ben.delete(f"{AT}/{talk['id']}/members/{ben.id}")).status_code == 204
+    between = await direct(ada, ben)
+    assert (await ada.post(f"{AT}/{between['id']}/members", {"user_id": str(third.id)})).status_code == 403
+
+
+async def test_conversations_are_listed_by_their_latest_message(town: Town, ada: Person, ben: Person) -> None:
+    third = await town.settle()
+    first, second = await direct(ada, ben), await direct(ada, third)
+    await say(ben, first)
+    listed = (await ada.get(AT)).json()["items"]
+    assert [one["id"] for one in listed] == [first["id"], second["id"]]
+    assert (await third.get(AT)).json()["items"][0]["unread"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": ""},
+        {"content": "x" * 4_001},
+        {"content": "x", "attachments": ["file:///etc/passwd"]},
+        {"content": "x", "client_id": "not allowed!"},
+        {"content": "x", "author_id": str(uuid4())},
+    ],
+    ids=str,
+)
+async def test_a_message_that_makes_no_sense_changes_nothing(ada: Person, ben: Person, body: dict[str, Any]) -> None:
+    talk = await direct(ada, ben)
+    assert (await ada.post(f"{AT}/{talk['id']}/messages", body)).status_code == 422
+    assert len(await events(ada, talk)) == 2
