@@ -62,9 +62,7 @@ class Ping(RequestBody):
 
 
 AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
-INCOMING: TypeAdapter[Message | Typing | Read | Ping] = TypeAdapter(
-    Annotated[Message | Typing | Read | Ping, Field(discriminator="type")]
-)
+INCOMING: TypeAdapter[Any] = TypeAdapter(Annotated[Message | Typing | Read | Ping, Field(discriminator="type")])
 
 
 def event_frame(event: ChatEventOut) -> str:

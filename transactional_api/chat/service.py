@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -92,7 +93,7 @@ async def find(session: AsyncSession, *, viewer: Viewer, bell: Bell, page: PageR
     statement = page.select(queries.visible_to(viewer), at=Conversation.last_message_at, row_id=Conversation.id)
     rows = (await session.execute(statement)).all()
     return Page(
-        items=await _out(session, bell=bell, rows=list(rows[: page.limit])),
+        items=await _out(session, bell=bell, rows=rows[: page.limit]),
         next_cursor=page.next_cursor(rows, at="last_message_at"),
     )
 
@@ -210,7 +211,7 @@ async def add_event(
     bell.ring(session, conversation_id)
 
 
-async def _out(session: AsyncSession, *, bell: Bell, rows: list[Any]) -> list[ConversationOut]:
+async def _out(session: AsyncSession, *, bell: Bell, rows: Sequence[Any]) -> list[ConversationOut]:
     members = (await session.execute(queries.participants([row.id for row in rows]))).all()
     there = await bell.online(sorted({one.user_id for one in members}))
     return [
