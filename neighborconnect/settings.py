@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     dagster_url: str = "http://127.0.0.1:3000"
     recommendation_url: str = "http://127.0.0.1:5001"
     recommendation_deadline_ms: int = Field(default=150, ge=1)
+    # The other model services; where one is not named, the API's own rules answer and say so.
+    content_url: str | None = None
+    matching_url: str | None = None
+    image_url: str | None = None
+    video_url: str | None = None
+    inference_deadline_ms: int = Field(default=1_000, ge=1)
 
     # Browsers of these origins may call the API (a JSON list); none unless named.
     cors_allow_origins: list[str] = []

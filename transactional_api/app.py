@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health, well_known
+from transactional_api.analysis.routes import router as analysis
 from transactional_api.chat import socket
 from transactional_api.chat.hub import open_hub
 from transactional_api.chat.routes import router as chat
@@ -21,6 +22,7 @@ from transactional_api.events.routes import router as events
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.marketplace.routes import router as marketplace
+from transactional_api.matching.routes import router as matching
 from transactional_api.middleware import RequestContext
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
@@ -51,6 +53,8 @@ ROUTERS = (
     interactions,
     notifications,
     recommendations,
+    analysis,
+    matching,
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
@@ -67,6 +71,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(inference.aclose)
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
+        app.state.inference = inference
         app.state.recommender = Recommender(inference, redis)
         app.state.hub = await stack.enter_async_context(open_hub(resources))
         yield

@@ -30,6 +30,8 @@ METADATA: dict[str, Any] = {
         },
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
+        {"name": "analysis", "description": "What a text says, and whether it should be shown."},
+        {"name": "matching", "description": "Who and what fits you."},
         {"name": "platform", "description": "Health of this process."},
     ],
 }

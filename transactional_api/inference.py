@@ -1,9 +1,10 @@
-"""The one client of the recommendation service: a deadline, a breaker, and a reason when there is no answer."""
+"""The one client of the model services: a deadline, a breaker each, and a reason when there is no answer."""
 
 from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -19,8 +20,8 @@ CONNECTIONS = 64
 
 SECONDS = Histogram(
     "api_inference_seconds",
-    "Time of calls to the recommendation service, by outcome.",
-    ["outcome"],
+    "Time of calls to the model services, by service and outcome.",
+    ["service", "outcome"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 1),
 )
 
@@ -34,6 +35,7 @@ class NoAnswer(StrEnum):
     BREAKER_OPEN = "breaker_open"
     SERVICE_UNAVAILABLE = "service_unavailable"
     INVALID_ANSWER = "invalid_answer"
+    NOT_DEPLOYED = "not_deployed"
 
 
 class InferenceError(Exception):
@@ -44,20 +46,39 @@ class InferenceError(Exception):
         self.reason = reason
 
 
-class _Call(BaseModel):
-    request: RankRequest
+class Service(StrEnum):
+    """A service that answers with models, one a family."""
+
+    RECOMMENDATION = "recommendation"
+    CONTENT = "content"
+    MATCHING = "matching"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class InferenceClient:
-    """Asks the recommendation service. One a process, so that its breaker sees every call."""
+    """Asks the model services. One a process, so that each breaker sees every call to its service."""
 
     def __init__(self, settings: Settings, *, breaker: CircuitBreaker | None = None) -> None:
-        self._deadline_seconds = settings.recommendation_deadline_ms / 1000
-        self._breaker = breaker or CircuitBreaker()
+        self._urls = {
+            Service.RECOMMENDATION: settings.recommendation_url,
+            Service.CONTENT: settings.content_url,
+            Service.MATCHING: settings.matching_url,
+            Service.IMAGE: settings.image_url,
+            Service.VIDEO: settings.video_url,
+        }
+        slow = settings.inference_deadline_ms / 1000
+        self._deadlines = dict.fromkeys(Service, slow)
+        self._deadlines[Service.RECOMMENDATION] = settings.recommendation_deadline_ms / 1000
+        self._breakers = {service: CircuitBreaker() for service in Service}
+        if breaker is not None:
+            self._breakers[Service.RECOMMENDATION] = breaker
         self._http = httpx.AsyncClient(
-            base_url=settings.recommendation_url,
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            timeout=self._deadline_seconds,
+            timeout=max(self._deadlines.values()),
             trust_env=False,
         )
 
@@ -71,40 +92,56 @@ class InferenceClient:
         Raises:
             InferenceError: when there is no usable answer in time; it says why.
         """
-        outcome, began = "answered", asyncio.get_running_loop().time()
+        return await self.ask(Service.RECOMMENDATION, "/rank", request, RankResponse)
+
+    async def ask(self, service: Service, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
+        """Ask a service; asking is idempotent, changes nothing, and is not repeated within its deadline.
+
+        Args:
+            service: which one.
+            path: of its route.
+            request: the body, sent as ``{"request": ...}``.
+            answer: what it must answer.
+
+        Raises:
+            InferenceError: when there is no usable answer in time; it says why.
+        """
+        url, outcome, began = self._urls[service], "answered", asyncio.get_running_loop().time()
+        if url is None:
+            raise InferenceError(NoAnswer.NOT_DEPLOYED)
         try:
-            with self._breaker.call():
-                return await self._ask(request)
+            with self._breakers[service].call():
+                return await self._post(url + path, request, answer, seconds=self._deadlines[service])
         except BreakerOpenError:
             outcome = NoAnswer.BREAKER_OPEN
             raise InferenceError(NoAnswer.BREAKER_OPEN) from None
         except InferenceError as error:
             outcome = error.reason
-            log.warning("inference.no_answer", reason=error.reason, item_kind=request.item_kind)
+            log.warning("inference.no_answer", reason=error.reason, service=service, path=path)
             raise
         finally:
-            SECONDS.labels(outcome).observe(asyncio.get_running_loop().time() - began)
+            SECONDS.labels(service, outcome).observe(asyncio.get_running_loop().time() - began)
 
-    async def _ask(self, request: RankRequest) -> RankResponse:
+    async def _post(self, url: str, request: BaseModel, answer: type[Answer], *, seconds: float) -> Answer:
         headers = {"content-type": "application/json"}
         if traceparent := current_traceparent.get():
             headers["traceparent"] = traceparent
+        body = f'{{"request":{request.model_dump_json()}}}'
         try:
             # httpx limits each read and write; the deadline is for all of them together.
-            async with asyncio.timeout(self._deadline_seconds):
-                answer = await self._http.post(
-                    "/rank", content=_Call(request=request).model_dump_json(), headers=headers
-                )
+            async with asyncio.timeout(seconds):
+                got = await self._http.post(url, content=body, headers=headers)
         except (TimeoutError, httpx.TimeoutException):
             raise InferenceError(NoAnswer.DEADLINE_EXCEEDED) from None
         except httpx.HTTPError:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE) from None
-        if answer.status_code != httpx.codes.OK:
+        if got.status_code != httpx.codes.OK:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
         try:
-            response = RankResponse.model_validate_json(answer.content)
-            for item in response.items:
-                UUID(item.item_id)
+            response = answer.model_validate_json(got.content)
+            if isinstance(response, RankResponse):
+                for item in response.items:
+                    UUID(item.item_id)
         except ValueError:
             raise InferenceError(NoAnswer.INVALID_ANSWER) from None
         return response

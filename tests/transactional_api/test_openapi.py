@@ -17,6 +17,19 @@ OPERATIONS = [
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
+# They change nothing, so that asking twice needs no key.
+ASKING = {
+    "recommendEvents",
+    "recommendItems",
+    "analyseSentiment",
+    "moderateText",
+    "findTopics",
+    "detectSpam",
+    "matchUsers",
+    "matchCommunities",
+    "matchInterests",
+    "matchProximity",
+}
 NOT_REPEATABLE = {
     "forgotPassword",
     "resetPassword",
@@ -25,8 +38,19 @@ NOT_REPEATABLE = {
     "login",
     "refresh",
     "logout",
+    # These change nothing, so that asking twice needs no key.
     "recommendContent",
     "recommendConnectors",
+    "recommendEvents",
+    "recommendItems",
+    "analyseSentiment",
+    "moderateText",
+    "findTopics",
+    "detectSpam",
+    "matchUsers",
+    "matchCommunities",
+    "matchInterests",
+    "matchProximity",
 }
 
 

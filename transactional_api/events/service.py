@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -78,6 +79,12 @@ async def get(session: AsyncSession, *, viewer: Viewer, event_id: UUID) -> Event
     if row is None:
         raise NotFoundError
     return _out(row)
+
+
+async def get_many(session: AsyncSession, *, viewer: Viewer, event_ids: Sequence[UUID]) -> dict[UUID, EventOut]:
+    """Return those events that the viewer may see, by id."""
+    rows = await session.execute(queries.visible_to(viewer).where(Event.id.in_(event_ids)))
+    return {row.id: _out(row) for row in rows}
 
 
 async def find(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -114,6 +115,12 @@ async def get(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> ItemOu
     if row is None:
         raise NotFoundError
     return _out(row, viewer=viewer)
+
+
+async def get_many(session: AsyncSession, *, viewer: Viewer, item_ids: Sequence[UUID]) -> dict[UUID, ItemOut]:
+    """Return those items that the viewer may see, by id."""
+    rows = await session.execute(queries.visible_to(viewer).where(MarketplaceItem.id.in_(item_ids)))
+    return {row.id: _out(row, viewer=viewer) for row in rows}
 
 
 async def find(session: AsyncSession, *, viewer: Viewer, page: PageRequest, wanted: ItemFilter) -> Page[ItemOut]:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neighborconnect.contracts.serving import MAX_ITEMS, RankingPath
 from transactional_api.connectors.schemas import ConnectorOut
+from transactional_api.events.schemas import EventOut
+from transactional_api.marketplace.schemas import ItemOut
 from transactional_api.posts.schemas import PostOut
 from transactional_api.text import RequestBody
 
@@ -40,6 +42,18 @@ class ConnectorItem(FeedItem):
     """A recommended connector."""
 
     connector: ConnectorOut
+
+
+class EventItem(FeedItem):
+    """A recommended event."""
+
+    event: EventOut
+
+
+class OfferItem(FeedItem):
+    """A recommended item of the marketplace."""
+
+    item: ItemOut
 
 
 ItemT = TypeVar("ItemT", bound=FeedItem)

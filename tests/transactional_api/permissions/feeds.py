@@ -1,4 +1,4 @@
-"""``/interactions`` and ``/recommendations``."""
+"""``/interactions``, ``/recommendations``, ``/analysis`` and ``/matching``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def interaction(private: Private) -> dict[str, Any]:
 
 ROWS = [
     Row("POST", "/interactions", told(401, 202, 202, 202), interaction),
-    Row("POST", "/recommendations/content", ANYONE, lambda _: {}),
-    Row("POST", "/recommendations/connectors", ANYONE, lambda _: {}),
+    *(
+        Row("POST", f"/{part}/{what}", ANYONE, lambda _: {})
+        for part, kinds in (
+            ("recommendations", ("content", "connectors", "events", "marketplace")),
+            ("matching", ("users", "communities", "interests", "proximity")),
+        )
+        for what in kinds
+    ),
+    *(
+        Row("POST", f"/analysis/{what}", ANYONE, lambda _: {"text": "A lovely day."})
+        for what in ("sentiment", "moderate", "topics", "spam-detection")
+    ),
 ]

@@ -1,0 +1,44 @@
+"""The wire between the API and the matching bento: who and what fits a person."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from neighborconnect.contracts.content import ModelAnswer
+
+MAX_MATCHES = 100
+
+
+class MatchKind(StrEnum):
+    """What is matched with a person."""
+
+    USERS = "users"
+    COMMUNITIES = "communities"
+    INTERESTS = "interests"
+    PROXIMITY = "proximity"
+
+
+class MatchRequest(BaseModel):
+    """Match one person: ``POST /match`` on the bento, body ``{"request": ...}``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: str
+    kind: MatchKind
+    limit: int = Field(default=20, ge=1, le=MAX_MATCHES)
+
+
+class Match(BaseModel):
+    """One match: an id, or the name of an interest. A higher score is better, within one answer only."""
+
+    key: str
+    score: float
+    reason: str
+
+
+class MatchAnswer(ModelAnswer):
+    """Matches, the best first."""
+
+    matches: list[Match]

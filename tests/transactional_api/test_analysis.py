@@ -1,0 +1,109 @@
+"""Texts: the content model's answer where there is one, plain rules where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from neighborconnect.settings import Settings
+from tests.transactional_api.people import Person, Town
+from transactional_api.analysis import rules
+from transactional_api.inference import InferenceClient
+
+ANSWERS = {
+    "/sentiment": {"label": "negative", "score": -0.9, "model_version": "3"},
+    "/moderate": {"verdict": "review", "categories": {"insult": 0.7}, "model_version": "3"},
+    "/topics": {"topics": [{"topic": "bees", "score": 0.8}], "model_version": "3"},
+    "/spam-detection": {"is_spam": True, "score": 0.9, "signals": ["model"], "model_version": "3"},
+}
+
+
+@pytest.fixture
+async def model(town: Town, settings: Settings) -> AsyncIterator[dict[str, Any]]:
+    """A content service for this test; what it answers can be changed."""
+    answers: dict[str, Any] = dict(ANSWERS)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=answers[request.url.path])
+
+    client = InferenceClient(settings.model_copy(update={"content_url": "http://content.test"}))
+    await client._http.aclose()
+    client._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    before, town.app.state.inference = town.app.state.inference, client
+    yield answers
+    town.app.state.inference = before
+    await client.aclose()
+
+
+@pytest.mark.parametrize("what", ["sentiment", "moderate", "topics", "spam-detection"])
+async def test_where_there_is_a_model_it_answers(ada: Person, model: dict[str, Any], what: str) -> None:
+    answer = (await ada.post(f"/analysis/{what}", {"text": "A lovely day."})).json()
+    assert answer == {"path": "model", "reason_code": None} | ANSWERS[f"/{what}"]
+
+
+async def test_an_answer_that_makes_no_sense_is_not_passed_on(ada: Person, model: dict[str, Any]) -> None:
+    model["/sentiment"] = {"label": "furious", "score": 7}
+    answer = (await ada.post("/analysis/sentiment", {"text": "A lovely day."})).json()
+    assert (answer["path"], answer["reason_code"], answer["label"]) == ("rules", "invalid_answer", "positive")
+
+
+async def test_without_a_model_the_rules_answer_and_say_so(ada: Person) -> None:
+    for what in ("sentiment", "moderate", "topics", "spam-detection"):
+        answer = (await ada.post(f"/analysis/{what}", {"text": "A lovely day."})).json()
+        assert (answer["path"], answer["reason_code"], answer["model_version"]) == ("rules", "not_deployed", None)
+
+
+async def test_topics_are_the_categories_of_connectors_that_everybody_sees(ada: Person) -> None:
+    await ada.make_connector(category="seed saving")
+    await ada.make_connector(category="secret seeds", is_public=False)
+    answer = (await ada.post("/analysis/topics", {"text": "We were saving some seeds, and gardening."})).json()
+    found = {one["topic"]: one["score"] for one in answer["topics"]}
+    assert found["seed saving"] == 1.0
+    assert "secret seeds" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("What a lovely, friendly crowd. Thank you!", "positive"),
+        ("The stairs are dirty and broken, I am upset.", "negative"),
+        ("It was not good.", "negative"),
+        ("Never a bad evening here.", "positive"),
+        ("The meeting is on Tuesday.", "neutral"),
+        ("Good food, bad service.", "neutral"),
+        ("日本語のテキスト 🌱", "neutral"),
+    ],
+)
+def test_rules_hear_how_a_text_sounds(text: str, label: str) -> None:
+    assert rules.sentiment(text)[0] == label
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Bring seeds on Sunday.", "allow"),
+        ("You idiots.", "review"),
+        ("I will hurt you.", "block"),
+        ("Buy now! http://a.test http://b.test http://c.test", "review"),
+        ("ACT NOW! GUARANTEED CASINO! http://a.test http://b.test http://c.test", "block"),
+    ],
+)
+def test_rules_ask_a_person_before_they_keep_back(text: str, verdict: str) -> None:
+    assert rules.moderation(text)[0] == verdict
+
+
+def test_rules_name_what_speaks_for_spam() -> None:
+    assert rules.spam("Selling my bike, call me.") == (0.0, [])
+    score, signals = rules.spam("CLICK HERE http://a.test http://b.test www.c.test")
+    assert rules.is_spam(score)
+    assert signals[:2] == ["many_links", "sales_talk"]
+
+
+@pytest.mark.parametrize("text", ["a" * 10_000, "http://" * 1_400, "1" * 9_999, "kill " * 2_000, "\u0301" * 5_000])
+def test_rules_are_quick_on_any_text(text: str) -> None:
+    rules.moderation(text)
+    rules.sentiment(text)
+    rules.topics(text, known=["gardening"])

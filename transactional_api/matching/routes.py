@@ -1,0 +1,50 @@
+"""``/matching``: who and what fits you."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from neighborconnect.contracts.matching import MatchKind
+from transactional_api.answers import InferenceDep
+from transactional_api.auth import ViewerDep
+from transactional_api.db.session import SessionDep
+from transactional_api.edge import TransactionalRoute
+from transactional_api.errors import InvalidRequestError, UnauthenticatedError, declare
+from transactional_api.matching import service
+from transactional_api.matching.schemas import MatchBody, MatchedConnectors, MatchedInterests, MatchedUsers
+
+router = APIRouter(prefix="/matching", tags=["matching"], route_class=TransactionalRoute)
+
+ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
+
+
+@router.post("/users", operation_id="matchUsers", responses=ANSWERS)
+async def users(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedUsers:
+    """Find neighbours who fit you and whom you do not follow. It always answers, and says which path did."""
+    return await service.match_users(
+        session, viewer=viewer, inference=inference, kind=MatchKind.USERS, limit=asked.limit
+    )
+
+
+@router.post("/communities", operation_id="matchCommunities", responses=ANSWERS)
+async def communities(
+    asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep
+) -> MatchedConnectors:
+    """Find connectors that fit you. It always answers, and says which path did."""
+    return await service.match_connectors(session, viewer=viewer, inference=inference, limit=asked.limit)
+
+
+@router.post("/interests", operation_id="matchInterests", responses=ANSWERS)
+async def interests(
+    asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep
+) -> MatchedInterests:
+    """Find interests that you may share with those around you. It always answers, and says which path did."""
+    return await service.match_interests(session, viewer=viewer, inference=inference, limit=asked.limit)
+
+
+@router.post("/proximity", operation_id="matchProximity", responses=ANSWERS)
+async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedUsers:
+    """Find neighbours who live near you, as they say. It always answers, and says which path did."""
+    return await service.match_users(
+        session, viewer=viewer, inference=inference, kind=MatchKind.PROXIMITY, limit=asked.limit
+    )
