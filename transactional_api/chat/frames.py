@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, SecretStr, TypeAdapter
+from pydantic import Field, RootModel, SecretStr
 
 from transactional_api.chat.schemas import ChatEventOut, EventId, NewMessage
 from transactional_api.text import RequestBody
@@ -61,8 +61,8 @@ class Ping(RequestBody):
     type: Literal["ping"]
 
 
-AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
-INCOMING: TypeAdapter[Any] = TypeAdapter(Annotated[Message | Typing | Read | Ping, Field(discriminator="type")])
+class Incoming(RootModel[Annotated[Message | Typing | Read | Ping, Field(discriminator="type")]]):
+    """Any frame that a client may send once it is let in."""
 
 
 def event_frame(event: ChatEventOut) -> str:

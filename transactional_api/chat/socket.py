@@ -17,7 +17,7 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer, find_viewer
 from transactional_api.chat import messages, service
 from transactional_api.chat.bell import Bell
-from transactional_api.chat.frames import AUTH, INCOMING, CloseCode, Message, Read, Typing, event_frame, frame
+from transactional_api.chat.frames import Auth, CloseCode, Incoming, Message, Read, Typing, event_frame, frame
 from transactional_api.chat.hub import Hub, Listener
 from transactional_api.chat.schemas import MAX_EVENT_ID, ChatEventOut, EventKind, NewMessage
 from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError, UnavailableError
@@ -168,7 +168,7 @@ class Chatter:
     async def _answer(self, text: str) -> None:
         client_id: str | None = None
         try:
-            said = INCOMING.validate_json(text)
+            said = Incoming.model_validate_json(text).root
             if isinstance(said, Message):
                 client_id = said.client_id
                 await self._message(said)
@@ -220,7 +220,7 @@ async def _token(websocket: WebSocket) -> str:
         return token.strip()
     try:
         first = await asyncio.wait_for(websocket.receive_text(), AUTH_SECONDS)
-        return AUTH.validate_json(first).token.get_secret_value()
+        return Auth.model_validate_json(first).token.get_secret_value()
     except (TimeoutError, ValidationError):
         raise ClosedError(CloseCode.UNAUTHENTICATED) from None
 
