@@ -10,12 +10,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
 from kafka.admin import KafkaAdminClient, NewTopic
 from minio import Minio
 from psycopg.rows import TupleRow
+from pydantic import SecretStr
 
 from neighborconnect.contracts.tables import POSTS
 from neighborconnect.contracts.topics import PARTITIONS
@@ -119,9 +119,11 @@ def process(*module: str, environment: dict[str, str]) -> Iterator[None]:
 
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Return the settings as the environment of a process that reads no file."""
-    secrets = {"s3_secret_key": settings.s3_secret_key, "jwt_secret": settings.jwt_secret}
-    plain: dict[str, Any] = settings.model_dump(exclude={"neighborconnect_home", *secrets}, exclude_none=True)
-    values = plain | {name: secret.get_secret_value() for name, secret in secrets.items()}
+    values = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in settings
+        if name != "neighborconnect_home"
+    }
     return {name.upper(): str(value) for name, value in values.items() if isinstance(value, str | int | float)}
 
 

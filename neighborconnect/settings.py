@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     # Media documents: MongoDB where this is set, else PostgreSQL JSONB.
     mongo_url: str | None = Field(default=None, repr=False)
 
+    # Media. Links lead to the CDN where one is named, signed with the secret that it checks, else to the bucket.
+    media_quota_mib: int = Field(default=1_024, ge=1)
+    cdn_base_url: str | None = None
+    cdn_secret: SecretStr | None = None
+
     # Our own services.
     api_url: str = "http://127.0.0.1:8000"
     mlflow_tracking_uri: str

@@ -23,7 +23,10 @@ from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.marketplace.routes import router as marketplace
 from transactional_api.matching.routes import router as matching
+from transactional_api.media.routes import router as media
+from transactional_api.media.service import open_media
 from transactional_api.middleware import RequestContext
+from transactional_api.moments.routes import reels, stories
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
@@ -35,6 +38,7 @@ from transactional_api.users import passwords
 from transactional_api.users.account_routes import router as accounts
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.routes import router as users
+from transactional_api.vision.routes import images, videos
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
@@ -55,6 +59,11 @@ ROUTERS = (
     recommendations,
     analysis,
     matching,
+    media,
+    stories,
+    reels,
+    images,
+    videos,
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
@@ -73,6 +82,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
         app.state.inference = inference
         app.state.recommender = Recommender(inference, redis)
+        app.state.media = open_media(resources)
         app.state.hub = await stack.enter_async_context(open_hub(resources))
         yield
 

@@ -32,6 +32,11 @@ METADATA: dict[str, Any] = {
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "analysis", "description": "What a text says, and whether it should be shown."},
         {"name": "matching", "description": "Who and what fits you."},
+        {"name": "media", "description": "Uploads of images and videos."},
+        {"name": "stories", "description": "Pictures and videos that are there for some hours."},
+        {"name": "reels", "description": "Short videos."},
+        {"name": "images", "description": "What is seen in your pictures."},
+        {"name": "videos", "description": "What is seen in your videos."},
         {"name": "platform", "description": "Health of this process."},
     ],
 }

@@ -16,6 +16,8 @@ from neighborconnect.telemetry import current_traceparent, get_logger, new_trace
 from transactional_api.errors import BodyTooLargeError, Problem, problem_response
 
 MAX_BODY_BYTES = 1024 * 1024
+# A file of the largest size with the boundaries of its form around it.
+LARGER_BODIES = {"/api/v1/media/upload": 21 * 1024 * 1024}
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _DOCS = ("/docs", "/redoc")
 _SECURITY_HEADERS = {
@@ -64,7 +66,8 @@ class RequestContext:
             await send(message)
 
         try:
-            await self.app(scope, _limited(receive, headers=headers), send_with_headers)
+            limit = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
+            await self.app(scope, _limited(receive, headers=headers, limit=limit), send_with_headers)
         except Exception:
             log.exception("request.failed", method=scope["method"], route=_route(scope), request_id=request_id)
             if status:
@@ -76,19 +79,19 @@ class RequestContext:
             current_traceparent.reset(trace)
 
 
-def _limited(receive: Receive, *, headers: Headers) -> Receive:
+def _limited(receive: Receive, *, headers: Headers, limit: int) -> Receive:
     """Stop reading where the body grows larger than the API takes, whatever its declared length."""
     declared = headers.get("content-length", "")
     seen = int(declared) if declared.isdecimal() and len(declared) < len(str(2**63)) else 0
-    if seen <= MAX_BODY_BYTES:
+    if seen <= limit:
         seen = 0
 
     async def receive_some() -> Message:
         nonlocal seen
-        if seen <= MAX_BODY_BYTES:
+        if seen <= limit:
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen <= MAX_BODY_BYTES:
+            if seen <= limit:
                 return message
         raise HTTPException(BodyTooLargeError.status)
 

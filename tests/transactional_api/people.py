@@ -18,6 +18,12 @@ from transactional_api.tokens import Bearer, issue_access_token
 API = "/api/v1"
 
 
+def somewhere() -> dict[str, float]:
+    """Return a point that no other test is near: rows of earlier tests stay."""
+    spot = uuid4()
+    return {"latitude": spot.time_low % 120_000 / 1_000 - 60, "longitude": spot.node % 340_000 / 1_000 - 170}
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A neighbour and the client that speaks for them; an empty token is nobody's."""
@@ -47,6 +53,9 @@ class Person:
         answer = await self.post("/connectors", {"name": "Dean Street Gardeners", "category": "gardening", **body})
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
+
+    async def upload(self, data: bytes) -> httpx.Response:
+        return await self.ask("POST", "/media/upload", files={"file": ("holiday.jpg", data)})
 
     async def make_post(self, connector: dict[str, Any], **body: Any) -> dict[str, Any]:
         answer = await self.post(
@@ -98,6 +107,13 @@ class Town:
     async def run_jobs(self) -> None:
         """Run what is queued, as the worker would."""
         await run_due(self.app.state.resources)
+
+    async def keep_upload(self, person: Person, data: bytes) -> dict[str, Any]:
+        """Upload a file and process it."""
+        answer = await person.upload(data)
+        assert answer.status_code == 201, answer.text
+        await self.run_jobs()
+        return dict((await person.get(f"/media/{answer.json()['id']}")).json())
 
     async def block(self, blocker: Person, blocked: Person) -> None:
         async with self.app.state.engine.begin() as connection:

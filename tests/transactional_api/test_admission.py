@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.transactional_api.people import Person, Town
+from tests.transactional_api.people import Person, Town, somewhere
 
 
 async def role_in(connector: dict[str, Any], person: Person) -> str | None:
@@ -222,12 +222,14 @@ async def test_only_moderators_post_where_the_settings_say_so(town: Town, ada: P
 
 
 async def test_discovery_knows_interests_distance_and_what_one_is_in(town: Town, ada: Person) -> None:
-    seeker = await town.settle(interests=["bees"])
-    here, there = {"latitude": 51.5, "longitude": 0.1}, {"latitude": 51.9, "longitude": 0.1}
-    near = await ada.make_connector(category="bees", point=here)
-    far = await ada.make_connector(category="bees", point=there)
+    bees = f"bees {ada.id}"
+    seeker = await town.settle(interests=[bees])
+    here = somewhere()
+    there = here | {"latitude": here["latitude"] + 0.4}
+    near = await ada.make_connector(category=bees, point=here)
+    far = await ada.make_connector(category=bees, point=there)
     other = await ada.make_connector(category="wasps", point=here)
-    joined = await ada.make_connector(category="bees", point=here)
+    joined = await ada.make_connector(category=bees, point=here)
     await seeker.post(f"/connectors/{joined['id']}/join")
 
     async def found(**params: Any) -> list[str]:

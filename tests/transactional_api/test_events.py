@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from tests.transactional_api.people import Person, Town
+from tests.transactional_api.people import Person, Town, somewhere
 
 START = "2090-05-02T16:00:00+02:00"
 
@@ -153,7 +153,8 @@ async def test_a_host_may_keep_the_list_to_themselves(ada: Person, ben: Person) 
 
 
 async def test_events_are_found_by_time_and_distance(ada: Person, ben: Person) -> None:
-    here, there = {"latitude": -41.2865, "longitude": 174.7762}, {"latitude": -41.30, "longitude": 174.90}
+    here = somewhere()
+    there = here | {"latitude": here["latitude"] + 0.1}
     near = await hold(ada, point=here, start_date="2091-01-02T10:00:00Z")
     far = await hold(ada, point=there, start_date="2091-01-01T10:00:00Z")
     around = {"from": "2091-01-01T00:00:00Z", "until": "2091-01-03T00:00:00Z", **here}

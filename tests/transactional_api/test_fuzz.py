@@ -16,6 +16,7 @@ from transactional_api.app import assemble
 SCHEMA = schemathesis.openapi.from_dict(assemble().openapi())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 EXAMPLES = 5
+SENT = ("method", "url", "params", "json", "files", "data")
 # What any route may answer besides what it declares: it cannot be routed, or its body cannot be read.
 ANYWHERE = {400, 404, 405, 413}
 
@@ -29,7 +30,11 @@ async def test_no_request_ends_in_a_server_error(town: Town, operation: Any, dat
     person = await town.settle()
     asked = data.draw(operation.as_strategy()).as_transport_kwargs(base_url="http://api.test")
     headers = {**dict(asked.get("headers") or {}), "Authorization": f"Bearer {person.token}"}
-    words = {name: asked[name] for name in ("method", "url", "params", "json") if asked.get(name) is not None}
+    words = {
+        name: asked[name]
+        for name in ("method", "url", "params", "json", "files", "data")
+        if asked.get(name) is not None
+    }
     try:
         request = town.http.build_request(**words, headers=headers)
     except (UnicodeError, ValueError, TypeError, httpx.InvalidURL):

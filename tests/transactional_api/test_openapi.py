@@ -18,18 +18,6 @@ OPERATIONS = [
     for method, operation in operations.items()
 ]
 # They change nothing, so that asking twice needs no key.
-ASKING = {
-    "recommendEvents",
-    "recommendItems",
-    "analyseSentiment",
-    "moderateText",
-    "findTopics",
-    "detectSpam",
-    "matchUsers",
-    "matchCommunities",
-    "matchInterests",
-    "matchProximity",
-}
 NOT_REPEATABLE = {
     "forgotPassword",
     "resetPassword",
@@ -38,6 +26,8 @@ NOT_REPEATABLE = {
     "login",
     "refresh",
     "logout",
+    # An upload is sent once and read once; what is kept twice can be deleted.
+    "uploadMedia",
     # These change nothing, so that asking twice needs no key.
     "recommendContent",
     "recommendConnectors",
@@ -51,6 +41,13 @@ NOT_REPEATABLE = {
     "matchCommunities",
     "matchInterests",
     "matchProximity",
+    "optimizeImage",
+    "getImageThumbnail",
+    "detectFaces",
+    "classifyImage",
+    "getVideoThumbnail",
+    "analyzeVideo",
+    "moderateVideo",
 }
 
 

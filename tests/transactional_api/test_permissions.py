@@ -15,17 +15,34 @@ from tests.transactional_api.permissions import (
     events,
     feeds,
     marketplace,
+    media,
+    moments,
     notifications,
     posts,
     reviews,
     ties,
     users,
+    vision,
 )
 from tests.transactional_api.permissions.feeds import interaction
 from tests.transactional_api.permissions.rows import BLOCKED, MEMBER, NOBODY, OWNER, STRANGER, Private, Row
 from transactional_api.app import ROUTERS
 
-SLICES = (users, connectors, posts, feeds, notifications, ties, events, marketplace, reviews, chat)
+SLICES = (
+    users,
+    connectors,
+    posts,
+    feeds,
+    notifications,
+    ties,
+    events,
+    marketplace,
+    reviews,
+    chat,
+    media,
+    moments,
+    vision,
+)
 MATRIX = [(part, row) for part in SLICES for row in part.ROWS]
 
 
@@ -55,7 +72,8 @@ async def test_each_kind_of_person_gets_what_the_matrix_says(town: Town, private
     got = {}
     # The owner comes last: what they take away, the others must have been asked about before.
     for who in (NOBODY, STRANGER, BLOCKED, MEMBER, OWNER):
-        answer = await private.people[who].ask(row.method, path + row.query, json=row.body(private))
+        sent = {"files": row.files} if row.files else {"json": row.body(private)}
+        answer = await private.people[who].ask(row.method, path + row.query, **sent)
         got[who] = answer.status_code
     assert got == row.expected
 

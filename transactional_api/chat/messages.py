@@ -13,9 +13,9 @@ from transactional_api.chat import queries
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.schemas import (
     ChatEventOut,
+    ConversationKind,
     EventKind,
     Events,
-    Kind,
     MessageBody,
     MessageOut,
     NewMessage,
@@ -47,7 +47,7 @@ async def send(
     # Under the lock, so that who was put out a moment ago writes nothing more.
     await lock(session, conversation_id=conversation_id)
     found = await access(session, viewer=viewer, conversation_id=conversation_id)
-    if found.kind is Kind.DIRECT:
+    if found.kind is ConversationKind.DIRECT:
         await _reachable(session, viewer=viewer, conversation_id=conversation_id)
     if body.client_id is not None:
         sent = await session.scalar(

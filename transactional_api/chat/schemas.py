@@ -22,7 +22,7 @@ ClientId = Annotated[Line, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Attachments = Annotated[list[Annotated[Link, StringConstraints(max_length=500)]], Field(max_length=MAX_ATTACHMENTS)]
 
 
-class Kind(StrEnum):
+class ConversationKind(StrEnum):
     """Between two, or among many."""
 
     DIRECT = "direct"
@@ -42,14 +42,14 @@ class EventKind(StrEnum):
 class NewDirect(RequestBody):
     """A conversation with one neighbour; there is one for each two."""
 
-    kind: Literal[Kind.DIRECT] = Field(examples=["direct"])
+    kind: Literal[ConversationKind.DIRECT] = Field(examples=["direct"])
     user_id: UUID = Field(examples=[_PERSON])
 
 
 class NewGroup(RequestBody):
     """A conversation among several."""
 
-    kind: Literal[Kind.GROUP] = Field(examples=["group"])
+    kind: Literal[ConversationKind.GROUP] = Field(examples=["group"])
     title: Annotated[Line, StringConstraints(min_length=1, max_length=200)] = Field(examples=["Seed swap helpers"])
     member_ids: list[UUID] = Field(min_length=1, max_length=MAX_MEMBERS - 1, examples=[[_PERSON]])
 
@@ -131,7 +131,7 @@ class ConversationOut(BaseModel):
     """A conversation that the viewer is in."""
 
     id: UUID = Field(examples=["0d6cf0a6-1a6b-4f6a-9b57-6ab8f2ab7d10"])
-    kind: Kind = Field(examples=["group"])
+    kind: ConversationKind = Field(examples=["group"])
     title: str | None = Field(description="Null of a direct one.", examples=["Seed swap helpers"])
     created_by: UUID | None = Field(examples=[_PERSON])
     members: list[Participant]

@@ -16,9 +16,9 @@ from transactional_api.chat import queries
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.schemas import (
     MAX_MEMBERS,
+    ConversationKind,
     ConversationOut,
     EventKind,
-    Kind,
     NewDirect,
     NewGroup,
     Participant,
@@ -40,7 +40,7 @@ class Access:
     """A conversation that the viewer is in."""
 
     id: UUID
-    kind: Kind
+    kind: ConversationKind
     created_by: UUID | None
 
 
@@ -109,7 +109,7 @@ async def add_member(
         ConversationFullError: when no more fit.
     """
     found = await access(session, viewer=viewer, conversation_id=conversation_id)
-    if found.kind is Kind.DIRECT:
+    if found.kind is ConversationKind.DIRECT:
         raise ForbiddenError("A direct conversation stays between two; begin a group")
     if await session.scalar(users.visible_to(viewer).where(User.id == user_id)) is None:
         raise NotFoundError
@@ -138,7 +138,7 @@ async def remove_member(
         ForbiddenError: when the conversation is between two, or somebody else began it.
     """
     found = await access(session, viewer=viewer, conversation_id=conversation_id)
-    if found.kind is Kind.DIRECT:
+    if found.kind is ConversationKind.DIRECT:
         raise ForbiddenError("A direct conversation stays between two")
     if viewer.id not in {user_id, found.created_by}:
         raise ForbiddenError("Only who began a group may put somebody else out")
@@ -164,7 +164,7 @@ async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID
     ).one_or_none()
     if row is None:
         raise NotFoundError
-    return Access(row.id, Kind(row.kind), row.created_by)
+    return Access(row.id, ConversationKind(row.kind), row.created_by)
 
 
 async def lock(session: AsyncSession, *, conversation_id: UUID) -> None:
@@ -217,7 +217,7 @@ async def _out(session: AsyncSession, *, bell: Bell, rows: Sequence[Any]) -> lis
     return [
         ConversationOut(
             id=row.id,
-            kind=Kind(row.kind),
+            kind=ConversationKind(row.kind),
             title=row.title,
             created_by=row.created_by,
             members=[

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import Problem
-from transactional_api.events.schemas import Answer, Rsvp, Status
+from transactional_api.events.schemas import Answer, EventStatus, Rsvp
 
 
 class NoRoomForGuestsError(Problem):
@@ -33,7 +33,7 @@ async def lock_event(session: AsyncSession, *, event_id: UUID) -> Event | None:
     return event
 
 
-async def answer(session: AsyncSession, *, event: Event, user_id: UUID, rsvp: Rsvp) -> Status:
+async def answer(session: AsyncSession, *, event: Event, user_id: UUID, rsvp: Rsvp) -> EventStatus:
     """Take a person's answer; who wants a place that is not there waits.
 
     Raises:
@@ -42,12 +42,12 @@ async def answer(session: AsyncSession, *, event: Event, user_id: UUID, rsvp: Rs
     present = await session.scalar(
         select(EventAttendee).where(EventAttendee.event_id == event.id, EventAttendee.user_id == user_id)
     )
-    held = 1 + present.guests if present is not None and present.status == Status.ATTENDING else 0
-    status = Status(rsvp.status.value)
+    held = 1 + present.guests if present is not None and present.status == EventStatus.ATTENDING else 0
+    status = EventStatus(rsvp.status.value)
     if rsvp.status is Answer.ATTENDING and not await _fits(session, event=event, wanted=1 + rsvp.guests, held=held):
         if held:
             raise NoRoomForGuestsError
-        status = Status.WAITING
+        status = EventStatus.WAITING
     keeps_turn = present is not None and present.status == status
     statement = insert(EventAttendee).values(event_id=event.id, user_id=user_id, status=status, guests=rsvp.guests)
     changes = {"status": status, "guests": rsvp.guests}
@@ -57,7 +57,7 @@ async def answer(session: AsyncSession, *, event: Event, user_id: UUID, rsvp: Rs
             set_=changes if keeps_turn else changes | {"joined_at": func.clock_timestamp()},
         )
     )
-    taken = 1 + rsvp.guests if status is Status.ATTENDING else 0
+    taken = 1 + rsvp.guests if status is EventStatus.ATTENDING else 0
     await _take(session, event=event, change=taken - held)
     return status
 
@@ -71,7 +71,7 @@ async def withdraw(session: AsyncSession, *, event: Event, user_id: UUID) -> Non
             .returning(EventAttendee.status, EventAttendee.guests)
         )
     ).one_or_none()
-    if gone is not None and gone.status == Status.ATTENDING:
+    if gone is not None and gone.status == EventStatus.ATTENDING:
         await _take(session, event=event, change=-1 - gone.guests)
 
 
@@ -82,7 +82,7 @@ async def move_up(session: AsyncSession, *, event: Event) -> list[UUID]:
     """
     waiting = await session.scalars(
         select(EventAttendee)
-        .where(EventAttendee.event_id == event.id, EventAttendee.status == Status.WAITING)
+        .where(EventAttendee.event_id == event.id, EventAttendee.status == EventStatus.WAITING)
         .order_by(EventAttendee.joined_at, EventAttendee.id)
     )
     moved: list[UUID] = []
@@ -96,7 +96,7 @@ async def move_up(session: AsyncSession, *, event: Event) -> list[UUID]:
         await session.execute(
             update(EventAttendee)
             .where(EventAttendee.event_id == event.id, EventAttendee.user_id.in_(moved))
-            .values(status=Status.ATTENDING)
+            .values(status=EventStatus.ATTENDING)
             .execution_options(synchronize_session=False)
         )
         await _take(session, event=event, change=places)
@@ -110,7 +110,9 @@ async def _fits(session: AsyncSession, *, event: Event, wanted: int, held: int) 
         return False
     if held:
         return True
-    queue = select(EventAttendee.id).where(EventAttendee.event_id == event.id, EventAttendee.status == Status.WAITING)
+    queue = select(EventAttendee.id).where(
+        EventAttendee.event_id == event.id, EventAttendee.status == EventStatus.WAITING
+    )
     return await session.scalar(queue.limit(1)) is None
 
 

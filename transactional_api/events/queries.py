@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Connector, ConnectorMember, Event, EventAttendee, User
-from transactional_api.events.schemas import Status
+from transactional_api.events.schemas import EventStatus
 from transactional_api.users import queries as users
 
 
@@ -57,7 +57,7 @@ def attendees_of(viewer: Viewer, *, event_id: UUID) -> Select[Any]:
         .join(User, User.id == EventAttendee.user_id)
         .where(
             EventAttendee.event_id == event_id,
-            EventAttendee.status != Status.DECLINED,
+            EventAttendee.status != EventStatus.DECLINED,
             User.is_active.is_(True),
             or_(User.id == viewer.id, users.not_blocked(viewer, User.id)),
         )

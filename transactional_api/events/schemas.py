@@ -43,7 +43,7 @@ class Answer(StrEnum):
     DECLINED = "declined"
 
 
-class Status(StrEnum):
+class EventStatus(StrEnum):
     """Where a person stands with an event: their answer, or on the wait list."""
 
     ATTENDING = "attending"
@@ -106,7 +106,7 @@ class EventOut(BaseModel):
     attendee_count: int = Field(description="Places taken, guests with them.", examples=[12])
     hides_attendees: bool = Field(examples=[False])
     cancelled: bool = Field(examples=[False])
-    status: Status | None = Field(description="Your own; null before you answer.", examples=["attending"])
+    status: EventStatus | None = Field(description="Your own; null before you answer.", examples=["attending"])
     created_at: datetime = Field(examples=["2026-04-20T09:30:00Z"])
     updated_at: datetime = Field(examples=["2026-04-20T09:30:00Z"])
 
@@ -124,7 +124,7 @@ class RsvpOut(BaseModel):
     """Where the viewer stands after their answer."""
 
     event_id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])
-    status: Status = Field(examples=["waiting"])
+    status: EventStatus = Field(examples=["waiting"])
     guests: int = Field(examples=[1])
     attendee_count: int = Field(examples=[20])
 
@@ -137,6 +137,6 @@ class AttendeeOut(BaseModel):
     user_id: UUID = Field(examples=["f61d941e-641d-45e2-9350-e8c76a3a5853"])
     username: str = Field(examples=["ada.okafor"])
     avatar_url: str | None = Field(examples=["https://media.example.org/ada.jpg"])
-    status: Status = Field(examples=["attending"])
+    status: EventStatus = Field(examples=["attending"])
     guests: int = Field(examples=[1])
     joined_at: datetime = Field(examples=["2026-04-21T10:00:00Z"])

@@ -17,7 +17,7 @@ from transactional_api.connectors.schemas import TENDS, Role
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.events import places_taken, queries
-from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, NewEvent, Rsvp, RsvpOut, Status
+from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, EventStatus, NewEvent, Rsvp, RsvpOut
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -160,7 +160,7 @@ async def rsvp(session: AsyncSession, *, viewer: Viewer, event_id: UUID, answer:
         raise EventOverError
     status = await places_taken.answer(session, event=event, user_id=viewer.id, rsvp=answer)
     if viewer.id in await _move_up(session, event=event):
-        status = Status.ATTENDING
+        status = EventStatus.ATTENDING
     return RsvpOut(event_id=event_id, status=status, guests=answer.guests, attendee_count=event.attendee_count)
 
 
@@ -233,7 +233,9 @@ async def _move_up(session: AsyncSession, *, event: Event) -> list[UUID]:
 
 async def _tell_attendees(session: AsyncSession, *, viewer: Viewer, event: Event, kind: NoticeKind, title: str) -> None:
     people = await session.scalars(
-        select(EventAttendee.user_id).where(EventAttendee.event_id == event.id, EventAttendee.status != Status.DECLINED)
+        select(EventAttendee.user_id).where(
+            EventAttendee.event_id == event.id, EventAttendee.status != EventStatus.DECLINED
+        )
     )
     await notify(
         session,

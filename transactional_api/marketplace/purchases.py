@@ -18,7 +18,7 @@ from transactional_api.auth import Viewer
 from transactional_api.db.tables import MarketplaceItem, Purchase, SellerReview
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.marketplace import queries
-from transactional_api.marketplace.schemas import ItemOut, PurchaseOut, PurchaseStatus, SellerReviewBody, Status
+from transactional_api.marketplace.schemas import ItemOut, ItemStatus, PurchaseOut, PurchaseStatus, SellerReviewBody
 from transactional_api.marketplace.service import access_item, get, lock
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
@@ -66,7 +66,7 @@ async def reserve(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> It
     """
     item = await _take(session, viewer=viewer, item_id=item_id)
     told = item.reserved_by != viewer.id
-    item.status, item.reserved_by = Status.RESERVED, viewer.id
+    item.status, item.reserved_by = ItemStatus.RESERVED, viewer.id
     item.reserved_until = datetime.now(UTC) + RESERVATION
     await session.flush()
     if told:
@@ -84,8 +84,8 @@ async def release(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> No
     item = await lock(session, item_id=item_id)
     if not found.is_seller and item.reserved_by != viewer.id:
         raise ForbiddenError("Only its seller and who reserved it may release an item")
-    if item.status == Status.RESERVED:
-        item.status, item.reserved_by, item.reserved_until = Status.AVAILABLE, None, None
+    if item.status == ItemStatus.RESERVED:
+        item.status, item.reserved_by, item.reserved_until = ItemStatus.AVAILABLE, None, None
         await session.flush()
 
 
@@ -97,7 +97,7 @@ async def buy(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> Purcha
         NotAvailableError: when somebody else was first.
     """
     item = await _take(session, viewer=viewer, item_id=item_id)
-    item.status, item.reserved_by, item.reserved_until = Status.SOLD, None, None
+    item.status, item.reserved_by, item.reserved_until = ItemStatus.SOLD, None, None
     await session.flush()
     purchase_id = await session.scalar(
         insert(Purchase)
@@ -132,7 +132,7 @@ async def cancel(session: AsyncSession, *, viewer: Viewer, purchase_id: UUID) ->
     """
     purchase, item = await _lock_purchase(session, viewer=viewer, purchase_id=purchase_id)
     await _close(session, purchase, PurchaseStatus.CANCELLED)
-    item.status = Status.AVAILABLE
+    item.status = ItemStatus.AVAILABLE
     await session.flush()
     other = purchase.seller_id if viewer.id == purchase.buyer_id else purchase.buyer_id
     await _tell(session, viewer=viewer, item=item, kind=NoticeKind.PURCHASE_CANCELLED, to=other)
@@ -188,8 +188,8 @@ async def _take(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> Mark
         raise OwnItemError
     item = await lock(session, item_id=item_id)
     lapsed = item.reserved_until is not None and item.reserved_until <= datetime.now(UTC)
-    mine = item.status == Status.RESERVED and (lapsed or item.reserved_by == viewer.id)
-    if item.status != Status.AVAILABLE and not mine:
+    mine = item.status == ItemStatus.RESERVED and (lapsed or item.reserved_by == viewer.id)
+    if item.status != ItemStatus.AVAILABLE and not mine:
         raise NotAvailableError
     return item
 

@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Connector, ConnectorMember, MarketplaceItem, Purchase, SellerReview, User
-from transactional_api.marketplace.schemas import Status
+from transactional_api.marketplace.schemas import ItemStatus
 from transactional_api.users import queries as users
 
-LAPSED = and_(MarketplaceItem.status == Status.RESERVED, MarketplaceItem.reserved_until <= func.now())
+LAPSED = and_(MarketplaceItem.status == ItemStatus.RESERVED, MarketplaceItem.reserved_until <= func.now())
 """Whether the item's reservation is over."""
-STATUS: ColumnElement[str] = case((LAPSED, literal(Status.AVAILABLE.value)), else_=MarketplaceItem.status)
+STATUS: ColumnElement[str] = case((LAPSED, literal(ItemStatus.AVAILABLE.value)), else_=MarketplaceItem.status)
 """The status as it is at this moment."""
 
 

@@ -36,13 +36,13 @@ from transactional_api.marketplace.schemas import (
     ItemBody,
     ItemCategories,
     ItemOut,
+    ItemStatus,
     NewItem,
     Price,
     PurchaseOut,
     SellerOut,
     SellerReviewBody,
     SellerReviewOut,
-    Status,
 )
 from transactional_api.marketplace.service import ItemFilter, ItemSoldError
 from transactional_api.paging import Page, PageDep
@@ -65,7 +65,7 @@ async def _filter(
     seller_id: Annotated[UUID | None, Query()] = None,
     category: Annotated[Category | None, Query(examples=["garden"])] = None,
     condition: Annotated[Condition | None, Query(examples=["good"])] = None,
-    status: Annotated[Status | None, Query(description="All where it is left out.", examples=["available"])] = None,
+    status: Annotated[ItemStatus | None, Query(description="All where it is left out.", examples=["available"])] = None,
     currency: Annotated[Currency | None, Query(examples=["USD"])] = None,
     min_price: Annotated[Price | None, Query(examples=["5.00"])] = None,
     max_price: Annotated[Price | None, Query(examples=["50.00"])] = None,

@@ -40,7 +40,7 @@ class Condition(StrEnum):
     FOR_PARTS = "for_parts"
 
 
-class Status(StrEnum):
+class ItemStatus(StrEnum):
     """Whether an item can be had."""
 
     AVAILABLE = "available"
@@ -95,7 +95,7 @@ class ItemOut(BaseModel):
     condition: Condition | None = Field(examples=["good"])
     images: list[str] = Field(examples=[["https://media.example.org/wheelbarrow.jpg"]])
     point: Point | None = Field(examples=[_EXAMPLE_POINT])
-    status: Status = Field(examples=["available"])
+    status: ItemStatus = Field(examples=["available"])
     reserved_until: datetime | None = Field(examples=["2026-03-04T18:00:00Z"])
     reserved_by_me: bool = Field(examples=[False])
     views_count: int = Field(description="People who looked at it.", examples=[17])

@@ -25,8 +25,8 @@ from transactional_api.marketplace.schemas import (
     ItemCategories,
     ItemCategory,
     ItemOut,
+    ItemStatus,
     NewItem,
-    Status,
 )
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Near, Point, within
@@ -58,7 +58,7 @@ class ItemFilter:
     seller_id: UUID | None = None
     category: str | None = None
     condition: Condition | None = None
-    status: Status | None = None
+    status: ItemStatus | None = None
     currency: str | None = None
     min_price: Decimal | None = None
     max_price: Decimal | None = None
@@ -140,7 +140,7 @@ async def categories(session: AsyncSession, *, viewer: Viewer) -> ItemCategories
     rows = await session.execute(
         select(MarketplaceItem.category, number.label("number"))
         .join(Connector, Connector.id == MarketplaceItem.connector_id)
-        .where(queries.may_see(viewer), queries.STATUS == Status.AVAILABLE)
+        .where(queries.may_see(viewer), queries.STATUS == ItemStatus.AVAILABLE)
         .group_by(MarketplaceItem.category)
         .order_by(number.desc(), MarketplaceItem.category)
         .limit(MAX_CATEGORIES)
@@ -175,7 +175,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, item_id: UUID, body:
     if not (await access_item(session, viewer=viewer, item_id=item_id)).is_seller:
         raise ForbiddenError("Only its seller may change an item")
     item = await lock(session, item_id=item_id)
-    if item.status == Status.SOLD:
+    if item.status == ItemStatus.SOLD:
         raise ItemSoldError
     for name, value in _columns(body).items():
         setattr(item, name, value)
@@ -194,7 +194,7 @@ async def withdraw(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> N
     if not found.is_seller and found.role not in TENDS:
         raise ForbiddenError("Only its seller, a moderator or an admin may withdraw an item")
     item = await lock(session, item_id=item_id)
-    if item.status == Status.SOLD:
+    if item.status == ItemStatus.SOLD:
         raise ItemSoldError
     item.is_active = False
     item.updated_at = datetime.now(UTC)
@@ -232,7 +232,7 @@ def _columns(body: ItemBody) -> dict[str, Any]:
 def _out(row: Any, *, viewer: Viewer) -> ItemOut:
     values = dict(row._mapping)  # noqa: SLF001 (how SQLAlchemy names it)
     latitude, longitude = values.pop("latitude"), values.pop("longitude")
-    reserved = values["status"] == Status.RESERVED
+    reserved = values["status"] == ItemStatus.RESERVED
     reserved_by = values.pop("reserved_by")
     values["reserved_until"] = values["reserved_until"] if reserved else None
     return ItemOut(

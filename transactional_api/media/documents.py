@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from pymongo import DESCENDING, AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from sqlalchemy import ColumnElement, CursorResult, cast, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, cast, delete, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +18,9 @@ from neighborconnect.settings import Settings
 from transactional_api.db.tables import MediaDocument
 
 MONGO_DATABASE = "neighborconnect"
+
+Place = tuple[datetime, UUID]
+"""When a document was made, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,20 @@ class DocumentStore(Protocol):
         ...
 
     async def find(
-        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int, before: Place | None = None
     ) -> list[StoredDocument]:
-        """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
+        """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first.
+
+        With ``before`` only those that come after that place in this order.
+        """
         ...
 
     async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
         """Set top-level fields; tells whether the document was there."""
+        ...
+
+    async def add(self, collection: str, *, document_id: UUID, field: str, number: int) -> bool:
+        """Add to a top-level number, 0 where it is missing, in one step; tells whether the document was there."""
         ...
 
     async def delete(self, collection: str, *, document_id: UUID) -> bool:
@@ -93,10 +103,14 @@ class PostgresDocuments:
         return found[0] if found else None
 
     async def find(
-        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int, before: Place | None = None
     ) -> list[StoredDocument]:
         """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
-        return await self._select(collection, MediaDocument.document.contains(dict(matching)), limit=limit)
+        narrow: list[ColumnElement[bool]] = [MediaDocument.document.contains(dict(matching))]
+        if before is not None:
+            here = tuple_(MediaDocument.created_at, MediaDocument.id)
+            narrow.append(here < tuple_(literal(before[0]), literal(before[1])))
+        return await self._select(collection, *narrow, limit=limit)
 
     async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
         """Set top-level fields; tells whether the document was there."""
@@ -112,6 +126,16 @@ class PostgresDocuments:
         return await self._execute(
             delete(MediaDocument).where(*self._there(collection), MediaDocument.id == document_id)
         )
+
+    async def add(self, collection: str, *, document_id: UUID, field: str, number: int) -> bool:
+        """Add to a top-level number in one step; tells whether the document was there."""
+        now = func.coalesce(MediaDocument.document[field].as_integer(), 0) + number
+        statement = (
+            update(MediaDocument)
+            .where(*self._there(collection), MediaDocument.id == document_id)
+            .values(document=MediaDocument.document.concat(func.jsonb_build_object(field, now)))
+        )
+        return await self._execute(statement)
 
     async def _execute(self, statement: Any) -> bool:
         async with self._engine.begin() as connection:
@@ -163,12 +187,15 @@ class MongoDocuments:
         return found[0] if found else None
 
     async def find(
-        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int
+        self, collection: str, *, matching: Mapping[str, str | int | bool], limit: int, before: Place | None = None
     ) -> list[StoredDocument]:
         """Return at most ``limit`` documents whose top-level fields equal those of ``matching``, the newest first."""
-        return await self._select(
-            collection, {f"document.{name}": value for name, value in matching.items()}, limit=limit
-        )
+        narrow: dict[str, Any] = {f"document.{name}": value for name, value in matching.items()}
+        if before is not None:
+            at, document_id = before
+            later = {"created_at": at, "_id": {"$lt": str(document_id)}}
+            narrow["$and"] = [{"$or": [{"created_at": {"$lt": at}}, later]}]
+        return await self._select(collection, narrow, limit=limit)
 
     async def change(self, collection: str, *, document_id: UUID, fields: Mapping[str, Any]) -> bool:
         """Set top-level fields; tells whether the document was there."""
@@ -182,6 +209,13 @@ class MongoDocuments:
         """Remove a document; tells whether it was there."""
         deleted = await self._database[collection].delete_one({"_id": str(document_id), **self._unexpired()})
         return deleted.deleted_count > 0
+
+    async def add(self, collection: str, *, document_id: UUID, field: str, number: int) -> bool:
+        """Add to a top-level number in one step; tells whether the document was there."""
+        changed = await self._database[collection].update_one(
+            {"_id": str(document_id), **self._unexpired()}, {"$inc": {f"document.{field}": number}}
+        )
+        return changed.matched_count > 0
 
     async def _select(self, collection: str, narrow: dict[str, Any], *, limit: int) -> list[StoredDocument]:
         found = self._database[collection].find({**narrow, **self._unexpired()})

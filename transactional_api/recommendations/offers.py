@@ -17,7 +17,7 @@ from transactional_api.events import service as event_service
 from transactional_api.inference import NoAnswer
 from transactional_api.marketplace import queries as marketplace
 from transactional_api.marketplace import service as item_service
-from transactional_api.marketplace.schemas import Status
+from transactional_api.marketplace.schemas import ItemStatus
 from transactional_api.recommendations.schemas import EventItem, Feed, FeedRequest, OfferItem
 from transactional_api.users import queries as users
 
@@ -67,7 +67,7 @@ async def offer_feed(session: AsyncSession, *, viewer: Viewer, asked: FeedReques
             MarketplaceItem.created_at.label("at"),
         )
         .where(
-            marketplace.STATUS == Status.AVAILABLE,
+            marketplace.STATUS == ItemStatus.AVAILABLE,
             MarketplaceItem.seller_id != viewer.id,
             MarketplaceItem.id.not_in(asked.exclude),
             users.not_muted(viewer, MarketplaceItem.seller_id),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.db.tables import Review
-from transactional_api.reviews.schemas import Analytics, Month, State
+from transactional_api.reviews.schemas import Analytics, Month, ReviewState
 
 PRIOR_REVIEWS = 5
 PRIOR_RATING = 3.0
@@ -26,7 +26,7 @@ async def analyse(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) 
     reviews of all connectors. Raises ``NotFoundError`` when the viewer may not see the connector.
     """
     await connectors.get(session, viewer=viewer, connector_id=connector_id)
-    visible = (Review.is_active.is_(True), Review.state == State.VISIBLE.value)
+    visible = (Review.is_active.is_(True), Review.state == ReviewState.VISIBLE.value)
     here = (Review.connector_id == connector_id, *visible)
     given = {
         row.rating: row.number

@@ -10,7 +10,7 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import TENDS
 from transactional_api.db.tables import Connector, ConnectorMember, HelpfulVote, Review, User
-from transactional_api.reviews.schemas import State
+from transactional_api.reviews.schemas import ReviewState
 from transactional_api.users import queries as users
 
 
@@ -26,9 +26,9 @@ def may_see(viewer: Viewer) -> ColumnElement[bool]:
 
     A hidden one is seen by its writer and by who may show it again.
     """
-    shown = or_(Review.state == State.VISIBLE, Review.reviewer_id == viewer.id, tends(viewer))
+    shown = or_(Review.state == ReviewState.VISIBLE, Review.reviewer_id == viewer.id, tends(viewer))
     if viewer.moderates:
-        shown = or_(shown, Review.state == State.HIDDEN)
+        shown = or_(shown, Review.state == ReviewState.HIDDEN)
     return (
         Review.is_active.is_(True)
         & connectors.may_see(viewer)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from transactional_api.text import Line, RequestBody, Text
 
 
-class State(StrEnum):
+class ReviewState(StrEnum):
     """Whether everybody sees a review, or only its writer and who moderates."""
 
     VISIBLE = "visible"
@@ -38,7 +38,7 @@ class NewReview(ReviewBody):
 class StateBody(RequestBody):
     """Whether a review is to be seen."""
 
-    state: State = Field(examples=["hidden"])
+    state: ReviewState = Field(examples=["hidden"])
 
 
 class ReviewOut(BaseModel):
@@ -53,7 +53,7 @@ class ReviewOut(BaseModel):
     rating: int = Field(examples=[5])
     helpful_count: int = Field(examples=[4])
     found_helpful: bool = Field(description="By the viewer.", examples=[False])
-    state: State = Field(examples=["visible"])
+    state: ReviewState = Field(examples=["visible"])
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     updated_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 

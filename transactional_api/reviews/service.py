@@ -18,7 +18,7 @@ from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.reviews import queries
-from transactional_api.reviews.schemas import HelpfulOut, NewReview, ReviewBody, ReviewOut, State
+from transactional_api.reviews.schemas import HelpfulOut, NewReview, ReviewBody, ReviewOut, ReviewState
 
 
 class AlreadyReviewedError(Problem):
@@ -84,7 +84,7 @@ async def remove(session: AsyncSession, *, viewer: Viewer, review_id: UUID) -> N
     await _update(session, review_id=review_id, is_active=False, updated_at=datetime.now(UTC))
 
 
-async def moderate(session: AsyncSession, *, viewer: Viewer, review_id: UUID, state: State) -> ReviewOut:
+async def moderate(session: AsyncSession, *, viewer: Viewer, review_id: UUID, state: ReviewState) -> ReviewOut:
     """Hide a review or show it again; its writer is told.
 
     Raises:
@@ -94,7 +94,7 @@ async def moderate(session: AsyncSession, *, viewer: Viewer, review_id: UUID, st
     if row.reviewer_id == viewer.id or not (row.tended or viewer.moderates):
         raise ForbiddenError("Only a moderator or an admin may hide a review, and not their own")
     await _update(session, review_id=review_id, state=state)
-    if state is State.HIDDEN and row.state != State.HIDDEN:
+    if state is ReviewState.HIDDEN and row.state != ReviewState.HIDDEN:
         await notify(
             session,
             Notice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -83,3 +84,20 @@ async def test_what_has_expired_is_gone_for_every_reader(store: DocumentStore, c
     assert not await store.change(collection, document_id=gone.id, fields={"x": 2})
     assert not await store.delete(collection, document_id=gone.id)
     assert await store.find(collection, matching={"x": 1}, limit=10) == [kept]
+
+
+async def test_find_goes_on_after_a_place(store: DocumentStore, collection: str) -> None:
+    for place in range(5):
+        await store.insert(collection, document={"place": place})
+    everything = await store.find(collection, matching={}, limit=10)
+    rest = await store.find(collection, matching={}, limit=10, before=(everything[1].created_at, everything[1].id))
+    assert rest == everything[2:]
+
+
+async def test_add_counts_from_nothing_and_loses_nothing_at_once(store: DocumentStore, collection: str) -> None:
+    kept = await store.insert(collection, document={"title": "a"})
+    await asyncio.gather(*(store.add(collection, document_id=kept.id, field="views", number=1) for _ in range(10)))
+    found = await store.get(collection, document_id=kept.id)
+    assert found is not None
+    assert found.document == {"title": "a", "views": 10}
+    assert not await store.add(collection, document_id=uuid4(), field="views", number=1)

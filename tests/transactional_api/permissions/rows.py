@@ -34,6 +34,7 @@ class Row:
     expected: dict[str, int]
     body: Callable[[Private], Any] = lambda _: None
     query: str = ""
+    files: Any = None
 
 
 def told(nobody: int, stranger: int, member: int, owner: int, blocked: int | None = None) -> dict[str, int]:

@@ -6,7 +6,7 @@ from transactional_api.db.tables.events import Event, EventAttendee
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
-from transactional_api.db.tables.media import MediaDocument
+from transactional_api.db.tables.media import MediaDocument, MediaMark, MediaUsage
 from transactional_api.db.tables.notifications import Notification, NotificationPreference
 from transactional_api.db.tables.posts import Comment, Post, PostLike
 from transactional_api.db.tables.reviews import HelpfulVote, Review
@@ -33,6 +33,8 @@ __all__ = [
     "JoinRequest",
     "MarketplaceItem",
     "MediaDocument",
+    "MediaMark",
+    "MediaUsage",
     "Mute",
     "Notification",
     "NotificationPreference",

@@ -1,11 +1,12 @@
-"""Media documents where there is no MongoDB."""
+"""Media documents where there is no MongoDB, and what PostgreSQL keeps of media wherever the documents are."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,4 +32,32 @@ class MediaDocument(Base):
             postgresql_using="gin",
             postgresql_ops={"document": "jsonb_path_ops"},
         ),
+    )
+
+
+class MediaUsage(Base):
+    """How many bytes a person's uploads take; raised and lowered in one step, so that no two pass the quota at once."""
+
+    __tablename__ = "media_usage"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (CheckConstraint("bytes >= 0", name="bytes"),)
+
+
+class MediaMark(Base):
+    """A person viewed or liked a story or reel; each counts once."""
+
+    __tablename__ = "media_marks"
+
+    id: Mapped[RowId]
+    document_id: Mapped[UUID]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("document_id", "user_id", "kind"),
+        CheckConstraint("kind IN ('view', 'like')", name="kind"),
     )

@@ -1,0 +1,172 @@
+"""Uploads: taken in two ways, cleaned by a job, shown by links that expire, within the room that a person has."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import io
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import httpx
+import pytest
+from PIL import Image
+from pydantic import SecretStr
+
+from tests.transactional_api.media.files import jpeg, png, video
+from tests.transactional_api.people import Person, Town
+from transactional_api.media.objects import Objects
+from transactional_api.media.service import MAX_UPLOAD_BYTES, Media
+
+
+async def fetch(link: str) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.get(link)
+
+
+async def send(link: str, data: bytes) -> None:
+    async with httpx.AsyncClient() as client:
+        (await client.put(link, content=data)).raise_for_status()
+
+
+@pytest.fixture
+async def little_room(town: Town) -> AsyncIterator[int]:
+    """A quota of 10,000 bytes."""
+    before: Media = town.app.state.media
+    town.app.state.media = Media(before.documents, before.objects, 10_000)
+    yield 10_000
+    town.app.state.media = before
+
+
+async def room_taken(town: Town, person: Person) -> int:
+    rows = await town.rows("SELECT bytes FROM media_usage WHERE user_id = :id", id=person.id)
+    return int(rows[0][0]) if rows else 0
+
+
+async def test_an_upload_is_pending_then_ready_and_says_nothing_of_its_maker(town: Town, ada: Person) -> None:
+    made = (await ada.upload(jpeg(640, 480, sideways=True))).json()
+    assert (made["state"], made["url"], made["thumbnails"]) == ("pending", None, {})
+    await town.run_jobs()
+    ready = (await ada.get(f"/media/{made['id']}")).json()
+    assert (ready["state"], ready["kind"], ready["content_type"]) == ("ready", "image", "image/jpeg")
+    assert (ready["width"], ready["height"]) == (480, 640)
+    whole = await fetch(ready["url"])
+    assert whole.headers["content-type"] == "image/jpeg"
+    assert not Image.open(io.BytesIO(whole.content)).getexif()
+    small = await fetch(ready["thumbnails"]["320"])
+    assert Image.open(io.BytesIO(small.content)).size == (240, 320)
+
+
+async def test_the_file_as_it_came_is_gone_once_it_is_cleaned(town: Town, ada: Person) -> None:
+    made = await town.keep_upload(ada, jpeg())
+    stored = await town.app.state.media.documents.get("media", document_id=UUID(made["id"]))
+    assert await town.app.state.media.objects.get(stored.document["key"], at_most=MAX_UPLOAD_BYTES) is None
+
+
+async def test_a_video_gets_a_still_picture(town: Town, ada: Person) -> None:
+    ready = await town.keep_upload(ada, video())
+    assert (ready["kind"], round(ready["seconds"])) == ("video", 1)
+    assert (await fetch(ready["thumbnails"]["320"])).headers["content-type"] == "image/webp"
+
+
+@pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"MZ\x90\x00", b"", b"%PDF-1.7"])
+async def test_what_is_no_picture_or_video_is_refused_whatever_its_name(town: Town, ada: Person, data: bytes) -> None:
+    answer = await ada.upload(data)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unreadable_upload")
+    assert await room_taken(town, ada) == 0
+
+
+async def test_a_damaged_file_fails_with_a_reason(town: Town, ada: Person) -> None:
+    made = (await ada.upload(jpeg()[:-2_000])).json()
+    await town.run_jobs()
+    failed = (await ada.get(f"/media/{made['id']}")).json()
+    assert (failed["state"], failed["reason"], failed["url"]) == ("failed", "It is damaged", None)
+
+
+async def test_a_file_that_is_too_large_is_refused(ada: Person) -> None:
+    answer = await ada.upload(png() + bytes(MAX_UPLOAD_BYTES))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_file_may_be_sent_past_the_api(town: Town, ada: Person) -> None:
+    data = jpeg()
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    path = f"/media/uploads/{begun['media']['id']}/complete"
+    early = await ada.post(path)
+    assert (early.status_code, early.json()["code"]) == (409, "not_uploaded")
+    await send(begun["upload_url"], data)
+    assert [(await ada.post(path)).json()["state"] for _ in range(2)] == ["pending", "pending"]
+    await town.run_jobs()
+    assert (await ada.post(path)).json()["state"] == "ready"
+
+
+async def test_more_than_was_said_is_not_taken(ada: Person) -> None:
+    begun = (await ada.post("/media/uploads", {"size": 10})).json()
+    await send(begun["upload_url"], jpeg())
+    answer = await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_uploaded")
+
+
+async def test_what_was_sent_past_the_api_is_looked_at_too(ada: Person) -> None:
+    begun = (await ada.post("/media/uploads", {"size": 100})).json()
+    await send(begun["upload_url"], b"#!/bin/sh")
+    answer = await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
+    assert (answer.status_code, answer.json()["code"]) == (415, "unreadable_upload")
+
+
+async def test_uploads_at_once_never_pass_the_quota(town: Town, ada: Person, little_room: int) -> None:
+    answers = await asyncio.gather(*(ada.post("/media/uploads", {"size": 3_000}) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 3
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"quota_exceeded"}
+    assert await room_taken(town, ada) == 9_000
+
+
+async def test_the_room_of_what_never_came_is_given_back(town: Town, ada: Person) -> None:
+    begun = (await ada.post("/media/uploads", {"size": 3_000})).json()
+    await town.run_jobs()  # Not due yet.
+    assert await room_taken(town, ada) == 3_000
+    await town.write(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'media.forget' "
+        "AND args->>'media_id' = :id",
+        id=begun["media"]["id"],
+    )
+    await town.run_jobs()
+    assert await room_taken(town, ada) == 0
+    assert (await ada.get(f"/media/{begun['media']['id']}")).status_code == 404
+
+
+async def test_deleting_takes_every_copy_and_gives_the_room_back_once(town: Town, ada: Person) -> None:
+    ready = await town.keep_upload(ada, jpeg())
+    links = [ready["url"], *ready["thumbnails"].values()]
+    answers = await asyncio.gather(*(ada.delete(f"/media/{ready['id']}") for _ in range(3)))
+    assert 204 in {answer.status_code for answer in answers} <= {204, 404}
+    assert {(await fetch(link)).status_code for link in links} == {404}
+    assert await room_taken(town, ada) == 0
+
+
+async def test_an_upload_can_be_processed_again(town: Town, ada: Person) -> None:
+    ready = await town.keep_upload(ada, png(40, 30))
+    again = await ada.post("/media/process", {"media_id": ready["id"]})
+    assert again.json()["state"] == "pending"
+    await town.run_jobs()
+    assert (await ada.get(f"/media/{ready['id']}")).json()["state"] == "ready"
+
+
+async def test_nobody_else_sees_an_upload_before_it_is_ready(town: Town, ada: Person, ben: Person) -> None:
+    made = (await ada.upload(png())).json()
+    assert (await ben.get(f"/media/{made['id']}")).status_code == 404
+    await town.run_jobs()
+    assert (await ben.get(f"/media/{made['id']}")).status_code == 200
+
+
+async def test_links_lead_to_the_cdn_where_there_is_one(town: Town) -> None:
+    settings = town.app.state.settings.model_copy(
+        update={"cdn_base_url": "https://cdn.example.org/", "cdn_secret": SecretStr("of the cdn")}
+    )
+    link = urlsplit(await Objects(settings).link("ada/a file"))
+    assert (link.netloc, link.path) == ("cdn.example.org", "/ada/a%20file")
+    words = parse_qs(link.query)
+    signed = f"{link.path}\n{words['expires'][0]}".encode()
+    assert words["signature"] == [hmac.new(b"of the cdn", signed, hashlib.sha256).hexdigest()]

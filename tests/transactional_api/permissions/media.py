@@ -1,0 +1,27 @@
+"""``/media``: an upload of the owner's that is ready, and one of theirs that is awaited."""
+
+from __future__ import annotations
+
+from tests.transactional_api.media.files import png
+from tests.transactional_api.people import Town
+from tests.transactional_api.permissions.rows import ANYONE_CREATES, OWNER, Private, Row, told
+
+# Whoever has the id of what is ready may see it; what is done with it, its owner alone.
+SEEN = told(401, 200, 200, 200, blocked=404)
+OWN = told(401, 404, 404, 200)
+
+
+async def furnish(town: Town, private: Private) -> None:
+    owner = private.people[OWNER]
+    ready = await town.keep_upload(owner, png())
+    private.things["media_id"] = ready["id"]
+
+
+ROWS = [
+    Row("POST", "/media/upload", ANYONE_CREATES, files={"file": ("a.png", png())}),
+    Row("POST", "/media/uploads", ANYONE_CREATES, lambda _: {"size": 10}),
+    Row("POST", "/media/uploads/{media_id}/complete", OWN),
+    Row("POST", "/media/process", OWN, lambda it: {"media_id": it.things["media_id"]}),
+    Row("GET", "/media/{media_id}", SEEN),
+    Row("DELETE", "/media/{media_id}", told(401, 403, 403, 204, blocked=404)),
+]

@@ -1,0 +1,90 @@
+"""The media bucket, and links into it that expire."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import io
+import time
+from datetime import timedelta
+from urllib.parse import quote, urlencode, urlsplit
+
+from minio import Minio
+from minio.error import S3Error
+
+from neighborconnect.settings import Settings
+
+LINK_SECONDS = 3_600
+UPLOAD_SECONDS = 900
+
+
+class Objects:
+    """Objects of the media bucket; the client blocks, so each call runs in a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._bucket = settings, settings.s3_media_bucket
+        endpoint = urlsplit(settings.s3_endpoint_url)
+        self._client = Minio(
+            endpoint.netloc,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            secure=endpoint.scheme == "https",
+            region=settings.s3_region,
+        )
+
+    async def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Keep an object, replacing one of the same key."""
+        await asyncio.to_thread(
+            self._client.put_object, self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
+        )
+
+    async def get(self, key: str, *, at_most: int) -> bytes | None:
+        """Return an object, None where there is none.
+
+        Raises:
+            ValueError: when it is larger than ``at_most`` bytes; it is not read then.
+        """
+        return await asyncio.to_thread(self._get, key, at_most)
+
+    def _get(self, key: str, at_most: int) -> bytes | None:
+        try:
+            size = self._client.stat_object(self._bucket, key).size or 0
+            if size > at_most:
+                raise ValueError(f"{size} bytes are too many")
+            response = self._client.get_object(self._bucket, key)
+        except S3Error as error:
+            if error.code in {"NoSuchKey", "NoSuchObject"}:
+                return None
+            raise
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    async def remove(self, *keys: str) -> None:
+        """Remove objects; those that are not there are no matter."""
+        for key in keys:
+            await asyncio.to_thread(self._client.remove_object, self._bucket, key)
+
+    async def upload_link(self, key: str) -> str:
+        """Return where a client may PUT an object in the next minutes."""
+        return await asyncio.to_thread(
+            self._client.presigned_put_object, self._bucket, key, timedelta(seconds=UPLOAD_SECONDS)
+        )
+
+    async def link(self, key: str) -> str:
+        """Return where an object can be had for an hour: at the CDN, or from the bucket itself.
+
+        A CDN checks ``signature``, the hex HMAC-SHA-256 of ``path`` and ``expires`` on two lines.
+        """
+        base, secret = self._settings.cdn_base_url, self._settings.cdn_secret
+        if base is None or secret is None:
+            return await asyncio.to_thread(
+                self._client.presigned_get_object, self._bucket, key, timedelta(seconds=LINK_SECONDS)
+            )
+        path, expires = f"/{quote(key)}", int(time.time()) + LINK_SECONDS
+        signed = f"{path}\n{expires}".encode()
+        signature = hmac.new(secret.get_secret_value().encode(), signed, hashlib.sha256).hexdigest()
+        return f"{base.rstrip('/')}{path}?{urlencode({'expires': expires, 'signature': signature})}"

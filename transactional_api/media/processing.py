@@ -1,0 +1,141 @@
+"""What is done with an upload: what it is, seen from its content; without what it says of its maker; smaller copies."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 50_000_000
+THUMBNAILS = (320, 1080)
+THUMBNAIL_TYPE = "image/webp"
+JPEG_QUALITY, WEBP_QUALITY = 88, 80
+_HEAD = 64
+
+
+class MediaKind(StrEnum):
+    """What a file is."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class UnreadableError(ValueError):
+    """The file is not what it should be; the message is for its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What a file is by its content."""
+
+    kind: MediaKind
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A file without metadata, with its size and smaller still copies by their width."""
+
+    data: bytes
+    width: int
+    height: int
+    seconds: float | None
+    thumbnails: dict[int, bytes]
+
+
+_IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+
+
+def sniff(data: bytes) -> Sniffed:
+    """Say what a file is; raises ``UnreadableError`` for anything but the images and videos that we take."""
+    head = data[:_HEAD]
+    if head[4:8] == b"ftyp":
+        return Sniffed(MediaKind.VIDEO, "video/mp4")
+    if head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head:
+        return Sniffed(MediaKind.VIDEO, "video/webm")
+    try:
+        with Image.open(io.BytesIO(data), formats=list(_IMAGES)) as image:
+            return Sniffed(MediaKind.IMAGE, _IMAGES[str(image.format)])
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        raise UnreadableError("It is neither JPEG, PNG, WebP or GIF nor MP4 or WebM") from None
+
+
+def process(data: bytes, *, content_type: str) -> Processed:
+    """Clean a file and make its thumbnails; for a thread, since it computes. Raises ``UnreadableError``."""
+    try:
+        return _video(data, content_type) if content_type.startswith("video/") else _image(data, content_type)
+    except (FFmpegError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, IndexError) as error:
+        reason = str(error) if isinstance(error, UnreadableError) else "It is damaged"
+        raise UnreadableError(reason) from None
+
+
+def _image(data: bytes, content_type: str) -> Processed:
+    with Image.open(io.BytesIO(data), formats=list(_IMAGES)) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadableError(f"It has more than {MAX_PIXELS // 1_000_000} million pixels")
+        upright = ImageOps.exif_transpose(image)
+        upright.load()
+        clean = io.BytesIO()
+        if content_type == "image/gif":
+            image.seek(0)
+            image.save(clean, format="GIF", save_all=True, comment=b"")
+        elif content_type == "image/jpeg":
+            upright.convert("RGB").save(clean, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+        elif content_type == "image/png":
+            _without_info(upright).save(clean, format="PNG", optimize=True)
+        else:
+            _without_info(upright).save(clean, format="WEBP", quality=WEBP_QUALITY)
+        return Processed(clean.getvalue(), upright.width, upright.height, None, _thumbnails(upright))
+
+
+def _without_info(image: Image.Image) -> Image.Image:
+    """Return the pixels alone: what a format keeps beside them may name a place or a person."""
+    bare = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
+    bare.info.clear()
+    return bare
+
+
+def _thumbnails(image: Image.Image) -> dict[int, bytes]:
+    made = {}
+    for width in THUMBNAILS:
+        small = _without_info(image)
+        small.thumbnail((width, width))
+        data = io.BytesIO()
+        small.save(data, format="WEBP", quality=WEBP_QUALITY)
+        made[width] = data.getvalue()
+    return made
+
+
+def _video(data: bytes, content_type: str) -> Processed:
+    poster: Image.Image | None = None
+    clean = io.BytesIO()
+    with av.open(io.BytesIO(data), "r") as source:
+        if not source.streams.video:
+            raise UnreadableError("It has no pictures")
+        stream = source.streams.video[0]
+        if stream.width * stream.height > MAX_PIXELS:
+            raise UnreadableError("Its pictures are too large")
+        seconds = float(source.duration / av.time_base) if source.duration else None
+        for picture in source.decode(stream):
+            poster = picture.to_image()  # type: ignore[no-untyped-call]
+            break
+        if poster is None:
+            raise UnreadableError("It has no pictures")
+        source.seek(0)
+        # The same pictures and sounds in a new container, which says nothing of where and by whom.
+        with av.open(clean, "w", format=content_type.removeprefix("video/")) as target:
+            copies: dict[int, Any] = {
+                one.index: target.add_stream_from_template(one)
+                for one in source.streams
+                if one.type in {"video", "audio"}
+            }
+            for packet in source.demux(*(one for one in source.streams if one.index in copies)):
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream.index]
+                    target.mux(packet)
+    return Processed(clean.getvalue(), poster.width, poster.height, seconds, _thumbnails(poster))

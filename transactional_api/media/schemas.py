@@ -1,0 +1,67 @@
+"""Uploads on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from transactional_api.media.processing import MediaKind
+from transactional_api.text import RequestBody
+
+
+class UploadState(StrEnum):
+    """How far an upload is."""
+
+    AWAITED = "awaited"
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class MediaOut(BaseModel):
+    """An upload. Its links are good for an hour; ask again for new ones."""
+
+    id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])
+    owner_id: UUID = Field(examples=["f61d941e-641d-45e2-9350-e8c76a3a5853"])
+    state: UploadState = Field(
+        description="`awaited`: to be sent to the upload link; `pending`: being processed.", examples=["ready"]
+    )
+    reason: str | None = Field(description="Why it failed.", examples=[None])
+    kind: MediaKind | None = Field(examples=["image"])
+    content_type: str | None = Field(description="By its content.", examples=["image/jpeg"])
+    size: int = Field(description="Bytes.", examples=[182_044])
+    width: int | None = Field(examples=[1600])
+    height: int | None = Field(examples=[1200])
+    seconds: float | None = Field(description="Length of a video.", examples=[None])
+    url: str | None = Field(
+        description="Null until it is ready.", examples=["https://cdn.example.org/3c1f.jpg?expires=1&signature=ab"]
+    )
+    thumbnails: dict[str, str] = Field(
+        description="Links by width in pixels.",
+        examples=[{"320": "https://cdn.example.org/3c1f-320.webp?expires=1&signature=ab"}],
+    )
+    created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
+
+
+class UploadBody(RequestBody):
+    """What is to be uploaded straight to the object store."""
+
+    size: int = Field(ge=1, le=20 * 1024 * 1024, description="Bytes, at most 20 MiB.", examples=[182_044])
+
+
+class UploadOut(BaseModel):
+    """Where to PUT the file; then complete the upload."""
+
+    media: MediaOut
+    upload_url: str = Field(
+        description="Good for 15 minutes.", examples=["https://s3.example.org/media/3c1f?X-Amz-Signature=ab"]
+    )
+
+
+class MediaBody(RequestBody):
+    """One upload of your own."""
+
+    media_id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])
