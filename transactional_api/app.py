@@ -33,6 +33,7 @@ from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
 from transactional_api.reviews.routes import router as reviews
+from transactional_api.search.routes import router as search
 from transactional_api.ties.routes import router as ties
 from transactional_api.users import passwords
 from transactional_api.users.account_routes import router as accounts
@@ -57,6 +58,7 @@ ROUTERS = (
     interactions,
     notifications,
     recommendations,
+    search,
     analysis,
     matching,
     media,

@@ -10,9 +10,11 @@ from transactional_api.db.tables.media import MediaDocument, MediaMark, MediaUsa
 from transactional_api.db.tables.notifications import Notification, NotificationPreference
 from transactional_api.db.tables.posts import Comment, Post, PostLike
 from transactional_api.db.tables.reviews import HelpfulVote, Review
+from transactional_api.db.tables.searched import TEXTS
 from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
 
 __all__ = [
+    "TEXTS",
     "Ban",
     "Block",
     "ChatEvent",

@@ -1,0 +1,154 @@
+"""What matches a search, of each kind: only what the viewer may see, by indexed words and by indexed spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Uuid, cast, func, literal, null, or_, select, text
+from sqlalchemy.orm import InstrumentedAttribute
+
+from transactional_api.auth import Viewer
+from transactional_api.connectors import queries as connectors
+from transactional_api.db.base import Base
+from transactional_api.db.tables import TEXTS, Connector, Event, MarketplaceItem, Post, User
+from transactional_api.db.tables.searched import LANGUAGE, words_of
+from transactional_api.events import queries as events
+from transactional_api.marketplace import queries as marketplace
+from transactional_api.posts import queries as posts
+from transactional_api.search.schemas import FoundKind
+from transactional_api.users import queries as users
+
+EXCERPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who searches for what, in one connector or everywhere."""
+
+    viewer: Viewer
+    words: str
+    connector_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """How one kind is searched: its table, what is shown of a row, and who sees which rows."""
+
+    table: type[Base]
+    title: ColumnElement[Any]
+    excerpt: ColumnElement[Any]
+    row_id: InstrumentedAttribute[UUID]
+    created_at: InstrumentedAttribute[Any]
+    connector_id: ColumnElement[Any]
+    may_see: Callable[[Viewer], ColumnElement[bool]]
+
+    def visible(self, asked: Asked, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select of the rows that the viewer may see, of one connector if that is asked."""
+        statement = select(*columns).select_from(self.table)
+        if self.table not in {User, Connector}:
+            statement = statement.join(Connector, Connector.id == self.connector_id)
+        statement = statement.where(self.may_see(asked.viewer))
+        return statement if asked.connector_id is None else statement.where(self.connector_id == asked.connector_id)
+
+
+def _people(viewer: Viewer) -> ColumnElement[bool]:
+    return User.is_active.is_(True) & users.not_blocked(viewer, User.id)
+
+
+def _events(viewer: Viewer) -> ColumnElement[bool]:
+    return events.may_see(viewer) & Event.is_active.is_(True)
+
+
+SEARCHED = {
+    FoundKind.USER: Searched(
+        User,
+        User.username.expression,
+        User.first_name.concat(" ").concat(User.last_name),
+        User.id,
+        User.created_at,
+        cast(null(), Uuid),
+        _people,
+    ),
+    FoundKind.CONNECTOR: Searched(
+        Connector,
+        Connector.name.expression,
+        Connector.description.expression,
+        Connector.id,
+        Connector.created_at,
+        Connector.id.expression,
+        connectors.may_see,
+    ),
+    FoundKind.POST: Searched(
+        Post,
+        func.coalesce(Post.title, func.left(Post.content, 80)),
+        Post.content.expression,
+        Post.id,
+        Post.created_at,
+        Post.connector_id.expression,
+        posts.may_see,
+    ),
+    FoundKind.EVENT: Searched(
+        Event,
+        Event.title.expression,
+        Event.description.expression,
+        Event.id,
+        Event.created_at,
+        Event.connector_id.expression,
+        _events,
+    ),
+    FoundKind.ITEM: Searched(
+        MarketplaceItem,
+        MarketplaceItem.title.expression,
+        MarketplaceItem.description.expression,
+        MarketplaceItem.id,
+        MarketplaceItem.created_at,
+        MarketplaceItem.connector_id.expression,
+        marketplace.may_see,
+    ),
+}
+
+
+def by_words(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
+    """Return what has all the asked words in any form, those first that have them often and close together."""
+    words, query = words_of(SEARCHED[kind].table), _query(asked)
+    statement = _rows(kind, asked, rank=func.ts_rank_cd(words, query, 1)).where(words.op("@@")(query))
+    return statement.order_by(text("rank DESC"), SEARCHED[kind].row_id).limit(limit)
+
+
+def by_spelling(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
+    """Return what has something in it that is spelt much like what is asked."""
+    spelt = TEXTS[SEARCHED[kind].table]
+    statement = _rows(kind, asked, rank=func.word_similarity(asked.words, spelt)).where(_alike(asked, spelt))
+    return statement.order_by(text("rank DESC"), SEARCHED[kind].row_id).limit(limit)
+
+
+def some(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
+    """Return a row of 1 for each match, at most ``limit``."""
+    table = SEARCHED[kind].table
+    matches = or_(words_of(table).op("@@")(_query(asked)), _alike(asked, TEXTS[table]))
+    return SEARCHED[kind].visible(asked, literal(1)).where(matches).limit(limit)
+
+
+def _query(asked: Asked) -> ColumnElement[Any]:
+    return func.websearch_to_tsquery(LANGUAGE, asked.words)
+
+
+def _alike(asked: Asked, spelt: ColumnElement[str]) -> ColumnElement[bool]:
+    return literal(asked.words).op("<%", precedence=20, is_comparison=True)(spelt)
+
+
+def _rows(kind: FoundKind, asked: Asked, *, rank: ColumnElement[Any]) -> Select[Any]:
+    searched = SEARCHED[kind]
+    return searched.visible(
+        asked,
+        literal(kind.value).label("kind"),
+        searched.row_id.label("id"),
+        searched.title.label("title"),
+        func.coalesce(func.left(searched.excerpt, EXCERPT), "").label("excerpt"),
+        searched.connector_id.label("connector_id"),
+        searched.created_at.label("created_at"),
+        rank.label("rank"),
+    )

@@ -1,0 +1,77 @@
+"""One search over everything: by words and by spelling, the two rankings merged by reciprocal rank.
+
+Reciprocal rank fusion is from Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
+individual Rank Learning Methods", SIGIR 2009, with their constant of 60: a further ranking, such as one by meaning,
+joins in as one more list.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, literal, select, text, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.auth import Viewer
+from transactional_api.search import queries
+from transactional_api.search.queries import Asked
+from transactional_api.search.schemas import MAX_OFFSET, Facet, Found, FoundKind, SearchOut, SearchQuery
+
+DEPTH = 200
+"""How many of each kind a ranking goes down; further ones cannot be paged to."""
+COUNTED = 1_000
+_RRF = 60
+# Of 1; PostgreSQL's own threshold, .6, misses "tomatos" for "tomatoes".
+_LIKENESS = text("SELECT set_config('pg_trgm.word_similarity_threshold', '0.45', true)")
+
+
+async def search(session: AsyncSession, *, viewer: Viewer, search_for: SearchQuery) -> SearchOut:
+    """Find what the viewer may see and what matches, the best first.
+
+    Ties in rank go to the newer. The facets count every kind, so that a client can show what else there is.
+    """
+    await session.execute(_LIKENESS)
+    asked = Asked(viewer, search_for.q, search_for.connector_id)
+    kinds = list(dict.fromkeys(search_for.kind or FoundKind))
+    rankings = [
+        await _ranking(session, [ranked(kind, asked, limit=DEPTH) for kind in kinds])
+        for ranked in (queries.by_words, queries.by_spelling)
+    ]
+    merged = _merge(rankings)
+    end = search_for.offset + search_for.limit
+    return SearchOut(
+        items=[Found.model_validate(row, from_attributes=True) for row in merged[search_for.offset : end]],
+        facets=await _facets(session, asked),
+        next_offset=end if len(merged) > end and end <= MAX_OFFSET else None,
+    )
+
+
+async def _ranking(session: AsyncSession, statements: Sequence[Select[Any]]) -> list[Any]:
+    """Return the rows of all kinds as one list, the best first."""
+    parts = union_all(*(select(statement.subquery()) for statement in statements)).subquery()
+    rows = await session.execute(select(parts).order_by(parts.c.rank.desc(), parts.c.created_at.desc(), parts.c.id))
+    return list(rows)
+
+
+def _merge(rankings: Sequence[Sequence[Any]]) -> list[Any]:
+    scores: dict[UUID, float] = defaultdict(float)
+    rows: dict[UUID, Any] = {}
+    for ranking in rankings:
+        for place, row in enumerate(ranking, start=1):
+            scores[row.id] += 1 / (_RRF + place)
+            rows[row.id] = row
+    return sorted(rows.values(), key=lambda row: (-scores[row.id], -row.created_at.timestamp(), row.id))
+
+
+async def _facets(session: AsyncSession, asked: Asked) -> list[Facet]:
+    counts = [
+        select(literal(kind.value).label("kind"), func.count().label("count")).select_from(
+            queries.some(kind, asked, limit=COUNTED).subquery()
+        )
+        for kind in FoundKind
+    ]
+    rows = {row.kind: row.count for row in await session.execute(union_all(*counts))}
+    return [Facet(kind=kind, count=rows[kind]) for kind in FoundKind]
