@@ -92,6 +92,17 @@ class Settings(BaseSettings):
     # Where people reach the front end: links in letters lead there.
     public_url: str = "http://localhost:8000"
 
+    # Pushes. Browsers are told by services of these addresses (patterns) only, with this key; without one, not at all.
+    vapid_private_key: SecretStr | None = None
+    vapid_contact: str = "mailto:hello@neighborconnect.example"
+    push_services: list[str] = [
+        "https://fcm.googleapis.com",
+        "https://updates.push.services.mozilla.com",
+        "https://web.push.apple.com",
+        "https://*.notify.windows.com",
+    ]
+    expo_push_url: str = "https://exp.host/--/api/v2/push/send"
+
     # Tokens. The signing key comes from the secret; those of former secrets, by commas, stay good until they expire.
     jwt_secret: SecretStr
     jwt_former_secrets: SecretStr | None = None

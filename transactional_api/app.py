@@ -27,6 +27,7 @@ from transactional_api.media.routes import router as media
 from transactional_api.media.service import open_media
 from transactional_api.middleware import RequestContext
 from transactional_api.moments.routes import reels, stories
+from transactional_api.notifications.bell import open_bells
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
 from transactional_api.recommendations.ranking import Recommender
@@ -68,7 +69,7 @@ ROUTERS = (
     videos,
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent")
+_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", "traceparent")
 _EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
 
 
@@ -86,6 +87,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.recommender = Recommender(inference, redis)
         app.state.media = open_media(resources)
         app.state.hub = await stack.enter_async_context(open_hub(resources))
+        app.state.bells = await stack.enter_async_context(open_bells(settings))
         yield
 
 

@@ -43,6 +43,11 @@ class Cursor:
     at: datetime
     id: UUID
 
+    @classmethod
+    def first(cls) -> Cursor:
+        """Return the place before every row."""
+        return cls(_EPOCH, UUID(int=0))
+
     def encode(self) -> str:
         """Return the opaque text of the cursor."""
         micros = (self.at - _EPOCH) // timedelta(microseconds=1)

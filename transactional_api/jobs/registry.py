@@ -5,8 +5,8 @@ from __future__ import annotations
 from transactional_api import housekeeping
 from transactional_api.mail import letters
 from transactional_api.media import service as media
-from transactional_api.notifications import notice
+from transactional_api.notifications import hours, notice, push
 from transactional_api.users import mailbox
 
-JOBS = (housekeeping, letters, notice, mailbox, media)
+JOBS = (housekeeping, letters, notice, hours, push, mailbox, media)
 """The modules that declare jobs."""

@@ -37,9 +37,9 @@ async def send(resources: Resources, *, to: str, subject: str, text: str) -> Non
         await _hand_over(letter, url=resources.settings.smtp_url)
 
 
-async def post(session: AsyncSession, *, to: str, subject: str, text: str) -> None:
+async def post(session: AsyncSession, *, to: str, subject: str, text: str, at: datetime | None = None) -> None:
     """Queue a letter if and when the session's transaction commits; ``text`` is plain, lines end with a newline."""
-    await queue.defer(session, send, to=to, subject=subject, text=text)
+    await queue.defer(session, send, at=at, to=to, subject=subject, text=text)
 
 
 def folder(settings: Settings) -> Path:

@@ -10,9 +10,10 @@ class Channel(StrEnum):
 
     IN_APP = "in_app"
     EMAIL = "email"
+    PUSH = "push"
 
 
-WANTED_BY_DEFAULT = {Channel.IN_APP: True, Channel.EMAIL: False}
+WANTED_BY_DEFAULT = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.PUSH: True}
 
 
 class NoticeKind(StrEnum):
@@ -32,3 +33,4 @@ class NoticeKind(StrEnum):
     PURCHASE_COMPLETED = "purchase.completed"
     PURCHASE_CANCELLED = "purchase.cancelled"
     REVIEW_HIDDEN = "review.hidden"
+    PLATFORM_ANNOUNCED = "platform.announced"

@@ -28,7 +28,8 @@ class Notice(BaseModel):
         title: one line that a person reads.
         body: more words, for channels that have room.
         user_ids: whom it concerns, and
-        connector_id: whose members it concerns besides.
+        connector_id: whose members it concerns besides, or
+        everyone: that it concerns all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class Notice(BaseModel):
     body: str = Field(default="", max_length=2_000)
     user_ids: list[UUID] = []
     connector_id: UUID | None = None
+    everyone: bool = False
 
 
 @queue.task("notifications.deliver")

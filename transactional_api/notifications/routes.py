@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
+    ForbiddenError,
     InvalidCursorError,
     InvalidRequestError,
+    NotFoundError,
     UnauthenticatedError,
     declare,
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
-from transactional_api.notifications import service
-from transactional_api.notifications.schemas import MarkRead, NotificationOut, Preferences, UnreadCount
-from transactional_api.paging import Page, PageDep
+from transactional_api.notifications import announcing, hours, push, service, stream
+from transactional_api.notifications.push import TooManyDevicesError, UnknownPushServiceError
+from transactional_api.notifications.schemas import (
+    Announced,
+    Announcement,
+    Device,
+    Devices,
+    Hours,
+    MarkRead,
+    NewDevice,
+    NotificationOut,
+    Preferences,
+    PushKey,
+    UnreadCount,
+)
+from transactional_api.paging import Cursor, Page, PageDep
 
 router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=TransactionalRoute)
 
+STREAM_SECONDS = 900
 READS = (UnauthenticatedError, InvalidRequestError)
 WRITES = (*READS, KeyReusedError, KeyInUseError)
 
@@ -60,3 +79,78 @@ async def preferences(session: SessionDep, viewer: ViewerDep) -> Preferences:
 async def prefer(changes: Preferences, session: SessionDep, writer: WriterDep) -> Preferences:
     """Change the preferences that you name; the others stay."""
     return await service.prefer(session, viewer=writer, changes=changes)
+
+
+@router.get("/hours", operation_id="getNotificationHours", responses=declare(*READS))
+async def get_hours(session: SessionDep, viewer: ViewerDep) -> Hours:
+    """Get your quiet hours and the hour of your daily letter."""
+    return await hours.hours(session, viewer=viewer)
+
+
+@router.put("/hours", operation_id="changeNotificationHours", responses=declare(*WRITES))
+async def change_hours(changed: Hours, session: SessionDep, writer: WriterDep) -> Hours:
+    """Replace your quiet hours and the hour of your daily letter."""
+    return await hours.change_hours(session, viewer=writer, changed=changed)
+
+
+@router.get("/push-key", operation_id="getPushKey", responses=declare(UnauthenticatedError))
+async def push_key(request: Request, _viewer: ViewerDep) -> PushKey:
+    """Get the key that a browser subscribes to pushes with."""
+    return push.push_key(request.app.state.settings)
+
+
+@router.get("/devices", operation_id="listPushDevices", responses=declare(UnauthenticatedError))
+async def devices(session: SessionDep, viewer: ViewerDep) -> Devices:
+    """List the browsers and phones that your pushes go to."""
+    return await push.devices(session, viewer=viewer)
+
+
+@router.post(
+    "/devices",
+    operation_id="addPushDevice",
+    status_code=201,
+    responses=declare(*WRITES, UnknownPushServiceError, TooManyDevicesError),
+)
+async def add_device(new: NewDevice, request: Request, session: SessionDep, writer: WriterDep) -> Device:
+    """Have pushes sent to this browser or phone. Twice changes nothing."""
+    return await push.add_device(session, settings=request.app.state.settings, viewer=writer, new=new)
+
+
+@router.delete(
+    "/devices/{device_id}",
+    operation_id="removePushDevice",
+    status_code=204,
+    responses=declare(*WRITES, NotFoundError),
+)
+async def remove_device(device_id: UUID, session: SessionDep, writer: WriterDep) -> None:
+    """Have no more pushes sent to a browser or phone of yours."""
+    await push.remove_device(session, viewer=writer, device_id=device_id)
+
+
+@router.post("/send", operation_id="announce", status_code=202, responses=declare(*WRITES, ForbiddenError))
+async def announce(body: Announcement, session: SessionDep, writer: WriterDep) -> Announced:
+    """Tell people something in the platform's name; for its admins."""
+    return await announcing.announce(session, viewer=writer, body=body)
+
+
+@router.get(
+    "/stream",
+    operation_id="streamNotifications",
+    response_class=EventSourceResponse,
+    responses=declare(*READS, InvalidCursorError),
+)
+async def stream_own(
+    *,
+    request: Request,
+    viewer: ViewerDep,
+    last_event_id: Annotated[str | None, Header(max_length=64, description="Sent by browsers themselves.")] = None,
+    seconds: Annotated[int, Query(ge=0, le=STREAM_SECONDS, description="How long at most.")] = STREAM_SECONDS,
+) -> AsyncIterator[ServerSentEvent]:
+    """Get your notifications as they come, as server-sent events.
+
+    Connect anew with the last event's id, as browsers do, and nothing is lost or repeated.
+    """
+    after = Cursor.decode(last_event_id) if last_event_id else None
+    resources, bells = request.app.state.resources, request.app.state.bells
+    async for one in stream.stream(resources, bells, viewer=viewer, after=after, seconds=seconds):
+        yield one

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from tests.transactional_api.permissions.rows import ANYONE, Row
+from uuid import uuid4
 
+from tests.transactional_api.people import Town
+from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, OWNER, Private, Row, told
+
+
+async def furnish(_town: Town, private: Private) -> None:
+    device = {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"}
+    private.things["device_id"] = (await private.people[OWNER].post("/notifications/devices", device)).json()["id"]
+
+
+DEVICE = {"kind": "expo", "address": "ExponentPushToken[of nobody]"}
 ROWS = [
     Row("GET", "/notifications", ANYONE),
     Row("GET", "/notifications/unread", ANYONE),
     Row("POST", "/notifications/mark-read", ANYONE, lambda _: {}),
     Row("GET", "/notifications/preferences", ANYONE),
     Row("PUT", "/notifications/preferences", ANYONE, lambda _: {"preferences": []}),
+    Row("GET", "/notifications/hours", ANYONE),
+    Row("PUT", "/notifications/hours", ANYONE, lambda _: {}),
+    Row("GET", "/notifications/push-key", ANYONE),
+    Row("GET", "/notifications/devices", ANYONE),
+    Row("POST", "/notifications/devices", ANYONE_CREATES, lambda _: DEVICE),
+    Row("DELETE", "/notifications/devices/{device_id}", told(401, 404, 404, 204)),
+    # Owning a connector makes nobody the platform's admin.
+    Row("POST", "/notifications/send", told(401, 403, 403, 403), lambda _: {"title": "Hello", "everyone": True}),
+    Row("GET", "/notifications/stream", ANYONE, query="?seconds=0"),
 ]

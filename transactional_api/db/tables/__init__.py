@@ -7,7 +7,12 @@ from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
 from transactional_api.db.tables.media import MediaDocument, MediaMark, MediaUsage
-from transactional_api.db.tables.notifications import Notification, NotificationPreference
+from transactional_api.db.tables.notifications import (
+    Notification,
+    NotificationHours,
+    NotificationPreference,
+    PushDevice,
+)
 from transactional_api.db.tables.posts import Comment, Post, PostLike
 from transactional_api.db.tables.reviews import HelpfulVote, Review
 from transactional_api.db.tables.searched import TEXTS
@@ -39,11 +44,13 @@ __all__ = [
     "MediaUsage",
     "Mute",
     "Notification",
+    "NotificationHours",
     "NotificationPreference",
     "OneTimeToken",
     "Post",
     "PostLike",
     "Purchase",
+    "PushDevice",
     "RefreshToken",
     "Review",
     "SellerReview",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from transactional_api.db.base import Base, CreatedAt, RowId, Str50, Str200
@@ -53,3 +53,37 @@ class NotificationPreference(Base):
     wanted: Mapped[bool]
 
     __table_args__ = (UniqueConstraint("user_id", "kind", "channel"),)
+
+
+class NotificationHours(Base):
+    """When a person does not want to be disturbed, and the hour of their daily letter if they want one; local time."""
+
+    __tablename__ = "notification_hours"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    timezone: Mapped[str] = mapped_column(String(64))
+    quiet_from: Mapped[time | None]
+    quiet_until: Mapped[time | None]
+    digest_hour: Mapped[int | None] = mapped_column(index=True)
+    digested_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet"),
+        CheckConstraint("digest_hour BETWEEN 0 AND 23", name="digest_hour"),
+    )
+
+
+class PushDevice(Base):
+    """A browser or phone that pushes go to. ``address`` is a browser's endpoint, or a phone's Expo token."""
+
+    __tablename__ = "push_devices"
+
+    id: Mapped[RowId]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    address: Mapped[str] = mapped_column(String(1_000), unique=True)
+    p256dh: Mapped[str | None] = mapped_column(String(200))
+    auth: Mapped[str | None] = mapped_column(String(100))
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("kind IN ('web', 'expo')", name="kind"),)
