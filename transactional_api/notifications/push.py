@@ -30,7 +30,7 @@ from transactional_api.jobs import queue
 from transactional_api.notifications.schemas import Device, DeviceKind, Devices, NewDevice, PushKey
 from transactional_api.resources import Resources
 
-SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 MAX_DEVICES = 20
 _GONE = {404, 410}
 _NOT_REGISTERED = "DeviceNotRegistered"
@@ -126,7 +126,7 @@ async def _to_browser(settings: Settings, device: PushDevice, words: dict[str, s
             vapid_private_key=settings.vapid_private_key.get_secret_value(),
             vapid_claims={"sub": settings.vapid_contact},
             ttl=86_400,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
     except WebPushException as error:
         if error.response is not None and error.response.status_code in _GONE:
@@ -139,7 +139,7 @@ async def _to_phone(settings: Settings, device: PushDevice, words: dict[str, str
     """Push; tells whether the service still knows the device."""
     data = {name: words[name] for name in ("kind", "subject_kind", "subject_id")}
     message = {"to": device.address, "title": words["title"], "body": words["body"], "data": data}
-    async with httpx.AsyncClient(timeout=SECONDS) as client:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
         answer = await client.post(settings.expo_push_url, json=message)
     answer.raise_for_status()
     ticket: dict[str, Any] = answer.json()["data"]
