@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     video_url: str | None = None
     inference_deadline_ms: int = Field(default=1_000, ge=1)
 
+    # How much one person may ask of one endpoint.
+    rate_limit_reads: str = "600/minute"
+    rate_limit_writes: str = "120/minute"
+
     # Browsers of these origins may call the API (a JSON list); none unless named.
     cors_allow_origins: list[str] = []
 

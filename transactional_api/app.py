@@ -30,6 +30,7 @@ from transactional_api.moments.routes import reels, stories
 from transactional_api.notifications.bell import open_bells
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
+from transactional_api.rate_limits import open_rate_limits
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
@@ -70,7 +71,14 @@ ROUTERS = (
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", "traceparent")
-_EXPOSED = ("X-Request-Id", "Idempotent-Replayed", "Retry-After")
+_EXPOSED = (
+    "X-Request-Id",
+    "Idempotent-Replayed",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+)
 
 
 @asynccontextmanager
@@ -84,6 +92,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
         app.state.inference = inference
+        app.state.rate_limits = open_rate_limits(settings, redis)
         app.state.recommender = Recommender(inference, redis)
         app.state.media = open_media(resources)
         app.state.hub = await stack.enter_async_context(open_hub(resources))

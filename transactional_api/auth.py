@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from transactional_api import idempotency
+from transactional_api.audit import trail
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
 from transactional_api.errors import UnauthenticatedError
@@ -73,14 +74,25 @@ async def _viewer(
 ) -> Viewer:
     if credentials is None:
         raise UnauthenticatedError
-    return await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
+    viewer = await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
+    await request.app.state.rate_limits.count(request, viewer.id)
+    return viewer
 
 
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
 """Whoever reads."""
 
 
-async def _writer(
+async def _actor(session: SessionDep, viewer: ViewerDep) -> Viewer:
+    trail.acts(session, viewer.id)
+    return viewer
+
+
+ActorDep = Annotated[Viewer, Depends(_actor)]
+"""Whoever changes something; the audit trail says so."""
+
+
+async def _reporter(
     request: Request, session: SessionDep, viewer: ViewerDep, key: idempotency.KeyHeader = None
 ) -> Viewer:
     if key is not None:
@@ -88,5 +100,14 @@ async def _writer(
     return viewer
 
 
+ReporterDep = Annotated[Viewer, Depends(_reporter)]
+"""Whoever reports what they did; the report may carry an ``Idempotency-Key``."""
+
+
+async def _writer(session: SessionDep, viewer: ReporterDep) -> Viewer:
+    trail.acts(session, viewer.id)
+    return viewer
+
+
 WriterDep = Annotated[Viewer, Depends(_writer)]
-"""Whoever writes; the write may carry an ``Idempotency-Key``."""
+"""Whoever writes; the write may carry an ``Idempotency-Key``, and the audit trail says so."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import current_traceparent
 from transactional_api import idempotency
+from transactional_api.audit import trail
 from transactional_api.db.session import SESSION, commit
 from transactional_api.errors import Problem
 
@@ -23,7 +24,7 @@ class TransactionalRoute(APIRoute):
     """A route that runs in one transaction: success commits it, an error undoes it.
 
     The transaction carries the request's trace, so that change capture can write it beside each row image.
-    A write with an ``Idempotency-Key`` keeps its answer in the same transaction.
+    A write with an ``Idempotency-Key`` keeps its answer in the same transaction, and every write its audit entry.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -39,8 +40,10 @@ class TransactionalRoute(APIRoute):
                 try:
                     response = await handle(request)
                     await idempotency.remember(request, response, session=session)
+                    await trail.enter(session, request)
                 except Problem as problem:
                     if problem.keeps_changes:
+                        await trail.enter(session, request)
                         await commit(session)
                     raise
                 except idempotency.ReplayError as replay:

@@ -56,6 +56,12 @@ class Problem(Exception):  # noqa: N818 (the word of RFC 9457)
         self.headers = headers or {}
 
 
+class RateLimitedError(Problem):
+    """The person asked too much of this endpoint."""
+
+    status, code, title = 429, "rate_limited", "Too many requests; wait before the next one"
+
+
 class UnauthenticatedError(Problem):
     """The bearer token is missing, expired or not ours."""
 
@@ -111,7 +117,12 @@ class UnavailableError(Problem):
 
 
 def declare(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Describe, for a route's OpenAPI entry, the problems that it may answer with."""
+    """Describe, for a route's OpenAPI entry, the problems that it may answer with.
+
+    Whoever has to be somebody has a rate limit.
+    """
+    if UnauthenticatedError in problems:
+        problems = (*problems, RateLimitedError)
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         entry = responses.setdefault(problem.status, {"description": problem.title, "content": {MEDIA_TYPE: {}}})

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neighborconnect.telemetry import current_traceparent, get_logger, new_traceparent
+from transactional_api import rate_limits
 from transactional_api.errors import BodyTooLargeError, Problem, problem_response
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -63,6 +64,7 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _add_headers(MutableHeaders(scope=message), request_id=request_id, path=scope["path"])
+                MutableHeaders(scope=message).update(scope.get(rate_limits.HEADERS, {}))
             await send(message)
 
         try:

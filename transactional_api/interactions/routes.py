@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from transactional_api.auth import WriterDep
+from transactional_api.auth import ReporterDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import InvalidRequestError, UnauthenticatedError, declare
@@ -21,6 +21,6 @@ router = APIRouter(prefix="/interactions", tags=["interactions"], route_class=Tr
     status_code=202,
     responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
 )
-async def record(batch: InteractionBatch, session: SessionDep, writer: WriterDep) -> InteractionReceipt:
+async def record(batch: InteractionBatch, session: SessionDep, writer: ReporterDep) -> InteractionReceipt:
     """Report up to 500 impressions, clicks, dwells and hides. What is hidden is not recommended again."""
     return await service.record(session, viewer=writer, batch=batch)

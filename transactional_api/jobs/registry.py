@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from transactional_api import housekeeping
+from transactional_api.audit import trail
 from transactional_api.mail import letters
 from transactional_api.media import service as media
 from transactional_api.notifications import hours, notice, push
 from transactional_api.users import mailbox
 
-JOBS = (housekeeping, letters, notice, hours, push, mailbox, media)
+JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, media)
 """The modules that declare jobs."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Request, UploadFile
 
-from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.auth import ActorDep, ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -55,7 +55,7 @@ MediaDep = Annotated[Media, Depends(_media)]
 async def upload(
     file: Annotated[UploadFile, File(description="JPEG, PNG, WebP, GIF, MP4 or WebM of at most 20 MiB.")],
     session: SessionDep,
-    viewer: ViewerDep,
+    viewer: ActorDep,
     media: MediaDep,
 ) -> MediaOut:
     """Upload an image or a video. What it is, its content says; it is shown once it has been processed."""

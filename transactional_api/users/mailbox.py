@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from transactional_api.audit import trail
 from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import OneTimeToken, User
 from transactional_api.errors import Problem
@@ -153,6 +154,7 @@ async def _spend(session: AsyncSession, *, token: str, purpose: Purpose) -> UUID
     )
     if user_id is None:
         raise LetterTokenError
+    trail.acts(session, user_id)
     return user_id
 
 

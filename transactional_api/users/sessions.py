@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from transactional_api.audit import trail
 from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import RefreshToken, User, UserSession
 from transactional_api.errors import NotFoundError, Problem
@@ -43,6 +44,7 @@ def hash_token(token: str) -> str:
 
 async def open_session(session: AsyncSession, *, user_id: UUID, settings: Settings, user_agent: str | None) -> Tokens:
     """Begin a session and issue its first tokens."""
+    trail.acts(session, user_id)
     session_id = await session.scalar(
         insert(UserSession)
         .values(
@@ -92,14 +94,17 @@ async def rotate(session: AsyncSession, *, refresh_token: str, settings: Setting
     if taken is None:
         await end_by_token(session, refresh_token=refresh_token)
         raise RefreshTokenError
+    trail.acts(session, taken.user_id)
     return await _issue(session, bearer=Bearer(taken.user_id, taken.family_id), settings=settings)
 
 
 async def end_by_token(session: AsyncSession, *, refresh_token: str) -> None:
     """End the session that a refresh token belongs to; an unknown one changes nothing."""
-    session_id = await session.scalar(select(_session_of(refresh_token)))
-    if session_id is not None:
-        await _end(session, [session_id])
+    owned = select(UserSession.id, UserSession.user_id).where(UserSession.id == _session_of(refresh_token))
+    found = (await session.execute(owned)).one_or_none()
+    if found is not None:
+        trail.acts(session, found.user_id)
+        await _end(session, [found.id])
 
 
 async def end(session: AsyncSession, *, viewer: Viewer, session_id: UUID) -> None:

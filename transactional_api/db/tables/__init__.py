@@ -1,5 +1,6 @@
 """Every table of the product database; importing this package fills the metadata."""
 
+from transactional_api.db.tables.audit import AuditEntry
 from transactional_api.db.tables.chat import ChatEvent, ChatMessage, Conversation, ConversationMember
 from transactional_api.db.tables.connectors import Ban, Connector, ConnectorMember, Invitation, JoinRequest
 from transactional_api.db.tables.events import Event, EventAttendee
@@ -20,6 +21,7 @@ from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken,
 
 __all__ = [
     "TEXTS",
+    "AuditEntry",
     "Ban",
     "Block",
     "ChatEvent",
