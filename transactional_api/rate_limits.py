@@ -63,11 +63,12 @@ class RateLimits:
 
 def open_rate_limits(settings: Settings, redis: Redis) -> RateLimits:
     """Return the limits that ``settings`` name, over the connections of ``redis``."""
+    # Its options are typed as of the URL's words, and passed on to the client as they are.
     storage = RedisStorage(
         f"async+{settings.redis_url}",
         implementation="redispy",
         key_prefix="rate",
-        connection_pool=redis.connection_pool,
+        connection_pool=redis.connection_pool,  # type: ignore[arg-type]
     )
     limiter = SlidingWindowCounterRateLimiter(storage)
     return RateLimits(limiter, parse(settings.rate_limit_reads), parse(settings.rate_limit_writes))

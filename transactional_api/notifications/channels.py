@@ -22,6 +22,7 @@ class NoticeKind(StrEnum):
     USER_FOLLOWED = "user.followed"
     POST_LIKED = "post.liked"
     COMMENT_CREATED = "comment.created"
+    MENTIONED = "mentioned"
     EVENT_CHANGED = "event.changed"
     EVENT_CANCELLED = "event.cancelled"
     PLACE_FREED = "place.freed"

@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.connectors.schemas import TENDS, Posting, Role
-from transactional_api.db.tables import Connector, Post, PostLike
+from transactional_api.db.tables import Connector, PinnedPost, Post, PostLike, PostVersion
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
-from transactional_api.posts import queries
-from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut
+from transactional_api.posts import queries, words
+from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut, VersionOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
     post_id = await session.scalar(insert(Post).values(**body.model_dump(), author_id=viewer.id).returning(Post.id))
     await _count_posts(session, connector_id=body.connector_id, change=1)
     assert post_id is not None  # noqa: S101 (the insert returned it)
+    await words.tag(session, post_id=post_id, body=body)
+    await words.mention(session, viewer=viewer, post_id=post_id, text=body.content)
     return await get(session, viewer=viewer, post_id=post_id)
 
 
@@ -89,12 +91,28 @@ async def list_by_connector(
     )
 
 
-async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: PostBody) -> PostOut:
-    """Replace a post's words; for its author and for who tends the connector."""
-    await _access_to_edit(session, viewer=viewer, post_id=post_id)
-    await session.execute(
-        update(Post).where(Post.id == post_id).values(**body.model_dump(), updated_at=datetime.now(UTC))
+async def history(session: AsyncSession, *, viewer: Viewer, post_id: UUID, page: PageRequest) -> Page[VersionOut]:
+    """List what a post said before, the newest first; raises ``NotFoundError`` when the viewer may not see it."""
+    await access_post(session, viewer=viewer, post_id=post_id)
+    versions = select(PostVersion).where(PostVersion.post_id == post_id)
+    rows = (await session.scalars(page.select(versions, at=PostVersion.created_at, row_id=PostVersion.id))).all()
+    return Page(
+        items=[VersionOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
     )
+
+
+async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: PostBody) -> PostOut:
+    """Replace a post's words, keeping what it said; for its author and for who tends the connector."""
+    await _access_to_edit(session, viewer=viewer, post_id=post_id)
+    said = (Post.content, Post.title, Post.image_url)
+    before = (await session.execute(select(*said).where(Post.id == post_id).with_for_update())).one()
+    if before._asdict() != body.model_dump():
+        await session.execute(insert(PostVersion).values(post_id=post_id, editor_id=viewer.id, **before._asdict()))
+        await session.execute(
+            update(Post).where(Post.id == post_id).values(**body.model_dump(), updated_at=datetime.now(UTC))
+        )
+        await words.tag(session, post_id=post_id, body=body)
     return await get(session, viewer=viewer, post_id=post_id)
 
 
@@ -109,6 +127,7 @@ async def remove(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> Non
     )
     if removed is None:  # Somebody else removed it in this very moment.
         raise NotFoundError
+    await session.execute(delete(PinnedPost).where(PinnedPost.post_id == post_id))
     await _count_posts(session, connector_id=access.connector_id, change=-1)
 
 

@@ -14,7 +14,16 @@ from transactional_api.db.tables.notifications import (
     NotificationPreference,
     PushDevice,
 )
-from transactional_api.db.tables.posts import Comment, Post, PostLike
+from transactional_api.db.tables.posts import (
+    Comment,
+    CommentLike,
+    PinnedPost,
+    Post,
+    PostLike,
+    PostTag,
+    PostVersion,
+    Reaction,
+)
 from transactional_api.db.tables.reviews import HelpfulVote, Review
 from transactional_api.db.tables.searched import TEXTS
 from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
@@ -27,6 +36,7 @@ __all__ = [
     "ChatEvent",
     "ChatMessage",
     "Comment",
+    "CommentLike",
     "Connector",
     "ConnectorMember",
     "Conversation",
@@ -49,10 +59,14 @@ __all__ = [
     "NotificationHours",
     "NotificationPreference",
     "OneTimeToken",
+    "PinnedPost",
     "Post",
     "PostLike",
+    "PostTag",
+    "PostVersion",
     "Purchase",
     "PushDevice",
+    "Reaction",
     "RefreshToken",
     "Review",
     "SellerReview",
