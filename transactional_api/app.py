@@ -26,6 +26,7 @@ from transactional_api.matching.routes import router as matching
 from transactional_api.media.routes import router as media
 from transactional_api.media.service import open_media
 from transactional_api.middleware import RequestContext
+from transactional_api.moderation.routes import router as moderation
 from transactional_api.moments.routes import reels, stories
 from transactional_api.notifications.bell import open_bells
 from transactional_api.notifications.routes import router as notifications
@@ -61,6 +62,7 @@ ROUTERS = (
     notifications,
     recommendations,
     search,
+    moderation,
     analysis,
     matching,
     media,

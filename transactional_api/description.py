@@ -29,6 +29,7 @@ METADATA: dict[str, Any] = {
             "description": "Conversations between neighbours. Live at `/ws/chat/{conversationId}`; see `docs/chat.md`.",
         },
         {"name": "search", "description": "One search over people, connectors, posts, events and items."},
+        {"name": "moderation", "description": "Reports, decisions by the platform's moderators, and appeals."},
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "analysis", "description": "What a text says, and whether it should be shown."},

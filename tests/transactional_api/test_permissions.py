@@ -16,6 +16,7 @@ from tests.transactional_api.permissions import (
     feeds,
     marketplace,
     media,
+    moderation,
     moments,
     notifications,
     posts,
@@ -42,6 +43,7 @@ SLICES = (
     search,
     chat,
     media,
+    moderation,
     moments,
     vision,
 )

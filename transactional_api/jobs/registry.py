@@ -6,8 +6,9 @@ from transactional_api import housekeeping
 from transactional_api.audit import trail
 from transactional_api.mail import letters
 from transactional_api.media import service as media
+from transactional_api.moderation import jobs as moderation
 from transactional_api.notifications import hours, notice, push
 from transactional_api.users import mailbox
 
-JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, media)
+JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, media, moderation)
 """The modules that declare jobs."""

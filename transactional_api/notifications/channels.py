@@ -34,4 +34,5 @@ class NoticeKind(StrEnum):
     PURCHASE_COMPLETED = "purchase.completed"
     PURCHASE_CANCELLED = "purchase.cancelled"
     REVIEW_HIDDEN = "review.hidden"
+    MODERATION_DECIDED = "moderation.decided"
     PLATFORM_ANNOUNCED = "platform.announced"

@@ -8,6 +8,7 @@ from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
 from transactional_api.db.tables.media import MediaDocument, MediaMark, MediaUsage
+from transactional_api.db.tables.moderation import Appeal, ModerationCase, ModerationDecision, Report
 from transactional_api.db.tables.notifications import (
     Notification,
     NotificationHours,
@@ -30,6 +31,7 @@ from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken,
 
 __all__ = [
     "TEXTS",
+    "Appeal",
     "AuditEntry",
     "Ban",
     "Block",
@@ -54,6 +56,8 @@ __all__ = [
     "MediaDocument",
     "MediaMark",
     "MediaUsage",
+    "ModerationCase",
+    "ModerationDecision",
     "Mute",
     "Notification",
     "NotificationHours",
@@ -68,6 +72,7 @@ __all__ = [
     "PushDevice",
     "Reaction",
     "RefreshToken",
+    "Report",
     "Review",
     "SellerReview",
     "User",

@@ -1,0 +1,103 @@
+"""What people report, and what moderators decide about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from transactional_api.db.base import Base, Counter, CreatedAt, RowId, Str50
+
+
+class ModerationCase(Base):
+    """One thing that was reported, until it is decided. A thing has one open case; ``words`` are what it said then."""
+
+    __tablename__ = "moderation_cases"
+
+    id: Mapped[RowId]
+    subject_kind: Mapped[Str50]
+    subject_id: Mapped[UUID]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    words: Mapped[str]
+    state: Mapped[str] = mapped_column(String(20), server_default=text("'open'"))
+    reports: Mapped[Counter]
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    triage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'decided')", name="state"),
+        Index(
+            "uq_moderation_cases_open_subject",
+            "subject_kind",
+            "subject_id",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index("ix_moderation_cases_state_created_at_id", "state", "created_at", "id"),
+    )
+
+
+class Report(Base):
+    """One person's report, once a case."""
+
+    __tablename__ = "moderation_reports"
+
+    id: Mapped[RowId]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("moderation_cases.id", ondelete="CASCADE"))
+    reporter_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    reason: Mapped[Str50]
+    words: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("case_id", "reporter_id"),
+        Index("ix_moderation_reports_reporter_id_created_at_id", "reporter_id", "created_at", "id"),
+    )
+
+
+class ModerationDecision(Base):
+    """What a moderator decided. ``until`` ends a hiding or suspension; ``undone_at`` says that it was taken back."""
+
+    __tablename__ = "moderation_decisions"
+
+    id: Mapped[RowId]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("moderation_cases.id", ondelete="CASCADE"), index=True)
+    moderator_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    outcome: Mapped[str] = mapped_column(String(20))
+    label: Mapped[Str50 | None]
+    rule: Mapped[str]
+    until: Mapped[datetime | None]
+    # Whether this decision is what hid the thing: only then does undoing it show it again.
+    took_effect: Mapped[bool]
+    created_at: Mapped[CreatedAt]
+    undone_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("outcome IN ('keep', 'label', 'hide', 'remove', 'suspend')", name="outcome"),
+        Index("ix_moderation_decisions_created_at_id", "created_at", "id"),
+    )
+
+
+class Appeal(Base):
+    """What the owner says against a decision, once; another moderator decides."""
+
+    __tablename__ = "moderation_appeals"
+
+    id: Mapped[RowId]
+    decision_id: Mapped[UUID] = mapped_column(ForeignKey("moderation_decisions.id", ondelete="CASCADE"), unique=True)
+    appellant_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    words: Mapped[str]
+    state: Mapped[str] = mapped_column(String(20), server_default=text("'open'"))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[CreatedAt]
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'upheld', 'overturned')", name="state"),
+        Index("ix_moderation_appeals_state_created_at_id", "state", "created_at", "id"),
+    )

@@ -1,0 +1,334 @@
+"""Reports become cases, moderators decide them, owners appeal, and another moderator decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.auth import Viewer
+from transactional_api.db.tables import Appeal, ModerationCase, ModerationDecision, Report, User
+from transactional_api.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.jobs import queue
+from transactional_api.moderation import jobs
+from transactional_api.moderation.schemas import (
+    AppealDecision,
+    AppealOut,
+    AppealState,
+    CaseOut,
+    CaseState,
+    DecisionOut,
+    LogEntry,
+    NewAppeal,
+    NewDecision,
+    NewReport,
+    Outcome,
+    Reason,
+    ReportOut,
+    SubjectKind,
+)
+from transactional_api.moderation.subjects import SUBJECTS
+from transactional_api.notifications.channels import NoticeKind
+from transactional_api.notifications.notice import Notice, notify
+from transactional_api.paging import Page, PageRequest
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+MAX_WORDS = 10_000
+
+
+class OwnSubjectError(Problem):
+    """One does not report, or judge, what is one's own."""
+
+    status, code, title = 409, "own_subject", "This is your own"
+
+
+class DecidedError(Problem):
+    """The case or appeal is decided."""
+
+    status, code, title = 409, "already_decided", "This is decided already"
+
+
+class CannotHideError(Problem):
+    """People and messages are not hidden; suspend who it is about."""
+
+    status, code, title = 409, "cannot_be_hidden", "This cannot be hidden; suspend its owner or keep it"
+
+
+class AppealedError(Problem):
+    """There is one appeal a decision."""
+
+    status, code, title = 409, "already_appealed", "You have appealed against this already"
+
+
+class SameModeratorError(Problem):
+    """Whoever decided does not decide the appeal."""
+
+    status, code, title = 403, "same_moderator", "Another moderator decides the appeal against your decision"
+
+
+async def report(session: AsyncSession, *, viewer: Viewer, body: NewReport) -> ReportOut:
+    """Report something; the same thing twice is one report.
+
+    Raises:
+        NotFoundError: when the viewer may not see it.
+        OwnSubjectError: when it is theirs.
+    """
+    found = await SUBJECTS[body.subject_kind].find(session, viewer=viewer, subject_id=body.subject_id)
+    if found is None:
+        raise NotFoundError
+    if found.owner_id == viewer.id:
+        raise OwnSubjectError
+    case = upsert(ModerationCase).values(
+        subject_kind=body.subject_kind,
+        subject_id=body.subject_id,
+        owner_id=found.owner_id,
+        words=found.words[:MAX_WORDS],
+    )
+    # Touching the open case holds it, so that nobody decides it before the report is in it.
+    held = case.on_conflict_do_update(
+        index_elements=["subject_kind", "subject_id"],
+        index_where=ModerationCase.state == CaseState.OPEN.value,
+        set_={"state": CaseState.OPEN},
+    )
+    case_id = (await session.execute(held.returning(ModerationCase.id))).scalar_one()
+    mine = upsert(Report).values(case_id=case_id, reporter_id=viewer.id, reason=body.reason, words=body.words)
+    added = await session.scalar(mine.on_conflict_do_nothing().returning(Report.id))
+    if added is not None:
+        counted = update(ModerationCase).where(ModerationCase.id == case_id)
+        reports = await session.scalar(
+            counted.values(reports=ModerationCase.reports + 1).returning(ModerationCase.reports)
+        )
+        if reports == 1:
+            await queue.defer(session, jobs.triage, case_id=str(case_id))
+    row = (await session.execute(_reports_of(viewer).where(Report.case_id == case_id))).one()
+    return ReportOut.model_validate(row, from_attributes=True)
+
+
+async def own_reports(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[ReportOut]:
+    """List what the viewer reported, the newest first."""
+    rows = (await session.execute(page.select(_reports_of(viewer), at=Report.created_at, row_id=Report.id))).all()
+    return Page(
+        items=[ReportOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def cases(
+    session: AsyncSession, *, viewer: Viewer, state: CaseState, mine: bool, page: PageRequest
+) -> Page[CaseOut]:
+    """List cases, the oldest first; raises ``ForbiddenError`` for anyone but a moderator."""
+    _check_moderates(viewer)
+    statement = select(ModerationCase).where(ModerationCase.state == state)
+    if mine:
+        statement = statement.where(ModerationCase.assignee_id == viewer.id)
+    asked = page.select(statement, at=ModerationCase.created_at, row_id=ModerationCase.id, newest_first=False)
+    rows = (await session.scalars(asked)).all()
+    return Page(items=await _cases_out(session, rows[: page.limit]), next_cursor=page.next_cursor(rows))
+
+
+async def assign(session: AsyncSession, *, viewer: Viewer, case_id: UUID, on: bool) -> CaseOut:
+    """Take an open case, from whoever has it, or give it back.
+
+    Raises:
+        ForbiddenError: for anyone but a moderator.
+        OwnSubjectError: when it is about something of the viewer's.
+        DecidedError: when it is decided.
+    """
+    case = await _open_case(session, viewer=viewer, case_id=case_id)
+    case.assignee_id = viewer.id if on else None
+    await session.flush()
+    return (await _cases_out(session, [case]))[0]
+
+
+async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: NewDecision) -> DecisionOut:
+    """Decide a case, once.
+
+    Raises:
+        ForbiddenError, OwnSubjectError, DecidedError: as ``assign`` does.
+        CannotHideError: when what is to be hidden or removed is a person or a message.
+    """
+    case = await _open_case(session, viewer=viewer, case_id=case_id)
+    subject = SUBJECTS[SubjectKind(case.subject_kind)]
+    took_effect = False
+    if body.outcome in {Outcome.HIDE, Outcome.REMOVE}:
+        if subject.is_active is None:
+            raise CannotHideError
+        took_effect = await subject.show(session, subject_id=case.subject_id, on=False)
+    elif body.outcome is Outcome.SUSPEND:
+        await _suspend(session, case.owner_id, until=body.until or FOREVER)
+        took_effect = True
+    case.state = CaseState.DECIDED
+    values = body.model_dump() | {"case_id": case.id, "moderator_id": viewer.id, "took_effect": took_effect}
+    decision_id = await session.scalar(insert(ModerationDecision).values(values).returning(ModerationDecision.id))
+    if body.until is not None and body.outcome is Outcome.HIDE:
+        await queue.defer(session, jobs.end, at=body.until, decision_id=str(decision_id))
+    await session.flush()
+    if body.outcome is not Outcome.KEEP:
+        await _tell(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
+    row = (await session.execute(_decisions().where(ModerationDecision.id == decision_id))).one()
+    return DecisionOut.model_validate(row, from_attributes=True)
+
+
+async def own_decisions(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[DecisionOut]:
+    """List what was decided about things of the viewer's, the newest first; what was kept was no matter."""
+    mine = _decisions().where(ModerationCase.owner_id == viewer.id, ModerationDecision.outcome != Outcome.KEEP)
+    rows = (
+        await session.execute(page.select(mine, at=ModerationDecision.created_at, row_id=ModerationDecision.id))
+    ).all()
+    return Page(
+        items=[DecisionOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def public_log(session: AsyncSession, *, page: PageRequest) -> Page[LogEntry]:
+    """List every decision without names, the newest first."""
+    asked = page.select(_decisions(), at=ModerationDecision.created_at, row_id=ModerationDecision.id)
+    rows = (await session.execute(asked)).all()
+    return Page(
+        items=[LogEntry.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def appeal(session: AsyncSession, *, viewer: Viewer, decision_id: UUID, body: NewAppeal) -> AppealOut:
+    """Appeal against a decision about something of the viewer's.
+
+    Raises:
+        NotFoundError: when there is none.
+        AppealedError: when the viewer appealed before.
+    """
+    mine = _decisions().where(
+        ModerationDecision.id == decision_id,
+        ModerationCase.owner_id == viewer.id,
+        ModerationDecision.outcome != Outcome.KEEP,
+    )
+    if (await session.execute(mine)).one_or_none() is None:
+        raise NotFoundError
+    new = upsert(Appeal).values(decision_id=decision_id, appellant_id=viewer.id, words=body.words)
+    made = await session.scalar(new.on_conflict_do_nothing().returning(Appeal))
+    if made is None:
+        raise AppealedError
+    return AppealOut.model_validate(made, from_attributes=True)
+
+
+async def appeals(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[AppealOut]:
+    """List the open appeals that the viewer may decide, the oldest first."""
+    _check_moderates(viewer)
+    statement = (
+        select(Appeal)
+        .join(ModerationDecision, ModerationDecision.id == Appeal.decision_id)
+        .where(
+            Appeal.state == AppealState.OPEN,
+            ModerationDecision.moderator_id.is_distinct_from(viewer.id),
+            Appeal.appellant_id != viewer.id,
+        )
+    )
+    asked = page.select(statement, at=Appeal.created_at, row_id=Appeal.id, newest_first=False)
+    rows = (await session.scalars(asked)).all()
+    return Page(
+        items=[AppealOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def decide_appeal(session: AsyncSession, *, viewer: Viewer, appeal_id: UUID, body: AppealDecision) -> AppealOut:
+    """Uphold a decision or take it back, once.
+
+    Raises:
+        ForbiddenError: for anyone but a moderator.
+        NotFoundError: when there is no such appeal.
+        SameModeratorError: when the viewer made the decision.
+        OwnSubjectError: when the appeal is the viewer's.
+        DecidedError: when it is decided.
+    """
+    _check_moderates(viewer)
+    asked = await session.get(Appeal, appeal_id, with_for_update=True)
+    if asked is None:
+        raise NotFoundError
+    decision = await session.get_one(ModerationDecision, asked.decision_id)
+    if decision.moderator_id == viewer.id:
+        raise SameModeratorError
+    if asked.appellant_id == viewer.id:
+        raise OwnSubjectError
+    if asked.state != AppealState.OPEN:
+        raise DecidedError
+    asked.state = AppealState.OVERTURNED if body.overturn else AppealState.UPHELD
+    asked.decided_by, asked.decided_at = viewer.id, datetime.now(UTC)
+    await session.flush()
+    if body.overturn:
+        await jobs.undo(session, decision_id=decision.id)
+    title = "Your appeal was granted" if body.overturn else "The decision stays after your appeal"
+    await _tell(session, asked.appellant_id, decision.id, title, decision.rule)
+    return AppealOut.model_validate(asked, from_attributes=True)
+
+
+def _check_moderates(viewer: Viewer) -> None:
+    if not viewer.moderates:
+        raise ForbiddenError("Only the platform's moderators do this")
+
+
+async def _open_case(session: AsyncSession, *, viewer: Viewer, case_id: UUID) -> ModerationCase:
+    _check_moderates(viewer)
+    case = await session.get(ModerationCase, case_id, with_for_update=True)
+    if case is None:
+        raise NotFoundError
+    if case.owner_id == viewer.id:
+        raise OwnSubjectError
+    if case.state != CaseState.OPEN:
+        raise DecidedError
+    return case
+
+
+def _reports_of(viewer: Viewer) -> Select[Any]:
+    columns = (ModerationCase.subject_kind, ModerationCase.subject_id, ModerationCase.state)
+    joined = select(Report.id, Report.reason, Report.created_at, *columns).join(
+        ModerationCase, ModerationCase.id == Report.case_id
+    )
+    return joined.where(Report.reporter_id == viewer.id)
+
+
+def _decisions() -> Select[Any]:
+    columns = (ModerationCase.subject_kind, ModerationCase.subject_id)
+    return select(*ModerationDecision.__table__.columns, *columns).join(
+        ModerationCase, ModerationCase.id == ModerationDecision.case_id
+    )
+
+
+async def _cases_out(session: AsyncSession, rows: Sequence[ModerationCase]) -> list[CaseOut]:
+    counts = (
+        select(Report.case_id, Report.reason, func.count().label("count"))
+        .where(Report.case_id.in_([row.id for row in rows]))
+        .group_by(Report.case_id, Report.reason)
+        .order_by(Report.reason)
+    )
+    reasons: dict[UUID, dict[Reason, int]] = {}
+    for found in await session.execute(counts):
+        reasons.setdefault(found.case_id, {})[Reason(found.reason)] = found[2]
+    names = set(CaseOut.model_fields) - {"reasons"}
+    return [CaseOut(**{name: getattr(row, name) for name in names}, reasons=reasons.get(row.id, {})) for row in rows]
+
+
+async def _suspend(session: AsyncSession, user_id: UUID, *, until: datetime) -> None:
+    later = func.greatest(func.coalesce(User.suspended_until, until), until)
+    await session.execute(update(User).where(User.id == user_id).values(suspended_until=later))
+
+
+async def _tell(session: AsyncSession, user_id: UUID, decision_id: UUID | None, title: str, body: str) -> None:
+    assert decision_id is not None  # noqa: S101 (the insert returned it)
+    await notify(
+        session,
+        Notice(
+            kind=NoticeKind.MODERATION_DECIDED,
+            subject_kind="moderation_decision",
+            subject_id=decision_id,
+            title=title,
+            body=body,
+            user_ids=[user_id],
+        ),
+    )
