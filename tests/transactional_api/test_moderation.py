@@ -242,3 +242,13 @@ async def test_the_log_names_nobody(town: Town, ada: Person, ben: Person, mod: P
     assert answer.json()["items"][0]["outcome"] == "label"
     assert not any(str(person.id) in answer.text for person in (ada, ben, mod))
     assert post["id"] not in answer.text
+
+
+async def test_what_is_nobodys_is_removed_all_the_same(town: Town, ada: Person, ben: Person, mod: Person) -> None:
+    imported = await ada.make_connector()
+    await town.write("UPDATE connectors SET created_by = NULL WHERE id = :id", id=imported["id"])
+    case = await report(town, ben, "connector", imported["id"])
+    suspend = await mod.post(f"/moderation/cases/{case}/decision", {"outcome": "suspend", "rule": "Be kind"})
+    assert (suspend.status_code, suspend.json()["code"]) == (409, "nobodys")
+    await decide(mod, case, "remove")
+    assert (await ben.get(f"/connectors/{imported['id']}")).status_code == 404

@@ -36,6 +36,7 @@ from transactional_api.moderation.service import (
     AppealedError,
     CannotHideError,
     DecidedError,
+    NobodysError,
     OwnSubjectError,
     SameModeratorError,
 )
@@ -112,7 +113,7 @@ async def give_back(case_id: UUID, session: SessionDep, writer: WriterDep) -> Ca
     "/cases/{case_id}/decision",
     operation_id="decideCase",
     status_code=201,
-    responses=declare(*JUDGES, CannotHideError),
+    responses=declare(*JUDGES, CannotHideError, NobodysError),
 )
 async def decide(case_id: UUID, body: NewDecision, session: SessionDep, writer: WriterDep) -> DecisionOut:
     """Decide a case; for moderators. Its owner is told, by which rule, and may appeal."""

@@ -96,7 +96,7 @@ class CaseOut(BaseModel):
     id: UUID = Field(examples=[_CASE])
     subject_kind: SubjectKind = Field(examples=["item"])
     subject_id: UUID = Field(examples=[_SUBJECT])
-    owner_id: UUID = Field(examples=["f61d941e-641d-45e2-9350-e8c76a3a5853"])
+    owner_id: UUID | None = Field(examples=["f61d941e-641d-45e2-9350-e8c76a3a5853"])
     words: str = Field(description="What it said when it was reported.", examples=["A bicycle, hardly used."])
     state: CaseState = Field(examples=["open"])
     reports: int = Field(examples=[2])

@@ -59,6 +59,12 @@ class CannotHideError(Problem):
     status, code, title = 409, "cannot_be_hidden", "This cannot be hidden; suspend its owner or keep it"
 
 
+class NobodysError(Problem):
+    """There is nobody to suspend."""
+
+    status, code, title = 409, "nobodys", "This is nobody's; hide or remove it"
+
+
 class AppealedError(Problem):
     """There is one appeal a decision."""
 
@@ -151,6 +157,7 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
     Raises:
         ForbiddenError, OwnSubjectError, DecidedError: as ``assign`` does.
         CannotHideError: when what is to be hidden or removed is a person or a message.
+        NobodysError: when the owner of what is nobody's is to be suspended.
     """
     case = await _open_case(session, viewer=viewer, case_id=case_id)
     subject = SUBJECTS[SubjectKind(case.subject_kind)]
@@ -160,6 +167,8 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
             raise CannotHideError
         took_effect = await subject.show(session, subject_id=case.subject_id, on=False)
     elif body.outcome is Outcome.SUSPEND:
+        if case.owner_id is None:
+            raise NobodysError
         await _suspend(session, case.owner_id, until=body.until or FOREVER)
         took_effect = True
     case.state = CaseState.DECIDED
@@ -168,7 +177,7 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
     if body.until is not None and body.outcome is Outcome.HIDE:
         await queue.defer(session, jobs.end, at=body.until, decision_id=str(decision_id))
     await session.flush()
-    if body.outcome is not Outcome.KEEP:
+    if body.outcome is not Outcome.KEEP and case.owner_id is not None:
         await _tell(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
     row = (await session.execute(_decisions().where(ModerationDecision.id == decision_id))).one()
     return DecisionOut.model_validate(row, from_attributes=True)

@@ -21,7 +21,8 @@ class ModerationCase(Base):
     id: Mapped[RowId]
     subject_kind: Mapped[Str50]
     subject_id: Mapped[UUID]
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    # Connectors that were imported are nobody's.
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     words: Mapped[str]
     state: Mapped[str] = mapped_column(String(20), server_default=text("'open'"))
     reports: Mapped[Counter]
