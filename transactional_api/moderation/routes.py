@@ -19,7 +19,8 @@ from transactional_api.errors import (
     declare,
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
-from transactional_api.moderation import service
+from transactional_api.moderation import appeals, service
+from transactional_api.moderation.appeals import AppealedError, SameModeratorError
 from transactional_api.moderation.schemas import (
     AppealDecision,
     AppealOut,
@@ -33,12 +34,10 @@ from transactional_api.moderation.schemas import (
     ReportOut,
 )
 from transactional_api.moderation.service import (
-    AppealedError,
     CannotHideError,
     DecidedError,
     NobodysError,
     OwnSubjectError,
-    SameModeratorError,
 )
 from transactional_api.paging import Page, PageDep
 
@@ -81,7 +80,7 @@ async def own_decisions(session: SessionDep, viewer: ViewerDep, page: PageDep) -
 )
 async def appeal(decision_id: UUID, body: NewAppeal, session: SessionDep, writer: WriterDep) -> AppealOut:
     """Say why a decision about something of yours is wrong; another moderator looks at it."""
-    return await service.appeal(session, viewer=writer, decision_id=decision_id, body=body)
+    return await appeals.appeal(session, viewer=writer, decision_id=decision_id, body=body)
 
 
 @router.get("/cases", operation_id="listCases", responses=declare(*LISTS, ForbiddenError))
@@ -121,9 +120,9 @@ async def decide(case_id: UUID, body: NewDecision, session: SessionDep, writer: 
 
 
 @router.get("/appeals", operation_id="listAppeals", responses=declare(*LISTS, ForbiddenError))
-async def appeals(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[AppealOut]:
+async def list_appeals(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[AppealOut]:
     """List the open appeals against others' decisions, the oldest first; for moderators."""
-    return await service.appeals(session, viewer=viewer, page=page)
+    return await appeals.appeals(session, viewer=viewer, page=page)
 
 
 @router.post(
@@ -131,4 +130,4 @@ async def appeals(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page
 )
 async def decide_appeal(appeal_id: UUID, body: AppealDecision, session: SessionDep, writer: WriterDep) -> AppealOut:
     """Uphold a decision or take it back; for moderators other than who decided."""
-    return await service.decide_appeal(session, viewer=writer, appeal_id=appeal_id, body=body)
+    return await appeals.decide_appeal(session, viewer=writer, appeal_id=appeal_id, body=body)

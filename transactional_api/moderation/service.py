@@ -1,4 +1,4 @@
-"""Reports become cases, moderators decide them, owners appeal, and another moderator decides that."""
+"""Reports become cases, and moderators decide them, once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
-from transactional_api.db.tables import Appeal, ModerationCase, ModerationDecision, Report, User
+from transactional_api.db.tables import ModerationCase, ModerationDecision, Report, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
 from transactional_api.moderation import jobs
 from transactional_api.moderation.schemas import (
-    AppealDecision,
-    AppealOut,
-    AppealState,
     CaseOut,
     CaseState,
     DecisionOut,
     LogEntry,
-    NewAppeal,
     NewDecision,
     NewReport,
     Outcome,
@@ -63,18 +59,6 @@ class NobodysError(Problem):
     """There is nobody to suspend."""
 
     status, code, title = 409, "nobodys", "This is nobody's; hide or remove it"
-
-
-class AppealedError(Problem):
-    """There is one appeal a decision."""
-
-    status, code, title = 409, "already_appealed", "You have appealed against this already"
-
-
-class SameModeratorError(Problem):
-    """Whoever decided does not decide the appeal."""
-
-    status, code, title = 403, "same_moderator", "Another moderator decides the appeal against your decision"
 
 
 async def report(session: AsyncSession, *, viewer: Viewer, body: NewReport) -> ReportOut:
@@ -128,7 +112,7 @@ async def cases(
     session: AsyncSession, *, viewer: Viewer, state: CaseState, mine: bool, page: PageRequest
 ) -> Page[CaseOut]:
     """List cases, the oldest first; raises ``ForbiddenError`` for anyone but a moderator."""
-    _check_moderates(viewer)
+    check_moderates(viewer)
     statement = select(ModerationCase).where(ModerationCase.state == state)
     if mine:
         statement = statement.where(ModerationCase.assignee_id == viewer.id)
@@ -178,14 +162,14 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
         await queue.defer(session, jobs.end, at=body.until, decision_id=str(decision_id))
     await session.flush()
     if body.outcome is not Outcome.KEEP and case.owner_id is not None:
-        await _tell(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
-    row = (await session.execute(_decisions().where(ModerationDecision.id == decision_id))).one()
+        await tell(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
+    row = (await session.execute(decisions().where(ModerationDecision.id == decision_id))).one()
     return DecisionOut.model_validate(row, from_attributes=True)
 
 
 async def own_decisions(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[DecisionOut]:
     """List what was decided about things of the viewer's, the newest first; what was kept was no matter."""
-    mine = _decisions().where(ModerationCase.owner_id == viewer.id, ModerationDecision.outcome != Outcome.KEEP)
+    mine = decisions().where(ModerationCase.owner_id == viewer.id, ModerationDecision.outcome != Outcome.KEEP)
     rows = (
         await session.execute(page.select(mine, at=ModerationDecision.created_at, row_id=ModerationDecision.id))
     ).all()
@@ -197,7 +181,7 @@ async def own_decisions(session: AsyncSession, *, viewer: Viewer, page: PageRequ
 
 async def public_log(session: AsyncSession, *, page: PageRequest) -> Page[LogEntry]:
     """List every decision without names, the newest first."""
-    asked = page.select(_decisions(), at=ModerationDecision.created_at, row_id=ModerationDecision.id)
+    asked = page.select(decisions(), at=ModerationDecision.created_at, row_id=ModerationDecision.id)
     rows = (await session.execute(asked)).all()
     return Page(
         items=[LogEntry.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
@@ -205,85 +189,14 @@ async def public_log(session: AsyncSession, *, page: PageRequest) -> Page[LogEnt
     )
 
 
-async def appeal(session: AsyncSession, *, viewer: Viewer, decision_id: UUID, body: NewAppeal) -> AppealOut:
-    """Appeal against a decision about something of the viewer's.
-
-    Raises:
-        NotFoundError: when there is none.
-        AppealedError: when the viewer appealed before.
-    """
-    mine = _decisions().where(
-        ModerationDecision.id == decision_id,
-        ModerationCase.owner_id == viewer.id,
-        ModerationDecision.outcome != Outcome.KEEP,
-    )
-    if (await session.execute(mine)).one_or_none() is None:
-        raise NotFoundError
-    new = upsert(Appeal).values(decision_id=decision_id, appellant_id=viewer.id, words=body.words)
-    made = await session.scalar(new.on_conflict_do_nothing().returning(Appeal))
-    if made is None:
-        raise AppealedError
-    return AppealOut.model_validate(made, from_attributes=True)
-
-
-async def appeals(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[AppealOut]:
-    """List the open appeals that the viewer may decide, the oldest first."""
-    _check_moderates(viewer)
-    statement = (
-        select(Appeal)
-        .join(ModerationDecision, ModerationDecision.id == Appeal.decision_id)
-        .where(
-            Appeal.state == AppealState.OPEN,
-            ModerationDecision.moderator_id.is_distinct_from(viewer.id),
-            Appeal.appellant_id != viewer.id,
-        )
-    )
-    asked = page.select(statement, at=Appeal.created_at, row_id=Appeal.id, newest_first=False)
-    rows = (await session.scalars(asked)).all()
-    return Page(
-        items=[AppealOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
-
-
-async def decide_appeal(session: AsyncSession, *, viewer: Viewer, appeal_id: UUID, body: AppealDecision) -> AppealOut:
-    """Uphold a decision or take it back, once.
-
-    Raises:
-        ForbiddenError: for anyone but a moderator.
-        NotFoundError: when there is no such appeal.
-        SameModeratorError: when the viewer made the decision.
-        OwnSubjectError: when the appeal is the viewer's.
-        DecidedError: when it is decided.
-    """
-    _check_moderates(viewer)
-    asked = await session.get(Appeal, appeal_id, with_for_update=True)
-    if asked is None:
-        raise NotFoundError
-    decision = await session.get_one(ModerationDecision, asked.decision_id)
-    if decision.moderator_id == viewer.id:
-        raise SameModeratorError
-    if asked.appellant_id == viewer.id:
-        raise OwnSubjectError
-    if asked.state != AppealState.OPEN:
-        raise DecidedError
-    asked.state = AppealState.OVERTURNED if body.overturn else AppealState.UPHELD
-    asked.decided_by, asked.decided_at = viewer.id, datetime.now(UTC)
-    await session.flush()
-    if body.overturn:
-        await jobs.undo(session, decision_id=decision.id)
-    title = "Your appeal was granted" if body.overturn else "The decision stays after your appeal"
-    await _tell(session, asked.appellant_id, decision.id, title, decision.rule)
-    return AppealOut.model_validate(asked, from_attributes=True)
-
-
-def _check_moderates(viewer: Viewer) -> None:
+def check_moderates(viewer: Viewer) -> None:
+    """Raise ``ForbiddenError`` for anyone but a moderator of the platform."""
     if not viewer.moderates:
         raise ForbiddenError("Only the platform's moderators do this")
 
 
 async def _open_case(session: AsyncSession, *, viewer: Viewer, case_id: UUID) -> ModerationCase:
-    _check_moderates(viewer)
+    check_moderates(viewer)
     case = await session.get(ModerationCase, case_id, with_for_update=True)
     if case is None:
         raise NotFoundError
@@ -302,7 +215,8 @@ def _reports_of(viewer: Viewer) -> Select[Any]:
     return joined.where(Report.reporter_id == viewer.id)
 
 
-def _decisions() -> Select[Any]:
+def decisions() -> Select[Any]:
+    """Return every decision with what it was about."""
     columns = (ModerationCase.subject_kind, ModerationCase.subject_id)
     return select(*ModerationDecision.__table__.columns, *columns).join(
         ModerationCase, ModerationCase.id == ModerationDecision.case_id
@@ -328,7 +242,8 @@ async def _suspend(session: AsyncSession, user_id: UUID, *, until: datetime) -> 
     await session.execute(update(User).where(User.id == user_id).values(suspended_until=later))
 
 
-async def _tell(session: AsyncSession, user_id: UUID, decision_id: UUID | None, title: str, body: str) -> None:
+async def tell(session: AsyncSession, user_id: UUID, decision_id: UUID | None, title: str, body: str) -> None:
+    """Tell a person of a decision about something of theirs."""
     assert decision_id is not None  # noqa: S101 (the insert returned it)
     await notify(
         session,

@@ -1,0 +1,102 @@
+"""Appeals against decisions: the owner says why one is wrong, and another moderator looks at it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.auth import Viewer
+from transactional_api.db.tables import Appeal, ModerationCase, ModerationDecision
+from transactional_api.errors import NotFoundError, Problem
+from transactional_api.moderation import jobs
+from transactional_api.moderation.schemas import AppealDecision, AppealOut, AppealState, NewAppeal, Outcome
+from transactional_api.moderation.service import DecidedError, OwnSubjectError, check_moderates, decisions, tell
+from transactional_api.paging import Page, PageRequest
+
+
+class AppealedError(Problem):
+    """There is one appeal a decision."""
+
+    status, code, title = 409, "already_appealed", "You have appealed against this already"
+
+
+class SameModeratorError(Problem):
+    """Whoever decided does not decide the appeal."""
+
+    status, code, title = 403, "same_moderator", "Another moderator decides the appeal against your decision"
+
+
+async def appeal(session: AsyncSession, *, viewer: Viewer, decision_id: UUID, body: NewAppeal) -> AppealOut:
+    """Appeal against a decision about something of the viewer's.
+
+    Raises:
+        NotFoundError: when there is none.
+        AppealedError: when the viewer appealed before.
+    """
+    mine = decisions().where(
+        ModerationDecision.id == decision_id,
+        ModerationCase.owner_id == viewer.id,
+        ModerationDecision.outcome != Outcome.KEEP,
+    )
+    if (await session.execute(mine)).one_or_none() is None:
+        raise NotFoundError
+    new = upsert(Appeal).values(decision_id=decision_id, appellant_id=viewer.id, words=body.words)
+    made = await session.scalar(new.on_conflict_do_nothing().returning(Appeal))
+    if made is None:
+        raise AppealedError
+    return AppealOut.model_validate(made, from_attributes=True)
+
+
+async def appeals(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[AppealOut]:
+    """List the open appeals that the viewer may decide, the oldest first."""
+    check_moderates(viewer)
+    statement = (
+        select(Appeal)
+        .join(ModerationDecision, ModerationDecision.id == Appeal.decision_id)
+        .where(
+            Appeal.state == AppealState.OPEN,
+            ModerationDecision.moderator_id.is_distinct_from(viewer.id),
+            Appeal.appellant_id != viewer.id,
+        )
+    )
+    asked = page.select(statement, at=Appeal.created_at, row_id=Appeal.id, newest_first=False)
+    rows = (await session.scalars(asked)).all()
+    return Page(
+        items=[AppealOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+async def decide_appeal(session: AsyncSession, *, viewer: Viewer, appeal_id: UUID, body: AppealDecision) -> AppealOut:
+    """Uphold a decision or take it back, once.
+
+    Raises:
+        ForbiddenError: for anyone but a moderator.
+        NotFoundError: when there is no such appeal.
+        SameModeratorError: when the viewer made the decision.
+        OwnSubjectError: when the appeal is the viewer's.
+        DecidedError: when it is decided.
+    """
+    check_moderates(viewer)
+    asked = await session.get(Appeal, appeal_id, with_for_update=True)
+    if asked is None:
+        raise NotFoundError
+    decision = await session.get_one(ModerationDecision, asked.decision_id)
+    if decision.moderator_id == viewer.id:
+        raise SameModeratorError
+    if asked.appellant_id == viewer.id:
+        raise OwnSubjectError
+    if asked.state != AppealState.OPEN:
+        raise DecidedError
+    asked.state = AppealState.OVERTURNED if body.overturn else AppealState.UPHELD
+    asked.decided_by, asked.decided_at = viewer.id, datetime.now(UTC)
+    await session.flush()
+    if body.overturn:
+        await jobs.undo(session, decision_id=decision.id)
+    title = "Your appeal was granted" if body.overturn else "The decision stays after your appeal"
+    await tell(session, asked.appellant_id, decision.id, title, decision.rule)
+    return AppealOut.model_validate(asked, from_attributes=True)
