@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Concatenate, ParamSpec
 
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
-from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,34 +53,14 @@ def periodic(cron: str) -> Callable[[JobTask], JobTask]:
     return schedule
 
 
-async def defer(
-    session: AsyncSession,
-    job: JobTask,
-    *,
-    at: datetime | None = None,
-    one_at_a_time: str | None = None,
-    once_while_waiting: str | None = None,
-    **arguments: Any,
-) -> None:
+async def defer(session: AsyncSession, job: JobTask, *, at: datetime | None = None, **arguments: Any) -> None:
     """Queue a job if and when the session's transaction commits.
 
     Args:
         session: its transaction decides.
         job: what ``task`` returned.
         at: not before this time; as soon as a worker is free if None.
-        one_at_a_time: jobs with the same key never run side by side and keep their order.
-        once_while_waiting: while a job with this key waits, another one is not queued.
         arguments: JSON values for the job.
     """
     connection = await (await session.connection()).get_raw_connection()
-    configured = job.configure(
-        schedule_at=at, lock=one_at_a_time, queueing_lock=once_while_waiting, connection=connection.driver_connection
-    )
-    if once_while_waiting is None:
-        await configured.defer_async(**arguments)
-        return
-    try:
-        async with session.begin_nested():
-            await configured.defer_async(**arguments)
-    except AlreadyEnqueued:
-        pass
+    await job.configure(schedule_at=at, connection=connection.driver_connection).defer_async(**arguments)
