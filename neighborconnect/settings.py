@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=15, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
 
+    # What seals personal columns at rest. The first key seals; those after it, by commas, still open what they sealed.
+    personal_data_keys: SecretStr
+    # What the pipelines prove themselves with to the API.
+    platform_token: SecretStr
+
     @property
     def lake_storage_options(self) -> dict[str, str]:
         """Options with which ``deltalake`` and Polars open ``s3://`` paths of the lake."""

@@ -13,6 +13,10 @@ import structlog
 
 TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _SECRET_KEYS = re.compile(r"(password|secret|token|authorization|cookie)", re.IGNORECASE)
+# Addresses, phone numbers with their country's code, and JSON web tokens.
+_PERSONAL = re.compile(
+    r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|\+\d[\d ()-]{6,18}\d|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+)
 
 current_traceparent: ContextVar[str | None] = ContextVar("current_traceparent", default=None)
 
@@ -25,6 +29,21 @@ def new_traceparent(parent: str | None = None) -> str:
 
 def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {key: "***" if _SECRET_KEYS.search(key) else value for key, value in event.items()}
+
+
+def mask_personal(value: Any) -> Any:
+    """Return a value of a log line without addresses, phone numbers and tokens, wherever in it they are."""
+    if isinstance(value, str):
+        return _PERSONAL.sub("***", value)
+    if isinstance(value, dict):
+        return {key: mask_personal(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [mask_personal(inner) for inner in value]
+    return value
+
+
+def _mask_personal(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: mask_personal(value) for key, value in event.items()}
 
 
 def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -64,6 +83,7 @@ def configure_logging(service: str, *, level: str = "INFO", log_format: str = "j
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _mask_personal,
                 renderer,
             ],
         )

@@ -11,7 +11,7 @@ from pipelines.resources import resources
 defs = dg.Definitions(
     assets=[*landing.SPECS, warehouse.build_assets(), *features.ASSETS, *recommendation.ASSETS],
     asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
-    jobs=[*jobs.ASSET_JOBS, jobs.compact_lake],
+    jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people],
     schedules=schedules.SCHEDULES,
     sensors=[sensors.landing_watch, sensors.champion_watch],
     resources=resources(),

@@ -92,6 +92,25 @@ def compact_events(context: dg.OpExecutionContext, settings: dg.ResourceParam[Se
         context.log.info(f"{stream.table}: {merged} files merged, {deleted} deleted")
 
 
+@dg.op(description="Forget whoever asked for it in lake, warehouse and feature stores, and put it on their receipts.")
+def forget(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Forget people."""
+    from pipelines import erasure
+
+    if erasures := erasure.wanted(settings):
+        receipts = erasure.forget(settings, erasures)
+        for one in erasures:
+            erasure.report(settings, one, receipts)
+        seen_to = {place: counts.total() for place, counts in receipts.numbers.items()}
+        context.log.info(f"{len(erasures)} erasures: {seen_to}")
+
+
+@dg.job(description="Erasures, in the stores that the pipelines look after.")
+def forget_people() -> None:
+    """Forget whoever asked for it."""
+    forget()
+
+
 @dg.job(description="Upkeep of the lake's event tables.")
 def compact_lake() -> None:
     """Compact and vacuum."""

@@ -11,6 +11,7 @@ SCHEDULES = [
     dg.ScheduleDefinition(job=jobs.refresh_serving, cron_schedule="20 * * * *", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.check_landing, cron_schedule="35 * * * *", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.compact_lake, cron_schedule="50 * * * *", default_status=_RUNNING),
+    dg.ScheduleDefinition(job=jobs.forget_people, cron_schedule="12 * * * *", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.check_marts, cron_schedule="45 4 * * *", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.train_recommenders, cron_schedule="0 3 * * *", default_status=_RUNNING),
     dg.build_schedule_from_partitioned_job(

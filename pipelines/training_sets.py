@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
-from pipelines.features.lake import read_activity
+from pipelines.features.lake import read_activity, read_refusals
 from pipelines.transforms.training import training_interactions
 
 ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -36,8 +36,12 @@ class TrainingSet:
 
 
 def collect_interactions(settings: Settings, *, kind: ItemKind) -> pl.DataFrame:
-    """Collect the interactions of ``kind`` from the lake's events, as of now: ``TRAINING_SCHEMA``."""
-    return training_interactions(read_activity(settings), kind=kind).collect(engine="streaming")
+    """Collect the interactions of ``kind`` from the lake's events, as of now: ``TRAINING_SCHEMA``.
+
+    Nothing is learnt from who refuses to be served personally.
+    """
+    signs = training_interactions(read_activity(settings), kind=kind)
+    return signs.join(read_refusals(settings), on="user_id", how="anti").collect(engine="streaming")
 
 
 def write_interactions(settings: Settings, *, kind: ItemKind) -> TrainingSet:

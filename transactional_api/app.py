@@ -31,6 +31,7 @@ from transactional_api.moments.routes import reels, stories
 from transactional_api.notifications.bell import open_bells
 from transactional_api.notifications.routes import router as notifications
 from transactional_api.posts.routes import router as posts
+from transactional_api.privacy.routes import router as privacy
 from transactional_api.rate_limits import open_rate_limits
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
@@ -63,6 +64,7 @@ ROUTERS = (
     recommendations,
     search,
     moderation,
+    privacy,
     analysis,
     matching,
     media,
@@ -92,7 +94,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         inference = InferenceClient(settings)
         stack.push_async_callback(inference.aclose)
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
-        app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE))
+        app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault)
         app.state.inference = inference
         app.state.rate_limits = open_rate_limits(settings, redis)
         app.state.recommender = Recommender(inference, redis)

@@ -31,6 +31,13 @@ class Viewer:
     city: str | None
     role: str
     session_id: UUID
+    personalised: bool
+    analysed: bool
+
+    @property
+    def watched(self) -> bool:
+        """Whether what they do may be kept at all."""
+        return self.personalised or self.analysed
 
     @property
     def moderates(self) -> bool:
@@ -57,7 +64,15 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
     bearer = read_access_token(token, settings=settings)
     row = (
         await session.execute(
-            select(User.id, User.neighborhood, User.city, User.role, UserSession.id)
+            select(
+                User.id,
+                User.neighborhood,
+                User.city,
+                User.role,
+                UserSession.id.label("session_id"),
+                User.personalised,
+                User.analysed,
+            )
             .join(UserSession, UserSession.user_id == User.id)
             .where(User.id == bearer.user_id, UserSession.id == bearer.session_id, usable())
         )

@@ -30,6 +30,10 @@ METADATA: dict[str, Any] = {
         },
         {"name": "search", "description": "One search over people, connectors, posts, events and items."},
         {"name": "moderation", "description": "Reports, decisions by the platform's moderators, and appeals."},
+        {
+            "name": "privacy",
+            "description": "What you allow, your copy of what is known of you, and being forgotten.",
+        },
         {"name": "interactions", "description": "What people do with what they are shown."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "analysis", "description": "What a text says, and whether it should be shown."},

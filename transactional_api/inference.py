@@ -36,6 +36,7 @@ class NoAnswer(StrEnum):
     SERVICE_UNAVAILABLE = "service_unavailable"
     INVALID_ANSWER = "invalid_answer"
     NOT_DEPLOYED = "not_deployed"
+    NO_CONSENT = "no_consent"
 
 
 class InferenceError(Exception):

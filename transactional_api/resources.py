@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from neighborconnect.settings import Settings
 from transactional_api.db.session import commit, create_engine
+from transactional_api.vault import Vault
 
 REDIS_CONNECTIONS = 32
 
@@ -22,6 +23,7 @@ class Resources:
     settings: Settings
     engine: AsyncEngine
     redis: Redis
+    vault: Vault
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -39,7 +41,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
     )
     try:
-        yield Resources(settings, engine, redis)
+        yield Resources(settings, engine, redis, Vault(settings.personal_data_keys))
     finally:
         await redis.aclose()
         await engine.dispose()

@@ -100,6 +100,13 @@ USERS = CapturedTable(
         Column("is_active", _BOOL),
         Column("role", _TEXT),
         Column("suspended_until", _TIME, Privacy.PERSONAL),
+        Column("personalised", _BOOL),
+        Column("analysed", _BOOL),
+        Column("erased_at", _TIME),
+        Column("email_sealed", _TEXT, Privacy.SECRET),
+        Column("phone_sealed", _TEXT, Privacy.SECRET),
+        Column("home_sealed", _TEXT, Privacy.SECRET),
+        Column("home_cell", _TEXT, Privacy.PERSONAL),
     ),
 )
 CONNECTORS = CapturedTable(
@@ -173,6 +180,36 @@ FOLLOWS = CapturedTable(
     (Column("id", _UUID), Column("follower_id", _UUID), Column("followee_id", _UUID), Column("created_at", _TIME)),
 )
 
+ERASURES = CapturedTable(
+    "erasures",
+    (
+        Column("id", _UUID),
+        Column("user_id", _UUID),
+        Column("keeps_words", _BOOL),
+        Column("requested_at", _TIME),
+        Column("code_hash", _TEXT, Privacy.SECRET),
+        Column("receipt", _JSON, Privacy.PERSONAL),
+        Column("done_at", _TIME, Privacy.PERSONAL),
+        Column("platform_done_at", _TIME, Privacy.PERSONAL),
+    ),
+)
+
+MODERATION_DECISIONS = CapturedTable(
+    "moderation_decisions",
+    (
+        Column("id", _UUID),
+        Column("case_id", _UUID),
+        Column("moderator_id", _UUID, Privacy.PERSONAL),
+        Column("outcome", _TEXT),
+        Column("label", _TEXT),
+        Column("rule", _TEXT),
+        Column("until", _TIME),
+        Column("took_effect", _BOOL),
+        Column("created_at", _TIME),
+        Column("undone_at", _TIME),
+    ),
+)
+
 CAPTURED_TABLES: tuple[CapturedTable, ...] = (
     USERS,
     CONNECTORS,
@@ -181,4 +218,6 @@ CAPTURED_TABLES: tuple[CapturedTable, ...] = (
     COMMENTS,
     POST_LIKES,
     FOLLOWS,
+    ERASURES,
+    MODERATION_DECISIONS,
 )

@@ -16,7 +16,17 @@ DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
 SECRETS_FILE_NAME = "secrets.json"
 BUCKETS = ("media", "lake", "mlflow")
 _LARGEST_OFFSET = 9_000
-_SECRET_NAMES = ("postgres", *DATABASES, "redis", "s3_access", "s3_secret", "jwt", "kafka_cluster")
+_SECRET_NAMES = (
+    "postgres",
+    *DATABASES,
+    "redis",
+    "s3_access",
+    "s3_secret",
+    "jwt",
+    "kafka_cluster",
+    "personal_data",
+    "platform",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,8 @@ class Stack:
             "DAGSTER_URL": f"http://{HOST}:{self.ports.dagster}",
             "RECOMMENDATION_URL": f"http://{HOST}:{self.ports.recommendation}",
             "JWT_SECRET": self.secrets["jwt"],
+            "PERSONAL_DATA_KEYS": self.secrets["personal_data"],
+            "PLATFORM_TOKEN": self.secrets["platform"],
         }
 
 

@@ -32,3 +32,9 @@ def read_posts(settings: Settings) -> pl.LazyFrame:
 def read_connectors(settings: Settings) -> pl.LazyFrame:
     """Read every connector's life: ``ITEM_SCHEMA``."""
     return events.connector_items(scan_events(settings, "connectors"))
+
+
+def read_refusals(settings: Settings) -> pl.LazyFrame:
+    """Read who refuses personalisation now: one column, ``user_id``."""
+    said = scan_events(settings, "users").group_by("id").agg(pl.col("personalised").sort_by("_event_id").last())
+    return said.filter(~pl.col("personalised")).select(user_id="id")

@@ -53,7 +53,10 @@ def scan_events(
     opened = event_table(settings, table)
     if opened is None:
         return pl.LazyFrame(schema=schema)
-    events = pl.scan_delta(opened).select(list(schema))
+    stored = pl.scan_delta(opened)
+    # A column that the contract has won since is not there until the sink next writes.
+    lacking = [pl.lit(None, dtype=schema[name]).alias(name) for name in schema.keys() - stored.collect_schema().keys()]
+    events = stored.with_columns(lacking).select(list(schema))
     if since is not None:
         events = events.filter(pl.col("_date") >= (since - CLOCK_SKEW).date(), pl.col(EVENT_TIME[table]) >= since)
     if until is not None:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from neighborconnect.contracts.topics import STREAMS, Stream
@@ -123,7 +123,7 @@ class LakeSink:
 
 
 def open_or_create(settings: Settings, stream: Stream) -> DeltaTable:
-    """Open the table of ``stream``, making it first if there is none."""
+    """Open the table of ``stream``, making it first if there is none, with the columns that the contract has by now."""
     path, options = settings.lake_path("events", stream.table), settings.lake_storage_options
     if not DeltaTable.is_deltatable(path, options):
         DeltaTable.create(
@@ -134,7 +134,12 @@ def open_or_create(settings: Settings, stream: Stream) -> DeltaTable:
             configuration=_CONFIGURATION,
             storage_options=options,
         )
-    return DeltaTable(path, storage_options=options)
+    table = DeltaTable(path, storage_options=options)
+    present = {field.name for field in table.schema().fields}
+    wanted = Schema.from_arrow(pl.DataFrame(schema=lake_schema(stream)).to_arrow().schema).fields
+    if new := [field for field in wanted if field.name not in present]:
+        table.alter.add_columns(new)
+    return table
 
 
 def _highest_event_id(table: DeltaTable) -> int:

@@ -38,6 +38,8 @@ EVENT_TIME: Final[dict[str, str]] = {
     "comments": "created_at",
     "post_likes": "created_at",
     "follows": "created_at",
+    "erasures": "requested_at",
+    "moderation_decisions": "created_at",
     "interactions": "occurred_at",
     "predictions": "predicted_at",
 }

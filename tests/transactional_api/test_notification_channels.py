@@ -7,6 +7,7 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,6 @@ from tests.transactional_api.people import API, Person, Town
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
 from transactional_api.notifications.hours import digest, end_of_quiet
-from transactional_api.resources import Resources
 
 ANYTIME = {"timezone": "UTC", "quiet_from": None, "quiet_until": None, "digest_hour": None}
 
@@ -77,14 +77,14 @@ async def service(town: Town) -> AsyncIterator[PushService]:
     """A push service that the API knows, for browsers and for phones."""
     push_service = PushService()
     key = unpadded(ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(32, "big"))
-    before: Resources = town.app.state.resources
+    before = town.app.state.resources
     async for url in serving(push_service):
         push_service.url = url
         settings = before.settings.model_copy(
             update={"push_services": [url], "expo_push_url": f"{url}/expo", "vapid_private_key": SecretStr(key)}
         )
         town.app.state.settings = settings
-        town.app.state.resources = Resources(settings, before.engine, before.redis)
+        town.app.state.resources = replace(before, settings=settings)
         yield push_service
         town.app.state.settings, town.app.state.resources = before.settings, before
 

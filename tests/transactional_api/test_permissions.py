@@ -20,6 +20,7 @@ from tests.transactional_api.permissions import (
     moments,
     notifications,
     posts,
+    privacy,
     reviews,
     search,
     ties,
@@ -45,6 +46,7 @@ SLICES = (
     media,
     moderation,
     moments,
+    privacy,
     vision,
 )
 MATRIX = [(part, row) for part in SLICES for row in part.ROWS]

@@ -82,6 +82,27 @@ async def set_role(session: AsyncSession, *, viewer: Viewer, connector_id: UUID,
     )
 
 
+async def end_membership(session: AsyncSession, *, connector_id: UUID, user_id: UUID) -> None:
+    """Take out one whose account ends; the last admin hands over to the member of longest standing."""
+    await lock(session, connector_id=connector_id)
+    role = await _role_of(session, connector_id=connector_id, user_id=user_id)
+    if role is Role.ADMIN and await _admins(session, connector_id=connector_id) == 1:
+        oldest = (
+            select(ConnectorMember.id)
+            .where(ConnectorMember.connector_id == connector_id, ConnectorMember.user_id != user_id)
+            .order_by(ConnectorMember.joined_at, ConnectorMember.id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        await session.execute(
+            update(ConnectorMember)
+            .where(ConnectorMember.id == oldest)
+            .values(role=Role.ADMIN)
+            .execution_options(synchronize_session=False)
+        )
+    await _take_out(session, connector_id=connector_id, user_id=user_id)
+
+
 async def remove(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, user_id: UUID) -> None:
     """Put a member out; they may come back as the join policy has it.
 

@@ -31,6 +31,8 @@ def create_engine(database_url: str) -> AsyncEngine:
     """Return an engine whose statements give up after ten seconds and whose clock is UTC."""
     engine = create_async_engine(
         sqlalchemy_url(database_url),
+        # What people wrote does not get into logs by way of an error's message.
+        hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_timeout=POOL_WAIT_SECONDS,

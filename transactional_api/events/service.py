@@ -135,7 +135,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
     event.updated_at = datetime.now(UTC)
     await session.flush()
     await _tell_attendees(session, viewer=viewer, event=event, kind=NoticeKind.EVENT_CHANGED, title="changed")
-    await _move_up(session, event=event)
+    await move_up(session, event=event)
     return await get(session, viewer=viewer, event_id=event_id)
 
 
@@ -159,7 +159,7 @@ async def rsvp(session: AsyncSession, *, viewer: Viewer, event_id: UUID, answer:
     if (event.end_date or event.start_date) < datetime.now(UTC):
         raise EventOverError
     status = await places_taken.answer(session, event=event, user_id=viewer.id, rsvp=answer)
-    if viewer.id in await _move_up(session, event=event):
+    if viewer.id in await move_up(session, event=event):
         status = EventStatus.ATTENDING
     return RsvpOut(event_id=event_id, status=status, guests=answer.guests, attendee_count=event.attendee_count)
 
@@ -214,7 +214,8 @@ async def _lock_to_edit(session: AsyncSession, *, viewer: Viewer, event_id: UUID
     return await _lock(session, viewer=viewer, event_id=event_id)
 
 
-async def _move_up(session: AsyncSession, *, event: Event) -> list[UUID]:
+async def move_up(session: AsyncSession, *, event: Event) -> list[UUID]:
+    """Give free places of a locked event to the wait list and tell who got one."""
     moved = await places_taken.move_up(session, event=event)
     if moved:
         await notify(

@@ -60,7 +60,7 @@ class RejectedInteraction(BaseModel):
     """One that was not taken, by its place in the batch."""
 
     index: int = Field(examples=[3])
-    code: Literal["unknown_item"] = Field(examples=["unknown_item"])
+    code: Literal["unknown_item", "no_consent"] = Field(examples=["unknown_item"])
 
 
 class InteractionReceipt(BaseModel):

@@ -30,6 +30,10 @@ async def record(session: AsyncSession, *, viewer: Viewer, batch: InteractionBat
     taken = [one for one in batch.interactions if (one.item_kind, one.item_id) in known]
     await _hide(session, viewer=viewer, interactions=taken)
     received_at = datetime.now(UTC)
+    if not viewer.watched:
+        # Hiding is for the person, and holds; nothing of it is kept for us.
+        refused = [RejectedInteraction(index=at, code="no_consent") for at in range(len(batch.interactions))]
+        return InteractionReceipt(accepted=0, rejected=refused)
     events = [(str(viewer.id), _event(one, viewer=viewer, received_at=received_at)) for one in taken]
     await emit_many(session, topic=INTERACTIONS_TOPIC, events=events)
     rejected = [

@@ -6,6 +6,7 @@ A job's arguments are JSON; ids travel as text. It may run twice, so it looks be
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec
@@ -14,6 +15,7 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.tasks import Task
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.telemetry import get_logger
 from transactional_api.resources import Resources
 
 RESOURCES = "resources"
@@ -24,6 +26,10 @@ Arguments = ParamSpec("Arguments")
 Job = Callable[Concatenate[Resources, Arguments], Awaitable[None]]
 JobTask = Task[Any, Any, Any]
 
+# It writes what jobs are given into its lines, which may be a letter's words; failures are logged here.
+logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+log = get_logger(__name__)
+
 # The worker opens the connector over its own database; a deferring request brings its connection along.
 app = App(connector=PsycopgConnector())
 
@@ -33,7 +39,11 @@ def task(name: str, *, retry: bool = True) -> Callable[[Job[Arguments]], JobTask
 
     def declare(job: Job[Arguments]) -> JobTask:
         async def run(context: JobContext, *arguments: Any, **named: Any) -> None:
-            await job(context.additional_context[RESOURCES], *arguments, **named)
+            try:
+                await job(context.additional_context[RESOURCES], *arguments, **named)
+            except Exception:
+                log.exception("job.failed", task=name, job=context.job.id if context.job else None)
+                raise
 
         return app.task(name=name, pass_context=True, retry=_RETRY if retry else False)(run)
 

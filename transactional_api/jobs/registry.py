@@ -8,7 +8,8 @@ from transactional_api.mail import letters
 from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
 from transactional_api.notifications import hours, notice, push
-from transactional_api.users import mailbox
+from transactional_api.privacy import exports, forgetting
+from transactional_api.users import mailbox, sealing
 
-JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, media, moderation)
+JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, sealing, media, moderation, exports, forgetting)
 """The modules that declare jobs."""

@@ -11,35 +11,54 @@ from email.parser import BytesParser
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiosmtplib
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
+from transactional_api.db.tables import User
 from transactional_api.jobs import queue
 from transactional_api.resources import Resources
+from transactional_api.users.sealing import email_of
 
 SMTP_SECONDS = 10.0
 _SMTPS_PORT, _SMTP_PORT = 465, 587
 
 
 @queue.task("mail.send")
-async def send(resources: Resources, *, to: str, subject: str, text: str) -> None:
-    """Send one letter; a server that does not answer is tried again."""
+async def send(resources: Resources, *, user_id: str, subject: str, text: str) -> None:
+    """Send one letter to a person whose account is open; a server that does not answer is tried again."""
+    async with resources.transaction() as session:
+        user = await session.scalar(select(User).where(User.id == UUID(user_id), User.is_active.is_(True)))
+    if user is not None:
+        to = email_of(resources.vault, user)
+        await send_now(resources.settings, to=to, subject=subject, text=text)
+
+
+async def send_now(settings: Settings, *, to: str, subject: str, text: str) -> None:
+    """Send one letter; for jobs that will not know the address any more.
+
+    Raises:
+        aiosmtplib.SMTPException, OSError: when the server does not take it.
+    """
     letter = EmailMessage(policy=policy.SMTP)
-    letter["From"], letter["To"], letter["Subject"] = resources.settings.mail_from, to, subject
+    letter["From"], letter["To"], letter["Subject"] = settings.mail_from, to, subject
     letter["Date"], letter["Message-ID"] = format_datetime(datetime.now(UTC)), make_msgid(domain="neighborconnect")
     letter.set_content(text)
-    if resources.settings.smtp_url is None:
-        await asyncio.to_thread(_lay_down, letter, folder(resources.settings))
+    if settings.smtp_url is None:
+        await asyncio.to_thread(_lay_down, letter, folder(settings))
     else:
-        await _hand_over(letter, url=resources.settings.smtp_url)
+        await _hand_over(letter, url=settings.smtp_url)
 
 
-async def post(session: AsyncSession, *, to: str, subject: str, text: str, at: datetime | None = None) -> None:
-    """Queue a letter if and when the session's transaction commits; ``text`` is plain, lines end with a newline."""
-    await queue.defer(session, send, at=at, to=to, subject=subject, text=text)
+async def post(session: AsyncSession, *, user_id: UUID, subject: str, text: str, at: datetime | None = None) -> None:
+    """Queue a letter if and when the session's transaction commits; ``text`` is plain, lines end with a newline.
+
+    The address is looked up when the letter leaves, so that the queue holds none.
+    """
+    await queue.defer(session, send, at=at, user_id=str(user_id), subject=subject, text=text)
 
 
 def folder(settings: Settings) -> Path:
@@ -51,6 +70,16 @@ def lying(settings: Settings) -> list[EmailMessage]:
     """Return the letters in the folder, the oldest first."""
     files = sorted(folder(settings).glob("*.eml"))
     return [BytesParser(EmailMessage, policy=policy.default).parsebytes(file.read_bytes()) for file in files]
+
+
+def burn(settings: Settings, *, to: str) -> int:
+    """Remove every letter to an address from the folder; returns how many."""
+    number = 0
+    for file in sorted(folder(settings).glob("*.eml")):
+        if BytesParser(EmailMessage, policy=policy.default).parsebytes(file.read_bytes())["To"] == to:
+            file.unlink()
+            number += 1
+    return number
 
 
 def _lay_down(letter: EmailMessage, place: Path) -> None:

@@ -97,6 +97,8 @@ async def _matches(
 ) -> tuple[Sequence[Match], dict[str, Any]]:
     request = MatchRequest(user_id=str(viewer.id), kind=kind, limit=limit)
     try:
+        if not viewer.personalised:
+            raise InferenceError(NoAnswer.NO_CONSENT)  # noqa: TRY301 (the rules answer as for every other reason)
         answer = await inference.ask(Service.MATCHING, "/match", request, MatchAnswer)
         if kind is not MatchKind.INTERESTS:
             _ids(answer.matches)

@@ -8,6 +8,7 @@ import hmac
 import io
 import time
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from minio import Minio
@@ -38,6 +39,19 @@ class Objects:
         await asyncio.to_thread(
             self._client.put_object, self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
         )
+
+    async def put_file(self, key: str, path: Path, *, content_type: str) -> None:
+        """Keep a file as an object, replacing one of the same key."""
+        await asyncio.to_thread(self._client.fput_object, self._bucket, key, str(path), content_type=content_type)
+
+    async def remove_under(self, prefix: str) -> int:
+        """Remove every object whose key begins with ``prefix``; returns how many there were."""
+        found = await asyncio.to_thread(
+            lambda: [one.object_name for one in self._client.list_objects(self._bucket, prefix, recursive=True)]
+        )
+        keys = [key for key in found if key]
+        await self.remove(*keys)
+        return len(keys)
 
     async def get(self, key: str, *, at_most: int) -> bytes | None:
         """Return an object, None where there is none.

@@ -56,7 +56,7 @@ async def _tell(session: AsyncSession, *, notice: Mapping[str, Any], person: Any
     """Queue a letter and a push where they are wanted, for the end of the person's quiet hours."""
     at = hours.end_of_quiet(person, now=datetime.now(UTC))
     if person.by_email and person.digest_hour is None:
-        await letters.post(session, to=person.email, subject=notice["title"], text=_letter(notice), at=at)
+        await letters.post(session, user_id=person.id, subject=notice["title"], text=_letter(notice), at=at)
     if person.by_push and person.has_device:
         await queue.defer(session, push.send, at=at, user_id=str(person.id), words=_push(notice))
 
@@ -95,7 +95,6 @@ def _recipients(notice: Mapping[str, Any], *, after: UUID) -> Select[Any]:
     statement = (
         select(
             User.id,
-            User.email,
             _wanted(User.id, notice["kind"], Channel.EMAIL).label("by_email"),
             _wanted(User.id, notice["kind"], Channel.PUSH).label("by_push"),
             exists().where(PushDevice.user_id == User.id).correlate(User).label("has_device"),

@@ -88,7 +88,7 @@ def _due(after: UUID) -> Select[Any]:
         NotificationHours.digested_at.is_(None), NotificationHours.digested_at < func.now() - BETWEEN
     )
     return (
-        select(User.id, User.email, NotificationHours.digested_at)
+        select(User.id, NotificationHours.digested_at)
         .join(NotificationHours, NotificationHours.user_id == User.id)
         .where(User.id > after, User.is_active.is_(True), rested, local_hour == NotificationHours.digest_hour)
         .order_by(User.id)
@@ -110,5 +110,5 @@ async def _write_to(session: AsyncSession, person: Any) -> bool:
     count = await session.scalar(select(func.count()).where(unread)) or 0
     more = f"\nand {count - len(titles)} more\n" if count > len(titles) else ""
     text = "".join(f"- {title}\n" for title in titles) + more
-    await letters.post(session, to=person.email, subject=f"{count} new in your neighbourhood", text=text)
+    await letters.post(session, user_id=person.id, subject=f"{count} new in your neighbourhood", text=text)
     return True

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.serving import MAX_EXCLUDED, MAX_ITEMS, RankingPath, RankRequest, RankResponse
 from transactional_api.auth import Viewer
-from transactional_api.inference import InferenceClient, InferenceError
+from transactional_api.inference import InferenceClient, InferenceError, NoAnswer
 from transactional_api.recommendations import queries
 from transactional_api.recommendations.popular import popular_near
 from transactional_api.recommendations.schemas import FeedRequest
@@ -103,6 +103,8 @@ async def _ask_model(
     asked: FeedRequest,
     request_id: UUID,
 ) -> RankResponse:
+    if not viewer.personalised:
+        raise InferenceError(NoAnswer.NO_CONSENT)
     room = MAX_EXCLUDED - len(asked.exclude)
     never = await session.scalars(queries.never_recommended(viewer, kind=shelf.kind, limit=room))
     return await recommender.inference.rank(

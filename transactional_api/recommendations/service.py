@@ -73,6 +73,8 @@ async def _ranked(
         session, viewer=viewer, recommender=recommender, shelf=shelf, asked=asked, request_id=request_id
     )
     ANSWERS.labels(shelf.kind, ranking.path, ranking.reason_code or "").inc()
+    if not viewer.watched:
+        return ranking
     # The relay numbers the event when it leaves; the zero only lets the contract check the rest.
     event = PredictionEvent(
         event_id=0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from neighborconnect.settings import Settings
+from transactional_api.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Accounts:
     settings: Settings
     redis: Redis
     hashing: asyncio.Semaphore
+    vault: Vault

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +18,7 @@ from transactional_api.errors import Problem
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
 from transactional_api.resources import Resources
-from transactional_api.users import passwords, sessions, throttle
+from transactional_api.users import passwords, sealing, sessions, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import PasswordChange, PasswordReset
 from transactional_api.users.sessions import hash_token
@@ -72,14 +73,17 @@ async def send_letter(resources: Resources, *, user_id: str, purpose: str) -> No
             )
         )
         link = f"{resources.settings.public_url.rstrip('/')}/{what.value.replace('_', '-')}?token={token}"
-        await letters.post(session, to=user.email, subject=_SUBJECT[what], text=f"{_WORDS[what]}\n\n{link}\n")
+        await letters.post(session, user_id=user.id, subject=_SUBJECT[what], text=f"{_WORDS[what]}\n\n{link}\n")
 
 
 @queue.task("users.forgot_password")
-async def look_up(resources: Resources, *, email: str) -> None:
+async def look_up(resources: Resources, *, sealed: str) -> None:
     """Write to an address if it is somebody's; whoever asked has their answer long since."""
+    email = resources.vault.open(sealed)
     async with resources.transaction() as session:
-        user_id = await session.scalar(select(User.id).where(User.email == email, User.is_active.is_(True)))
+        user_id = await session.scalar(
+            select(User.id).where(sealing.has_email(resources.vault, email), User.is_active.is_(True))
+        )
         if user_id is not None:
             await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.RESET_PASSWORD)
 
@@ -102,7 +106,7 @@ async def forget(session: AsyncSession, *, accounts: Accounts, email: str, addre
         TooManyAttemptsError: when it was asked for too often from ``address``.
     """
     await throttle.count_attempt(accounts.redis, account=f"forgot {email}", address=address)
-    await queue.defer(session, look_up, email=email)
+    await queue.defer(session, look_up, sealed=accounts.vault.seal(email))
 
 
 async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordReset) -> None:
@@ -127,17 +131,33 @@ async def change_password(
         WrongPasswordError: when the present password is another.
         TooManyAttemptsError: when it was guessed too often from ``address``.
     """
-    await throttle.count_attempt(accounts.redis, account=f"password {viewer.id}", address=address)
-    user = await session.get_one(User, viewer.id, with_for_update={"key_share": True})
+    user = await prove_password(
+        session, accounts=accounts, viewer=viewer, password=body.current_password, address=address
+    )
     async with accounts.hashing:
-        present = body.current_password.get_secret_value()
-        if not await passwords.password_matches(present, password_hash=user.password_hash):
-            raise WrongPasswordError
         user.password_hash = await passwords.hash_password(body.password.get_secret_value())
     await session.flush()
     await _void(session, user_id=viewer.id, purpose=Purpose.RESET_PASSWORD)
     await sessions.end_all(session, user_id=viewer.id, but=viewer.session_id)
-    await throttle.forget_attempts(accounts.redis, account=f"password {viewer.id}", address=address)
+
+
+async def prove_password(
+    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr, address: str
+) -> User:
+    """Return the viewer's row, locked, if the password is theirs.
+
+    Raises:
+        WrongPasswordError: when it is another.
+        TooManyAttemptsError: when it was guessed too often from ``address``.
+    """
+    account = f"password {viewer.id}"
+    await throttle.count_attempt(accounts.redis, account=account, address=address)
+    user = await session.get_one(User, viewer.id, with_for_update={"key_share": True})
+    async with accounts.hashing:
+        if not await passwords.password_matches(password.get_secret_value(), password_hash=user.password_hash):
+            raise WrongPasswordError
+    await throttle.forget_attempts(accounts.redis, account=account, address=address)
+    return user
 
 
 async def _spend(session: AsyncSession, *, token: str, purpose: Purpose) -> UUID:

@@ -21,6 +21,7 @@ from transactional_api.errors import (
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
+from transactional_api.places import Point
 from transactional_api.text import Line
 from transactional_api.users import service, sessions
 from transactional_api.users.account_routes import AccountsDep, client_address
@@ -85,9 +86,9 @@ async def log_out(body: RefreshRequest, session: SessionDep) -> None:
 
 
 @router.get("/profile", operation_id="getProfile", responses=declare(UnauthenticatedError))
-async def own_profile(session: SessionDep, viewer: ViewerDep) -> OwnUser:
+async def own_profile(session: SessionDep, accounts: AccountsDep, viewer: ViewerDep) -> OwnUser:
     """Get your own profile."""
-    return await service.own_profile(session, viewer=viewer)
+    return await service.own_profile(session, accounts=accounts, viewer=viewer)
 
 
 @router.put(
@@ -95,9 +96,29 @@ async def own_profile(session: SessionDep, viewer: ViewerDep) -> OwnUser:
     operation_id="replaceProfile",
     responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
 )
-async def replace_profile(profile: Profile, session: SessionDep, writer: WriterDep) -> OwnUser:
+async def replace_profile(profile: Profile, session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> OwnUser:
     """Replace your own profile; what is left out is cleared."""
-    return await service.replace_profile(session, viewer=writer, profile=profile)
+    return await service.replace_profile(session, accounts=accounts, viewer=writer, profile=profile)
+
+
+@router.put(
+    "/profile/home",
+    operation_id="replaceHome",
+    responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
+)
+async def replace_home(home: Point, session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> OwnUser:
+    """Say where you live. It is kept sealed; others know the H3 cell of about five square kilometres around it."""
+    return await service.replace_home(session, accounts=accounts, viewer=writer, home=home)
+
+
+@router.delete(
+    "/profile/home",
+    operation_id="forgetHome",
+    responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
+)
+async def forget_home(session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> OwnUser:
+    """Let us forget where you live."""
+    return await service.replace_home(session, accounts=accounts, viewer=writer, home=None)
 
 
 @router.get(

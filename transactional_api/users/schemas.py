@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
 
+from transactional_api.places import Point
 from transactional_api.text import Line, Link, RequestBody
 
 MAX_INTERESTS = 50
@@ -124,6 +125,9 @@ class PublicUser(BaseModel):
     interests: list[str] = Field(examples=[["gardening", "cycling"]])
     verified: bool = Field(examples=[False])
     reputation: int = Field(examples=[12])
+    home_cell: str | None = Field(
+        description="H3 cell (resolution 7) that the home is in.", examples=["872a100d2ffffff"]
+    )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 
 
@@ -135,6 +139,7 @@ class OwnUser(PublicUser):
     country: str | None = Field(examples=["US"])
     postal_code: str | None = Field(examples=["11215"])
     phone: str | None = Field(examples=["+1 718 555 0114"])
+    home: Point | None = Field(description="Where you live; nobody else sees it.")
     updated_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     last_login: datetime | None = Field(examples=["2026-03-02T18:00:00Z"])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -13,7 +15,8 @@ from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
-from transactional_api.users import mailbox, passwords, queries, sessions, throttle
+from transactional_api.places import Point
+from transactional_api.users import mailbox, passwords, queries, sealing, sessions, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
 
@@ -44,9 +47,13 @@ async def register(
     Raises:
         EmailTakenError, UsernameTakenError: when another account is in the way.
     """
+    if await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email))):
+        raise EmailTakenError
     async with accounts.hashing:
         password_hash = await passwords.hash_password(registration.password.get_secret_value())
     values = registration.model_dump(exclude={"password"})
+    values |= sealing.email_columns(accounts.vault, registration.email)
+    values |= sealing.phone_columns(accounts.vault, registration.phone)
     user = await session.scalar(
         insert(User)
         .values(**values, password_hash=password_hash, last_login=datetime.now(UTC))
@@ -54,11 +61,11 @@ async def register(
         .returning(User)
     )
     if user is None:
-        taken = await session.scalar(select(User.id).where(User.email == registration.email))
+        taken = await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email)))
         raise EmailTakenError if taken else UsernameTakenError
     await mailbox.ask_to_verify(session, user_id=user.id)
     tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
+    return Session(**tokens.model_dump(), user=_own(user, accounts=accounts))
 
 
 async def log_in(
@@ -73,7 +80,7 @@ async def log_in(
     await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
     password = credentials.password.get_secret_value()
     async with accounts.hashing:
-        user = await session.scalar(select(User).where(User.email == credentials.email, usable()))
+        user = await session.scalar(select(User).where(sealing.has_email(accounts.vault, credentials.email), usable()))
         if not await passwords.password_matches(password, password_hash=user.password_hash if user else None):
             raise WrongCredentialsError
         assert user is not None  # noqa: S101 (nobody's hash matches nothing)
@@ -84,7 +91,7 @@ async def log_in(
     await session.flush()
     await session.refresh(user)
     tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=OwnUser.model_validate(user))
+    return Session(**tokens.model_dump(), user=_own(user, accounts=accounts))
 
 
 async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: str) -> Tokens:
@@ -92,20 +99,44 @@ async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: s
     return await sessions.rotate(session, refresh_token=refresh_token, settings=accounts.settings)
 
 
-async def own_profile(session: AsyncSession, *, viewer: Viewer) -> OwnUser:
+async def own_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer) -> OwnUser:
     """Return the viewer's own profile."""
-    return OwnUser.model_validate(await session.get_one(User, viewer.id))
+    return _own(await session.get_one(User, viewer.id), accounts=accounts)
 
 
-async def replace_profile(session: AsyncSession, *, viewer: Viewer, profile: Profile) -> OwnUser:
+async def replace_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, profile: Profile) -> OwnUser:
     """Replace the viewer's profile."""
+    columns = profile.model_dump() | sealing.phone_columns(accounts.vault, profile.phone)
+    return await _change(session, accounts=accounts, viewer=viewer, columns=columns)
+
+
+async def replace_home(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, home: Point | None) -> OwnUser:
+    """Keep where the viewer lives, or forget it."""
+    columns = sealing.home_columns(accounts.vault, home)
+    return await _change(session, accounts=accounts, viewer=viewer, columns=columns)
+
+
+async def _change(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, columns: Mapping[str, Any]) -> OwnUser:
     user = await session.scalar(
-        update(User)
-        .where(User.id == viewer.id)
-        .values(**profile.model_dump(), updated_at=datetime.now(UTC))
-        .returning(User)
+        update(User).where(User.id == viewer.id).values(**columns, updated_at=datetime.now(UTC)).returning(User)
     )
-    return OwnUser.model_validate(user)
+    assert user is not None  # noqa: S101 (the viewer is there)
+    return _own(user, accounts=accounts)
+
+
+def _own(user: User, *, accounts: Accounts) -> OwnUser:
+    public = PublicUser.model_validate(user)
+    return OwnUser(
+        **public.model_dump(),
+        email=sealing.email_of(accounts.vault, user),
+        state=user.state,
+        country=user.country,
+        postal_code=user.postal_code,
+        phone=sealing.phone_of(accounts.vault, user),
+        home=sealing.home_of(accounts.vault, user),
+        updated_at=user.updated_at,
+        last_login=user.last_login,
+    )
 
 
 async def profile_of(session: AsyncSession, *, viewer: Viewer, user_id: UUID) -> PublicUser:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from neighborconnect.contracts.topics import STREAM_BY_TABLE
+from neighborconnect.contracts.topics import STREAM_BY_TABLE, Stream
 from pipelines.ingest.decode import KafkaRecord
 
 USERS = STREAM_BY_TABLE["users"]
@@ -29,13 +29,26 @@ def change(
 ) -> KafkaRecord:
     """Make a change of a user; ``values`` are columns of its image."""
     image = {"id": row or str(uuid.UUID(int=event_id)), "username": f"neighbour-{event_id}"} | values
+    return row_change(USERS, event_id, op=op, partition=partition, offset=offset, image=image)
+
+
+def row_change(
+    stream: Stream,
+    event_id: int,
+    *,
+    image: dict[str, Any],
+    op: str = "c",
+    partition: int = 0,
+    offset: int | None = None,
+) -> KafkaRecord:
+    """Make a change of a row of any table."""
     event = {
         "before": image if op == "d" else None,
         "after": None if op == "d" else image,
         "source": {"lsn": event_id, "ts_ms": CAPTURED_MS + event_id},
         "op": op,
     }
-    return _record(USERS.topic, event, partition, event_id if offset is None else offset)
+    return _record(stream.topic, event, partition, event_id if offset is None else offset)
 
 
 def interaction(event_id: int, /, *, partition: int = 0, offset: int | None = None, **values: Any) -> KafkaRecord:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from neighborconnect.settings import Settings
 from pipelines.ingest.decode import KafkaRecord, decode
 from pipelines.ingest.lake import compact, event_table, scan_events, vacuum
 from pipelines.ingest.lake_sink import LakeSink
+from pipelines.ingest.schema import lake_schema
 from pipelines.ingest.sinks import Place
 from tests.pipelines.ingest.events import INTERACTIONS, USERS, change, interaction, next_offsets
 
@@ -127,3 +130,14 @@ def test_changes_and_deletes_are_all_kept(fresh: Settings) -> None:
     kept = scan_events(fresh, "users").sort("_event_id").collect()
     assert kept["_op"].to_list() == list("cuud")
     assert kept["city"].to_list() == list("cuud")
+
+
+def test_a_table_of_before_gets_the_columns_that_the_contract_has_won(fresh: Settings) -> None:
+    lacking = {name: kind for name, kind in lake_schema(USERS).items() if name != "personalised"}
+    path, options = fresh.lake_path("events", "users"), fresh.lake_storage_options
+    empty = pl.DataFrame(schema=lacking).to_arrow().schema
+    DeltaTable.create(path, empty, partition_by=["_date"], storage_options=options)
+    assert scan_events(fresh, "users").collect().height == 0
+    records = [change(1, personalised=False)]
+    LakeSink(fresh).write(USERS, decode(USERS, records)[0], next_offsets(records))
+    assert scan_events(fresh, "users").collect()["personalised"].to_list() == [False]

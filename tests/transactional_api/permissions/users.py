@@ -38,6 +38,8 @@ ROWS = [
     Row("POST", "/users/logout", told(204, 204, 204, 204), lambda _: TOKEN),
     Row("GET", "/users/profile", ANYONE),
     Row("PUT", "/users/profile", ANYONE, lambda _: {"first_name": "Ada", "last_name": "Okafor"}),
+    Row("PUT", "/users/profile/home", ANYONE, lambda _: {"latitude": 40.6, "longitude": -73.9}),
+    Row("DELETE", "/users/profile/home", ANYONE),
     Row("GET", "/users/search", ANYONE),
     Row("POST", "/users/verify-email", UNKNOWN_TOKEN, lambda _: PROOF),
     Row("POST", "/users/verify-email/letter", ANYONE_EMPTY),

@@ -25,6 +25,7 @@ from transactional_api.db.tables.posts import (
     PostVersion,
     Reaction,
 )
+from transactional_api.db.tables.privacy import Consent, DataExport, Erasure
 from transactional_api.db.tables.reviews import HelpfulVote, Review
 from transactional_api.db.tables.searched import TEXTS
 from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
@@ -41,8 +42,11 @@ __all__ = [
     "CommentLike",
     "Connector",
     "ConnectorMember",
+    "Consent",
     "Conversation",
     "ConversationMember",
+    "DataExport",
+    "Erasure",
     "Event",
     "EventAttendee",
     "Follow",

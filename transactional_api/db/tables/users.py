@@ -14,8 +14,11 @@ from transactional_api.db.base import Active, Base, Counter, CreatedAt, RowId, S
 
 
 class User(Base):
-    """A neighbour. ``email`` and ``username`` are kept in lower case, so that they are unique in any case.
+    """A neighbour. ``username`` is kept in lower case, so that it is unique in any case.
 
+    ``email`` is a keyed hash of the address, and what is ``sealed`` is a cipher (``transactional_api.vault``); rows
+    that were made without a key have the address itself, and ``phone``, until a job seals them.
+    ``personalised`` and ``analysed`` are the consents that every request asks for; ``consents`` has their history.
     Roles on the whole platform: ``member``, ``moderator`` (works on reports), ``admin`` (also on people and roles).
     """
 
@@ -43,6 +46,14 @@ class User(Base):
     is_active: Mapped[Active]
     role: Mapped[str] = mapped_column(String(20), server_default=text("'member'"))
     suspended_until: Mapped[datetime | None]
+    personalised: Mapped[bool] = mapped_column(server_default=text("true"))
+    analysed: Mapped[bool] = mapped_column(server_default=text("true"))
+    erased_at: Mapped[datetime | None]
+    email_sealed: Mapped[str | None]
+    phone_sealed: Mapped[str | None]
+    home_sealed: Mapped[str | None]
+    # What others may know of where the home is: an H3 cell of resolution 7, about five square kilometres.
+    home_cell: Mapped[str | None] = mapped_column(String(16))
 
     __table_args__ = (
         CheckConstraint("role IN ('member', 'moderator', 'admin')", name="role"),

@@ -1,0 +1,214 @@
+"""Forgetting people in the lake, the warehouse and the feature stores, as ``neighborconnect.contracts.privacy`` says.
+
+Who is to be forgotten comes with change capture as every other row (table ``erasures``). Kafka keeps what it has for
+its retention, so a store that is filled again could learn anew what it forgot: each run sees to every erasure that is
+younger than ``REPEATED_FOR``, and finds nothing where nothing came back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import httpx
+import polars as pl
+import psycopg
+import redis
+from deltalake.exceptions import CommitFailedError
+from psycopg import sql
+
+from feature_repo.schemas import USER_ID, VIEW_SCHEMAS
+from neighborconnect.contracts.features import OFFLINE_SCHEMA
+from neighborconnect.contracts.privacy import PLATFORM, Fate, Place, Store
+from neighborconnect.settings import Settings
+from pipelines.ingest.lake import event_table, scan_events
+
+REPEATED_FOR: Final = timedelta(days=8)
+ATTEMPTS: Final = 5
+_REPORT_SECONDS: Final = 10.0
+# What says whose a row of the warehouse is, and what becomes of it.
+_GOES_WITH: Final = ("user_id", "follower_id", "followee_id")
+_IS_UNLINKED_BY: Final = ("created_by", "founder_id")
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One person who is to be forgotten."""
+
+    id: str
+    user_id: str
+    keeps_words: bool
+
+
+@dataclass(slots=True)
+class Receipts:
+    """By person, how many rows or keys of each place were seen to; None where nothing is done but wait."""
+
+    numbers: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def note(self, place: Place, counts: Counts) -> None:
+        """Add what one place had of whom."""
+        self.numbers.setdefault(place.label, Counter()).update(counts)
+
+    def lines(self, user_id: str) -> list[dict[str, object]]:
+        """Return the lines of a person's receipt."""
+        now = datetime.now(UTC).isoformat()
+        return [
+            {
+                "place": place.label,
+                "fate": place.fate.value,
+                "number": self.numbers[place.label][user_id] if place.label in self.numbers else None,
+                "at": now,
+            }
+            for place in PLATFORM
+        ]
+
+
+def wanted(settings: Settings, *, now: datetime | None = None) -> list[Erasure]:
+    """Return the erasures that the warehouse's mirror has and that are not too old to come back."""
+    since = (now or datetime.now(UTC)) - REPEATED_FOR
+    with psycopg.connect(settings.warehouse_url) as connection:
+        rows = connection.execute(
+            "SELECT id::text, user_id::text, keeps_words FROM raw.erasures "
+            "WHERE NOT _deleted AND requested_at >= %s ORDER BY requested_at",
+            [since],
+        ).fetchall()
+    return [Erasure(*row) for row in rows]
+
+
+def forget(settings: Settings, erasures: Sequence[Erasure]) -> Receipts:
+    """Forget people everywhere but where it says that waiting is enough.
+
+    Raises:
+        CommitFailedError: when other writers of the lake were faster in every attempt.
+    """
+    receipts = Receipts()
+    everyone = [one.user_id for one in erasures]
+    silent = [one.user_id for one in erasures if not one.keeps_words]
+    seen_to: dict[Store, Callable[[Settings, Place, list[str]], Counts]] = {
+        Store.LAKE: _lake,
+        Store.WAREHOUSE: _warehouse,
+        Store.FEATURES: _features,
+        Store.ONLINE_FEATURES: _online,
+    }
+    for place in PLATFORM:
+        if place.store in seen_to and place.fate not in {Fate.EXPIRES, Fate.KEPT}:
+            people = silent if place.fate is Fate.BLANKED else everyone
+            receipts.note(place, seen_to[place.store](settings, place, people))
+    return receipts
+
+
+def report(settings: Settings, erasure: Erasure, receipts: Receipts) -> None:
+    """Tell the API what was forgotten, for the person's receipt.
+
+    Raises:
+        httpx.HTTPError: when it does not take it.
+    """
+    answer = httpx.post(
+        f"{settings.api_url}/api/v1/privacy/erasures/{erasure.id}/platform",
+        json={"lines": receipts.lines(erasure.user_id)},
+        headers={"X-Platform-Token": settings.platform_token.get_secret_value()},
+        timeout=_REPORT_SECONDS,
+        trust_env=False,
+    )
+    answer.raise_for_status()
+
+
+def _lake(settings: Settings, place: Place, people: list[str]) -> Counts:
+    # What a blanked row said before; the change that blanked it, and what comes after, stay.
+    narrow = pl.col("content") != "" if place.fate is Fate.BLANKED else pl.lit(value=True)
+    whose = scan_events(settings, place.name).filter(pl.col(place.person).is_in(people), narrow)
+    counts = _by_person(whose, place.person)
+    if counts:
+        predicate = _in(place.person, counts) + (" AND content <> ''" if place.fate is Fate.BLANKED else "")
+        _change(settings, place, predicate)
+    return counts
+
+
+def _change(settings: Settings, place: Place, predicate: str) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        opened = event_table(settings, place.name)
+        assert opened is not None  # noqa: S101 (it had rows)
+        try:
+            if place.fate is Fate.UNLINKED:
+                opened.update(updates={place.person: "NULL"}, predicate=predicate)
+            else:
+                opened.delete(predicate)
+        except CommitFailedError:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _by_person(rows: pl.LazyFrame, person: str) -> dict[str, int]:
+    counted = rows.group_by(person).len().collect(engine="streaming")
+    return dict(counted.iter_rows())
+
+
+def _in(column: str, people: Iterable[str]) -> str:
+    # Ids of the mirror, which are of type uuid: nothing in them needs quoting.
+    listed = ", ".join(f"'{one}'" for one in sorted(people))
+    return f"{column} IN ({listed})"
+
+
+def _warehouse(settings: Settings, _place: Place, people: list[str]) -> Counts:
+    counts: Counter[str] = Counter()
+    with psycopg.connect(settings.warehouse_url) as connection:
+        tables = connection.execute(
+            "SELECT c.table_schema, c.table_name, c.column_name FROM information_schema.columns c "
+            "JOIN information_schema.tables t USING (table_schema, table_name) "
+            "WHERE t.table_type = 'BASE TABLE' AND table_schema IN ('raw', 'marts') AND column_name = ANY(%s) "
+            "AND table_name <> 'erasures'",
+            [[*_GOES_WITH, *_IS_UNLINKED_BY]],
+        ).fetchall()
+        for schema, table, column in tables:
+            name, whose = sql.Identifier(schema, table), sql.Identifier(column)
+            template = "DELETE FROM {} WHERE {}::text = ANY(%s) RETURNING {}::text"
+            if column in _IS_UNLINKED_BY:
+                template = (
+                    "WITH old AS (SELECT ctid, {1}::text AS person FROM {0} WHERE {1}::text = ANY(%s) FOR UPDATE) "
+                    "UPDATE {0} SET {1} = NULL FROM old WHERE {0}.ctid = old.ctid RETURNING old.person"
+                )
+            gone = connection.execute(sql.SQL(template).format(name, whose, whose), [people]).fetchall()
+            counts.update(person for (person,) in gone)
+    return counts
+
+
+def _features(settings: Settings, _place: Place, people: list[str]) -> Counts:
+    counts: Counter[str] = Counter()
+    with psycopg.connect(settings.feast_database_url) as connection:
+        present = {
+            name
+            for (name,) in connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
+            )
+        }
+        for view in VIEW_SCHEMAS.values():
+            if USER_ID in view.keys and view.name in present:
+                gone = connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE user_id = ANY(%s) RETURNING user_id").format(
+                        sql.Identifier(OFFLINE_SCHEMA, view.name)
+                    ),
+                    [people],
+                )
+                counts.update(person for (person,) in gone)
+    return counts
+
+
+def _online(settings: Settings, _place: Place, people: list[str]) -> Counts:
+    """Remove keys that hold an id: Feast writes an entity's id into its key as it is."""
+    counts: Counter[str] = Counter()
+    wanted_ids = [one.encode() for one in people]
+    with redis.Redis.from_url(settings.feast_redis_url) as online:
+        for key in online.scan_iter(count=1_000):
+            for one in wanted_ids:
+                if one in key:
+                    online.delete(key)
+                    counts[one.decode()] += 1
+    return counts

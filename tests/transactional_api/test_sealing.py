@@ -1,0 +1,99 @@
+"""Addresses, phones and homes lie sealed, are found by hash, and move to a new key."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import InvalidToken
+from pydantic import SecretStr
+
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.test_accounts import PASSWORD, register
+from transactional_api.users.sealing import BATCH, seal_some
+from transactional_api.vault import UnknownKeyError, Vault
+
+OLD, NEW = "old" * 10, "new" * 10
+
+
+def vault(*keys: str) -> Vault:
+    return Vault(SecretStr(",".join(keys)))
+
+
+def test_a_vault_opens_what_former_keys_sealed() -> None:
+    sealed = vault(OLD).seal("ada@example.org")
+    both = vault(NEW, OLD)
+    assert both.open(sealed) == "ada@example.org"
+    assert both.seal("ada@example.org") != both.seal("ada@example.org")
+    assert both.lookups("ada@example.org") == [
+        vault(NEW).lookup("ada@example.org"),
+        vault(OLD).lookup("ada@example.org"),
+    ]
+    with pytest.raises(UnknownKeyError, match=vault(OLD).key_id):
+        vault(NEW).open(sealed)
+    with pytest.raises(InvalidToken):
+        both.open(sealed[:-4] + "AAAA")
+    with pytest.raises(ValueError, match="PERSONAL_DATA_KEYS"):
+        vault("")
+
+
+async def test_the_database_has_neither_address_nor_phone_nor_home(town: Town) -> None:
+    session = await register(town, phone="+1 718 555 0114")
+    email, person = session["user"]["email"], Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    home = {"latitude": 40.672213, "longitude": -73.977215}
+    own = (await person.put("/users/profile/home", home)).json()
+    assert (own["email"], own["phone"], own["home"]) == (email, "+1 718 555 0114", home)
+    [(row,)] = await town.rows("SELECT users::text FROM users WHERE id = :id", id=person.id)
+    assert not any(words in row for words in (email, "555 0114", "40.6722"))
+    seen = (await (await town.settle()).get(f"/users/{person.id}")).json()
+    assert (seen["home_cell"], "home" in seen) == (own["home_cell"], False)
+    assert seen["home_cell"].startswith("87")
+    gone = (await person.delete("/users/profile/home")).json()
+    assert (gone["home"], gone["home_cell"]) == (None, None)
+
+
+async def test_queues_hold_no_address(town: Town) -> None:
+    session = await register(town)
+    email = session["user"]["email"]
+    await town.nobody.post("/users/password/forgot", {"email": email})
+    waiting = await town.rows("SELECT 1 FROM procrastinate_jobs WHERE args::text LIKE :email", email=f"%{email}%")
+    assert waiting == []
+    await town.run_jobs()
+
+
+async def test_people_of_before_are_sealed_and_keep_their_login(town: Town) -> None:
+    session = await register(town)
+    user_id, email = session["user"]["id"], session["user"]["email"]
+    await town.write(
+        "UPDATE users SET email = :email, email_sealed = NULL, phone = '+1 555' WHERE id = :id", email=email, id=user_id
+    )
+    credentials = {"email": email, "password": PASSWORD}
+    assert (await town.nobody.post("/users/login", credentials)).status_code == 200
+    taken = await town.nobody.post(
+        "/users/register", {**credentials, "username": "x" * 8, "first_name": "A", "last_name": "B"}
+    )
+    assert taken.json()["code"] == "email_taken"
+    await seal_all(town, town.app.state.resources.vault)
+    [row] = await town.rows("SELECT email, phone, email_sealed FROM users WHERE id = :id", id=user_id)
+    assert (email in row.email, row.phone, row.email_sealed is None) == (False, None, False)
+    answer = await town.nobody.post("/users/login", credentials)
+    assert (answer.status_code, answer.json()["user"]["phone"]) == (200, "+1 555")
+
+
+async def test_a_new_key_takes_over(town: Town) -> None:
+    session = await register(town)
+    present = town.app.state.settings.personal_data_keys.get_secret_value()
+    rotated = vault(NEW, present)
+    await seal_all(town, rotated)
+    [(hashed, sealed)] = await town.rows(
+        "SELECT email, email_sealed FROM users WHERE id = :id", id=session["user"]["id"]
+    )
+    assert (hashed, vault(NEW).open(sealed)) == (rotated.lookup(session["user"]["email"]), session["user"]["email"])
+    await seal_all(town, vault(present, NEW))  # And back, for the tests that follow.
+
+
+async def seal_all(town: Town, keys: Vault) -> None:
+    while True:
+        async with town.app.state.resources.transaction() as session:
+            if await seal_some(session, vault=keys) < BATCH:
+                return

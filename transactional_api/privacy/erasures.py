@@ -1,0 +1,86 @@
+"""The wish to be forgotten: the account closes at once, a job sees to the rest, a receipt tells of each place."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from neighborconnect.settings import Settings
+from transactional_api.auth import Viewer
+from transactional_api.db.tables import Erasure, User
+from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError
+from transactional_api.jobs import queue
+from transactional_api.privacy.forgetting import forget
+from transactional_api.privacy.schemas import ErasureBody, ErasureOut, PlatformReceipt, ReceiptLine, ReceiptOut
+from transactional_api.users import sessions
+from transactional_api.users.accounts import Accounts
+from transactional_api.users.mailbox import prove_password
+from transactional_api.users.sessions import hash_token
+
+
+class NotThePlatformError(Problem):
+    """Whoever asks does not have the platform's token."""
+
+    status, code, title = 403, "not_the_platform", "This is for the platform's own pipelines"
+
+
+async def request(
+    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: ErasureBody, address: str
+) -> ErasureOut:
+    """Close the viewer's account and queue the forgetting.
+
+    Raises:
+        WrongPasswordError: when the password is another.
+        TooManyAttemptsError: when it was guessed too often from ``address``.
+    """
+    await prove_password(session, accounts=accounts, viewer=viewer, password=body.password, address=address)
+    code = secrets.token_urlsafe(32)
+    values = {"user_id": viewer.id, "keeps_words": body.keep_words, "code_hash": hash_token(code)}
+    new = insert(Erasure).values(values).on_conflict_do_nothing().returning(Erasure.id)
+    erasure_id = await session.scalar(new)
+    if erasure_id is None:  # Asked for twice in the same moment.
+        raise UnauthenticatedError
+    await session.execute(update(User).where(User.id == viewer.id).values(is_active=False))
+    await sessions.end_all(session, user_id=viewer.id)
+    await queue.defer(session, forget, erasure_id=str(erasure_id))
+    return ErasureOut(id=erasure_id, code=code)
+
+
+async def receipt(session: AsyncSession, *, code: str) -> ReceiptOut:
+    """Return the receipt that a code was given for; raises ``NotFoundError`` for any other code."""
+    row = await session.scalar(select(Erasure).where(Erasure.code_hash == hash_token(code)))
+    if row is None:
+        raise NotFoundError
+    return ReceiptOut(
+        requested_at=row.requested_at,
+        keeps_words=row.keeps_words,
+        done_at=row.done_at,
+        platform_done_at=row.platform_done_at,
+        lines=[ReceiptLine.model_validate(line) for line in row.receipt],
+    )
+
+
+def prove_platform(settings: Settings, *, token: str | None) -> None:
+    """Let nobody pass but the platform's own pipelines; raises ``NotThePlatformError``."""
+    expected = settings.platform_token.get_secret_value().encode()
+    if token is None or not hmac.compare_digest(token.encode(), expected):
+        raise NotThePlatformError
+
+
+async def take_platform_receipt(session: AsyncSession, *, erasure_id: UUID, body: PlatformReceipt) -> None:
+    """Put what the pipelines saw to on the receipt, once; raises ``NotFoundError`` for an unknown erasure."""
+    row = await session.scalar(select(Erasure).where(Erasure.id == erasure_id).with_for_update())
+    if row is None:
+        raise NotFoundError
+    if row.platform_done_at is None:
+        lines = orjson.loads(orjson.dumps([line.model_dump() for line in body.lines]))
+        grown = func.coalesce(Erasure.receipt, literal([], JSONB)).concat(literal(lines, JSONB))
+        values = {"receipt": grown, "platform_done_at": datetime.now(UTC)}
+        await session.execute(update(Erasure).where(Erasure.id == erasure_id).values(values))

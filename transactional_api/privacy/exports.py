@@ -1,0 +1,187 @@
+"""A person's copy of what the product's stores hold of them: a zip of JSON files and their uploads, with a page."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import tempfile
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import column as sql_column
+from sqlalchemy import insert, select, table, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from neighborconnect.contracts.privacy import PRODUCT, Place, Store
+from neighborconnect.telemetry import get_logger
+from transactional_api.auth import Viewer
+from transactional_api.db.tables import DataExport, User
+from transactional_api.errors import NotFoundError, Problem
+from transactional_api.jobs import queue
+from transactional_api.media.service import MAX_UPLOAD_BYTES, Media, open_media
+from transactional_api.paging import Page, PageRequest
+from transactional_api.privacy.schemas import ExportOut
+from transactional_api.resources import Resources
+from transactional_api.users.sealing import email_of, home_of, phone_of
+from transactional_api.vault import Vault
+
+KEPT_FOR = timedelta(days=7)
+_DOCUMENTS_A_PAGE = 200
+
+log = get_logger(__name__)
+
+
+class ExportWaitingError(Problem):
+    """A copy is being made."""
+
+    status, code, title = 409, "export_waiting", "Your copy is being made already"
+
+
+async def begin(session: AsyncSession, *, viewer: Viewer) -> ExportOut:
+    """Queue the making of a copy.
+
+    Raises:
+        ExportWaitingError: when one is being made.
+    """
+    await session.execute(select(User.id).where(User.id == viewer.id).with_for_update(key_share=True))
+    waiting = select(DataExport.id).where(DataExport.user_id == viewer.id, DataExport.state == "waiting")
+    if await session.scalar(waiting):
+        raise ExportWaitingError
+    values = {"user_id": viewer.id, "expires_at": datetime.now(UTC) + KEPT_FOR}
+    row = await session.scalar(insert(DataExport).values(values).returning(DataExport))
+    assert row is not None  # noqa: S101 (the insert returned it)
+    await queue.defer(session, make, export_id=str(row.id))
+    return _out(row, url=None)
+
+
+async def get(session: AsyncSession, *, viewer: Viewer, media: Media, export_id: UUID) -> ExportOut:
+    """Return a copy of the viewer's, with a link once it is ready."""
+    row = await session.scalar(
+        select(DataExport).where(DataExport.id == export_id, DataExport.user_id == viewer.id, _lives())
+    )
+    if row is None:
+        raise NotFoundError
+    return _out(row, url=await media.objects.link(row.object_key) if row.object_key else None)
+
+
+async def find(session: AsyncSession, *, viewer: Viewer, media: Media, page: PageRequest) -> Page[ExportOut]:
+    """List the viewer's copies that have not expired, the last first."""
+    statement = select(DataExport).where(DataExport.user_id == viewer.id, _lives())
+    rows = (await session.scalars(page.select(statement, at=DataExport.created_at, row_id=DataExport.id))).all()
+    return Page(
+        items=[
+            _out(row, url=await media.objects.link(row.object_key) if row.object_key else None)
+            for row in rows[: page.limit]
+        ],
+        next_cursor=page.next_cursor(rows),
+    )
+
+
+@queue.task("privacy.export")
+async def make(resources: Resources, *, export_id: str) -> None:
+    """Make a copy; done twice it gives the same object."""
+    media = open_media(resources)
+    async with resources.transaction() as session:
+        row = await session.scalar(select(DataExport).where(DataExport.id == UUID(export_id)))
+        if row is None or row.state != "waiting":
+            return
+        key = f"{row.user_id}/exports/{row.id}.zip"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "export.zip"
+            await _write(session, path=path, media=media, vault=resources.vault, user_id=row.user_id)
+            size = path.stat().st_size
+            await media.objects.put_file(key, path, content_type="application/zip")
+        done = {"state": "ready", "object_key": key, "bytes": size}
+        await session.execute(update(DataExport).where(DataExport.id == row.id).values(done))
+    log.info("export.ready", export=export_id, bytes=size)
+
+
+async def remove_expired(resources: Resources) -> int:
+    """Remove copies that have expired, objects first; returns how many."""
+    async with resources.transaction() as session:
+        statement = select(DataExport).where(~_lives()).limit(500).with_for_update(skip_locked=True)
+        rows = (await session.scalars(statement)).all()
+        objects = open_media(resources).objects
+        for row in rows:
+            if row.object_key:
+                await objects.remove(row.object_key)
+            await session.delete(row)
+    return len(rows)
+
+
+async def _write(session: AsyncSession, *, path: Path, media: Media, vault: Vault, user_id: UUID) -> None:
+    listed: list[tuple[str, int, str]] = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+
+        def add(name: str, rows: list[dict[str, Any]], note: str) -> None:
+            archive.writestr(name, orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str))
+            listed.append((name, len(rows), note))
+
+        for place in PRODUCT:
+            if not place.exported:
+                continue
+            if place.store is Store.DATABASE:
+                rows = await _rows(session, place=place, vault=vault, user_id=user_id)
+                add(f"database/{place.name}.{place.person}.json", rows, place.note)
+            else:
+                documents = await _documents(media, place=place, user_id=user_id)
+                add(f"documents/{place.name}.json", documents, place.note)
+                for key in [document["clean"] for document in documents if document.get("clean")]:
+                    data = await media.objects.get(key, at_most=2 * MAX_UPLOAD_BYTES)
+                    if data is not None:
+                        await asyncio.to_thread(archive.writestr, f"uploads/{Path(key).name}", data)
+                        listed.append((f"uploads/{Path(key).name}", 1, ""))
+        archive.writestr("index.html", _page(listed))
+
+
+async def _rows(session: AsyncSession, *, place: Place, vault: Vault, user_id: UUID) -> list[dict[str, Any]]:
+    everything = select(text("*")).select_from(table(place.name)).where(sql_column(place.person) == user_id)
+    found = [
+        {name: value for name, value in row.items() if name not in place.secret}
+        for row in (await session.execute(everything)).mappings()
+    ]
+    if place.name == "users":
+        user = await session.get_one(User, user_id)
+        home = home_of(vault, user)
+        opened = {"email": email_of(vault, user), "phone": phone_of(vault, user)}
+        found[0] |= opened | {"home": home.model_dump() if home else None}
+    return found
+
+
+async def _documents(media: Media, *, place: Place, user_id: UUID) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    before = None
+    while rows := await media.documents.find(
+        place.name, matching={place.person: str(user_id)}, limit=_DOCUMENTS_A_PAGE, before=before
+    ):
+        found += [{"id": str(row.id), "created_at": row.created_at, **row.document} for row in rows]
+        before = (rows[-1].created_at, rows[-1].id)
+    return found
+
+
+def _page(listed: list[tuple[str, int, str]]) -> str:
+    lines = "\n".join(
+        f'<tr><td><a href="{html.escape(name)}">{html.escape(name)}</a><td>{number}<td>{html.escape(note)}'
+        for name, number, note in listed
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>What NeighborConnect knows of you</title>'
+        "<style>body{font-family:sans-serif;max-width:60em;margin:2em auto}td{padding:.2em 1em .2em 0}</style>"
+        f"<h1>What NeighborConnect knows of you</h1><p>As of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file is "
+        "JSON, a list of rows. What you did with what you were shown (views, clicks) is in the analytical stores, "
+        f"not here.</p><table><tr><th>file<th>entries<th>note\n{lines}</table></html>\n"
+    )
+
+
+def _lives() -> Any:
+    return DataExport.expires_at > datetime.now(UTC)
+
+
+def _out(row: DataExport, *, url: str | None) -> ExportOut:
+    return ExportOut(
+        id=row.id, state=row.state, bytes=row.bytes, url=url, created_at=row.created_at, expires_at=row.expires_at
+    )
