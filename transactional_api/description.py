@@ -17,7 +17,8 @@ METADATA: dict[str, Any] = {
     "Writes take an `Idempotency-Key`. Times are UTC.",
     "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     "openapi_tags": [
-        {"name": "users", "description": "Accounts, sessions, profiles and search."},
+        {"name": "users", "description": "Registering, logging in, profiles and search."},
+        {"name": "account", "description": "Proofs of the mailbox, passwords, second factor and open sessions."},
         {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
         {"name": "posts", "description": "Posts, their likes and comments."},
         {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},

@@ -28,6 +28,10 @@ NOT_REPEATABLE = {
     "logout",
     # An upload is sent once and read once; what is kept twice can be deleted.
     "uploadMedia",
+    # What they answer is shown once, and kept nowhere.
+    "beginSecondFactor",
+    "confirmSecondFactor",
+    "endSecondFactor",
     # Whoever asked has no account any more to ask again with.
     "requestErasure",
     # The platform's own; what is on the receipt is not put there twice.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.auth import ActorDep, ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -20,13 +20,25 @@ from transactional_api.errors import (
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
-from transactional_api.users import mailbox, sessions
+from transactional_api.users import mailbox, second_factor, sessions
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.mailbox import LetterTokenError, WrongPasswordError
-from transactional_api.users.schemas import ForgottenPassword, LetterProof, PasswordChange, PasswordReset, SessionOut
+from transactional_api.users.schemas import (
+    CodeProof,
+    ForgottenPassword,
+    LetterProof,
+    PasswordChange,
+    PasswordProof,
+    PasswordReset,
+    RecoveryCodes,
+    SecondFactorBegun,
+    SecondFactorOut,
+    SessionOut,
+)
+from transactional_api.users.second_factor import NoSecondFactorError, SecondFactorOnError, WrongCodeError
 from transactional_api.users.throttle import TooManyAttemptsError
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
+router = APIRouter(prefix="/users", tags=["account"], route_class=TransactionalRoute)
 
 WRITES = (UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError)
 
@@ -121,3 +133,59 @@ async def end_other_sessions(session: SessionDep, writer: WriterDep) -> None:
 async def end_session(session_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """End one of your sessions at once, access tokens and all."""
     await sessions.end(session, viewer=writer, session_id=session_id)
+
+
+@router.get("/second-factor", operation_id="getSecondFactor", responses=declare(UnauthenticatedError))
+async def get_second_factor(session: SessionDep, viewer: ViewerDep) -> SecondFactorOut:
+    """See whether your account asks for a second factor."""
+    return await second_factor.state(session, viewer=viewer)
+
+
+@router.post(
+    "/second-factor",
+    operation_id="beginSecondFactor",
+    responses=declare(
+        UnauthenticatedError,
+        InvalidRequestError,
+        WrongPasswordError,
+        SecondFactorOnError,
+        TooManyAttemptsError,
+        UnavailableError,
+    ),
+)
+async def begin_second_factor(
+    body: PasswordProof, request: Request, session: SessionDep, accounts: AccountsDep, actor: ActorDep
+) -> SecondFactorBegun:
+    """Get a secret for your authenticator app. Nothing is asked for until you have confirmed it with a code."""
+    return await second_factor.begin(
+        session, accounts=accounts, viewer=actor, password=body.password, address=client_address(request)
+    )
+
+
+@router.post(
+    "/second-factor/confirm",
+    operation_id="confirmSecondFactor",
+    responses=declare(UnauthenticatedError, InvalidRequestError, NoSecondFactorError, WrongCodeError),
+)
+async def confirm_second_factor(
+    body: CodeProof, session: SessionDep, accounts: AccountsDep, actor: ActorDep
+) -> RecoveryCodes:
+    """Turn your second factor on with a code of your app. From now on logging in asks for one."""
+    return await second_factor.confirm(session, accounts=accounts, viewer=actor, code=body.code)
+
+
+@router.post(
+    "/second-factor/off",
+    operation_id="endSecondFactor",
+    status_code=204,
+    responses=declare(
+        UnauthenticatedError, InvalidRequestError, WrongPasswordError, TooManyAttemptsError, UnavailableError
+    ),
+)
+async def end_second_factor(
+    body: PasswordProof, request: Request, session: SessionDep, accounts: AccountsDep, actor: ActorDep
+) -> None:
+    """Take your second factor away."""
+    await second_factor.turn_off(
+        session, accounts=accounts, viewer=actor, password=body.password, address=client_address(request)
+    )

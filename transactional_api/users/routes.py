@@ -35,6 +35,7 @@ from transactional_api.users.schemas import (
     Session,
     Tokens,
 )
+from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
 from transactional_api.users.service import EmailTakenError, UsernameTakenError, WrongCredentialsError
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
@@ -60,7 +61,14 @@ async def register(registration: Registration, request: Request, session: Sessio
 @router.post(
     "/login",
     operation_id="login",
-    responses=declare(WrongCredentialsError, TooManyAttemptsError, InvalidRequestError, UnavailableError),
+    responses=declare(
+        WrongCredentialsError,
+        SecondFactorRequiredError,
+        WrongCodeError,
+        TooManyAttemptsError,
+        InvalidRequestError,
+        UnavailableError,
+    ),
 )
 async def log_in(credentials: Credentials, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
     """Log in. An unknown address and a wrong password look the same."""

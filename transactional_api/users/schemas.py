@@ -54,11 +54,53 @@ class Registration(Profile):
     )
 
 
+OneTimeCode = Annotated[Line, StringConstraints(pattern=r"^[0-9A-Fa-f-]{6,20}$")]
+
+
 class Credentials(RequestBody):
     """What a person logs in with."""
 
     email: Email = Field(examples=["ada@example.org"])
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
+    code: OneTimeCode | None = Field(
+        default=None,
+        description="Of accounts with a second factor: the code of the authenticator app, or one from paper.",
+        examples=["492039"],
+    )
+
+
+class PasswordProof(RequestBody):
+    """The present password, for what nobody else may do on an open session."""
+
+    password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
+
+
+class CodeProof(RequestBody):
+    """A code of the authenticator app."""
+
+    code: OneTimeCode = Field(examples=["492039"])
+
+
+class SecondFactorBegun(BaseModel):
+    """What the authenticator app needs; it is shown this once."""
+
+    secret: str = Field(examples=["JBSWY3DPEHPK3PXP"])
+    uri: str = Field(
+        description="For a QR code.", examples=["otpauth://totp/NeighborConnect:ada.okafor?secret=JBSWY3DPEHPK3PXP"]
+    )
+
+
+class RecoveryCodes(BaseModel):
+    """Codes to write down: each opens the account once without the phone. They are shown this once."""
+
+    codes: list[str] = Field(examples=[["5b0b7f8e-2b0e4d53"]])
+
+
+class SecondFactorOut(BaseModel):
+    """Whether the account asks for a second factor."""
+
+    enabled: bool = Field(examples=[True])
+    recovery_codes_left: int = Field(examples=[9])
 
 
 NewPassword = Annotated[SecretStr, Field(min_length=PASSWORD_LENGTH[0], max_length=PASSWORD_LENGTH[1])]

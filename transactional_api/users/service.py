@@ -16,7 +16,7 @@ from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Point
-from transactional_api.users import mailbox, passwords, queries, sealing, sessions, throttle
+from transactional_api.users import mailbox, passwords, queries, sealing, second_factor, sessions, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
 
@@ -75,6 +75,7 @@ async def log_in(
 
     Raises:
         WrongCredentialsError: for an unknown address as for a wrong password, after the same work.
+        SecondFactorRequiredError, WrongCodeError: when the account asks for a code and there is none, or a wrong one.
         TooManyAttemptsError: when the account was tried too often from ``address``.
     """
     await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
@@ -86,6 +87,7 @@ async def log_in(
         assert user is not None  # noqa: S101 (nobody's hash matches nothing)
         if passwords.is_outdated(user.password_hash):
             user.password_hash = await passwords.hash_password(password)
+    await second_factor.prove(session, vault=accounts.vault, user=user, code=credentials.code)
     await throttle.forget_attempts(accounts.redis, account=credentials.email, address=address)
     user.last_login = datetime.now(UTC)
     await session.flush()

@@ -1,9 +1,11 @@
 """Every table of the product database; importing this package fills the metadata."""
 
+from transactional_api.db.tables.accounts import LinkedAccount, OAuthApp, OAuthCode, ReputationChange, SecondFactor
 from transactional_api.db.tables.audit import AuditEntry
 from transactional_api.db.tables.chat import ChatEvent, ChatMessage, Conversation, ConversationMember
 from transactional_api.db.tables.connectors import Ban, Connector, ConnectorMember, Invitation, JoinRequest
 from transactional_api.db.tables.events import Event, EventAttendee
+from transactional_api.db.tables.experiments import Experiment
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
@@ -49,6 +51,7 @@ __all__ = [
     "Erasure",
     "Event",
     "EventAttendee",
+    "Experiment",
     "Follow",
     "HelpfulVote",
     "HiddenItem",
@@ -56,6 +59,7 @@ __all__ = [
     "Invitation",
     "ItemView",
     "JoinRequest",
+    "LinkedAccount",
     "MarketplaceItem",
     "MediaDocument",
     "MediaMark",
@@ -66,6 +70,8 @@ __all__ = [
     "Notification",
     "NotificationHours",
     "NotificationPreference",
+    "OAuthApp",
+    "OAuthCode",
     "OneTimeToken",
     "PinnedPost",
     "Post",
@@ -77,7 +83,9 @@ __all__ = [
     "Reaction",
     "RefreshToken",
     "Report",
+    "ReputationChange",
     "Review",
+    "SecondFactor",
     "SellerReview",
     "User",
     "UserSession",

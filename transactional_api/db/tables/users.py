@@ -126,6 +126,9 @@ class UserSession(Base):
     created_at: Mapped[CreatedAt]
     last_used_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    # Of a third party's app alone: which, and what its person allowed it.
+    app_id: Mapped[UUID | None] = mapped_column(ForeignKey("oauth_apps.id", ondelete="CASCADE"), index=True)
+    scopes: Mapped[list[Any] | None] = mapped_column(JSONB)
 
     __table_args__ = (Index("ix_user_sessions_user_id_last_used_at_id", "user_id", "last_used_at", "id"),)
 
