@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_FILE_NAME = "stack.env"
@@ -25,6 +25,15 @@ class SettingsError(RuntimeError):
 def home() -> Path:
     """Return the data folder: ``NEIGHBORCONNECT_HOME``, else ``.neighborconnect`` in the working folder."""
     return Path(os.environ.get("NEIGHBORCONNECT_HOME") or ".neighborconnect").absolute()
+
+
+class OAuthProvider(BaseModel):
+    """Another service that people may log in with, by OpenID Connect."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,50}$")
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
 
 
 class Settings(BaseSettings):
@@ -117,6 +126,9 @@ class Settings(BaseSettings):
     personal_data_keys: SecretStr
     # What the pipelines prove themselves with to the API.
     platform_token: SecretStr
+
+    # Other services that people may log in with (a JSON list); each sends them back to PUBLIC_URL/oauth/<name>.
+    oauth_providers: list[OAuthProvider] = []
 
     @property
     def lake_storage_options(self) -> dict[str, str]:

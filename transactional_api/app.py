@@ -30,6 +30,8 @@ from transactional_api.moderation.routes import router as moderation
 from transactional_api.moments.routes import reels, stories
 from transactional_api.notifications.bell import open_bells
 from transactional_api.notifications.routes import router as notifications
+from transactional_api.oauth.login_routes import router as provider_logins
+from transactional_api.oauth.routes import router as oauth
 from transactional_api.posts.routes import router as posts
 from transactional_api.privacy.routes import router as privacy
 from transactional_api.rate_limits import open_rate_limits
@@ -51,6 +53,7 @@ DOCS_STATIC = "/docs-static"
 ROUTERS = (
     ties,
     accounts,
+    provider_logins,
     users,
     connector_members,
     connectors,
@@ -65,6 +68,7 @@ ROUTERS = (
     search,
     moderation,
     privacy,
+    oauth,
     analysis,
     matching,
     media,

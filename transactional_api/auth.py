@@ -16,7 +16,8 @@ from transactional_api import idempotency
 from transactional_api.audit import trail
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
-from transactional_api.errors import UnauthenticatedError
+from transactional_api.errors import InsufficientScopeError, UnauthenticatedError
+from transactional_api.oauth import scopes
 from transactional_api.tokens import read_access_token
 
 _bearer = HTTPBearer(auto_error=False, description="The `access_token` of register, login or refresh.")
@@ -33,6 +34,8 @@ class Viewer:
     session_id: UUID
     personalised: bool
     analysed: bool
+    scopes: list[str] | None
+    """What a third party's app may do that speaks for them; None for their own sessions."""
 
     @property
     def watched(self) -> bool:
@@ -72,6 +75,7 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
                 UserSession.id.label("session_id"),
                 User.personalised,
                 User.analysed,
+                UserSession.scopes,
             )
             .join(UserSession, UserSession.user_id == User.id)
             .where(User.id == bearer.user_id, UserSession.id == bearer.session_id, usable())
@@ -80,6 +84,14 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
     if row is None:
         raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)
+
+
+async def find_own_viewer(session: AsyncSession, *, token: str, settings: Settings) -> Viewer:
+    """Return whom an access token speaks for, if it is their own and no app's; raises ``UnauthenticatedError``."""
+    viewer = await find_viewer(session, token=token, settings=settings)
+    if viewer.scopes is not None:
+        raise UnauthenticatedError("No app reaches this")
+    return viewer
 
 
 async def _viewer(
@@ -91,6 +103,8 @@ async def _viewer(
         raise UnauthenticatedError
     viewer = await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
     await request.app.state.rate_limits.count(request, viewer.id)
+    if viewer.scopes is not None and scopes.needed(request) not in viewer.scopes:
+        raise InsufficientScopeError
     return viewer
 
 

@@ -19,6 +19,11 @@ METADATA: dict[str, Any] = {
     "openapi_tags": [
         {"name": "users", "description": "Registering, logging in, profiles and search."},
         {"name": "account", "description": "Proofs of the mailbox, passwords, second factor and open sessions."},
+        {
+            "name": "oauth",
+            "description": "Apps of third parties: OAuth 2.0, code flow with PKCE. A scope is the tag of a route with "
+            "`read` or `write`; what none is offered for, no app reaches.",
+        },
         {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
         {"name": "posts", "description": "Posts, their likes and comments."},
         {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},

@@ -77,6 +77,12 @@ class ForbiddenError(Problem):
     status, code, title = 403, "forbidden", "You may not do this"
 
 
+class InsufficientScopeError(Problem):
+    """Who asks is an app that its person did not let do this."""
+
+    status, code, title = 403, "insufficient_scope", "This app may not do this for you"
+
+
 class NotFoundError(Problem):
     """There is no such thing, or the viewer may not know of it; the two look the same."""
 
@@ -119,10 +125,10 @@ class UnavailableError(Problem):
 def declare(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """Describe, for a route's OpenAPI entry, the problems that it may answer with.
 
-    Whoever has to be somebody has a rate limit.
+    Whoever has to be somebody has a rate limit, and may be an app.
     """
     if UnauthenticatedError in problems:
-        problems = (*problems, RateLimitedError)
+        problems = (*problems, RateLimitedError, InsufficientScopeError)
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         entry = responses.setdefault(problem.status, {"description": problem.title, "content": {MEDIA_TYPE: {}}})

@@ -9,7 +9,14 @@ from sqlalchemy import TextClause, delete, func, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.db.tables import IdempotencyKey, MediaDocument, OneTimeToken, RefreshToken, UserSession
+from transactional_api.db.tables import (
+    IdempotencyKey,
+    MediaDocument,
+    OAuthCode,
+    OneTimeToken,
+    RefreshToken,
+    UserSession,
+)
 from transactional_api.jobs import queue
 from transactional_api.privacy import exports
 from transactional_api.resources import Resources
@@ -75,7 +82,7 @@ async def remove_expired(engine: AsyncEngine) -> int:
     """Remove every expired row; returns how many there were."""
     removed = 0
     async with engine.begin() as connection:
-        for table in (IdempotencyKey, MediaDocument, OneTimeToken, RefreshToken, UserSession):
+        for table in (IdempotencyKey, MediaDocument, OAuthCode, OneTimeToken, RefreshToken, UserSession):
             removed += (await connection.execute(delete(table).where(table.expires_at < func.now()))).rowcount
     return removed
 

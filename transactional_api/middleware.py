@@ -105,7 +105,7 @@ def _add_headers(headers: MutableHeaders, *, request_id: str, path: str) -> None
     for name, value in _SECURITY_HEADERS.items():
         headers.setdefault(name, value)
     if not path.startswith(_DOCS):  # The documentation pages run scripts.
-        headers["Content-Security-Policy"] = _NOTHING_BUT_DATA
+        headers.setdefault("Content-Security-Policy", _NOTHING_BUT_DATA)
 
 
 def _route(scope: Scope) -> str:

@@ -29,6 +29,16 @@ NOT_REPEATABLE = {
     # An upload is sent once and read once; what is kept twice can be deleted.
     "uploadMedia",
     # What they answer is shown once, and kept nowhere.
+    "registerApp",
+    "authorizeApp",
+    "tradeForTokens",
+    "beginProviderLogin",
+    "finishProviderLogin",
+    # Doing it twice is doing it once.
+    "linkProvider",
+    "unlinkProvider",
+    "deleteApp",
+    # As above.
     "beginSecondFactor",
     "confirmSecondFactor",
     "endSecondFactor",

@@ -19,6 +19,7 @@ from tests.transactional_api.permissions import (
     moderation,
     moments,
     notifications,
+    oauth,
     posts,
     privacy,
     reviews,
@@ -46,6 +47,7 @@ SLICES = (
     media,
     moderation,
     moments,
+    oauth,
     privacy,
     vision,
 )

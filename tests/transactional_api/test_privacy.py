@@ -292,7 +292,7 @@ async def test_a_job_that_dies_goes_on_where_it_was(
 
 
 async def run_forget(resources: Any, erasure_id: str) -> None:
-    context = type("Context", (), {"additional_context": {"resources": resources}})()
+    context = type("Context", (), {"additional_context": {"resources": resources}, "job": None})()
     await forgetting.forget.func(context, erasure_id=erasure_id)
 
 

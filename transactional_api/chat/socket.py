@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.auth import Viewer, find_viewer
+from transactional_api.auth import Viewer, find_own_viewer
 from transactional_api.chat import messages, service
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.frames import Auth, CloseCode, Incoming, Message, Read, Typing, event_frame, frame
@@ -98,7 +98,7 @@ class Chatter:
         """See that the person may still listen, and whom they are not to hear; raises ``ClosedError`` if not."""
         async with self._resources.transaction() as session:
             try:
-                self._viewer = await find_viewer(session, token=self._token, settings=self._resources.settings)
+                self._viewer = await find_own_viewer(session, token=self._token, settings=self._resources.settings)
                 await service.access(session, viewer=self._viewer, conversation_id=self._conversation_id)
             except UnauthenticatedError:
                 raise ClosedError(CloseCode.UNAUTHENTICATED) from None
@@ -198,7 +198,7 @@ class Chatter:
     async def _message(self, said: Message) -> None:
         async with self._resources.transaction() as session:
             # Who was suspended or logged out since the last check writes nothing more.
-            viewer = await find_viewer(session, token=self._token, settings=self._resources.settings)
+            viewer = await find_own_viewer(session, token=self._token, settings=self._resources.settings)
             message = await messages.send(
                 session,
                 viewer=viewer,

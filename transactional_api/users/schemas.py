@@ -138,6 +138,10 @@ class SessionOut(BaseModel):
     id: UUID = Field(examples=["5b0b7f8e-2b0e-4d53-9c39-8f7c3f0f4f55"])
     user_agent: str | None = Field(examples=["Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"])
     current: bool = Field(description="The session of this very request.", examples=[True])
+    scopes: list[str] | None = Field(
+        description="What an app may do in it that you let act for you; null for your own sessions.",
+        examples=[["posts:read"]],
+    )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     last_used_at: datetime = Field(
         description="When it was begun or last refreshed.", examples=["2026-03-02T18:00:00Z"]

@@ -65,13 +65,23 @@ async def register(
         raise EmailTakenError if taken else UsernameTakenError
     await mailbox.ask_to_verify(session, user_id=user.id)
     tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=_own(user, accounts=accounts))
+    return Session(**tokens.model_dump(), user=own_user(user, accounts=accounts))
 
 
 async def log_in(
     session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str, user_agent: str | None
 ) -> Session:
-    """Open a session.
+    """Open a session; raises what ``authenticate`` raises."""
+    user = await authenticate(session, accounts=accounts, credentials=credentials, address=address)
+    user.last_login = datetime.now(UTC)
+    await session.flush()
+    await session.refresh(user)
+    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
+    return Session(**tokens.model_dump(), user=own_user(user, accounts=accounts))
+
+
+async def authenticate(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> User:
+    """Return whose credentials these are.
 
     Raises:
         WrongCredentialsError: for an unknown address as for a wrong password, after the same work.
@@ -89,11 +99,7 @@ async def log_in(
             user.password_hash = await passwords.hash_password(password)
     await second_factor.prove(session, vault=accounts.vault, user=user, code=credentials.code)
     await throttle.forget_attempts(accounts.redis, account=credentials.email, address=address)
-    user.last_login = datetime.now(UTC)
-    await session.flush()
-    await session.refresh(user)
-    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=_own(user, accounts=accounts))
+    return user
 
 
 async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: str) -> Tokens:
@@ -103,7 +109,7 @@ async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: s
 
 async def own_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer) -> OwnUser:
     """Return the viewer's own profile."""
-    return _own(await session.get_one(User, viewer.id), accounts=accounts)
+    return own_user(await session.get_one(User, viewer.id), accounts=accounts)
 
 
 async def replace_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, profile: Profile) -> OwnUser:
@@ -123,10 +129,11 @@ async def _change(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, 
         update(User).where(User.id == viewer.id).values(**columns, updated_at=datetime.now(UTC)).returning(User)
     )
     assert user is not None  # noqa: S101 (the viewer is there)
-    return _own(user, accounts=accounts)
+    return own_user(user, accounts=accounts)
 
 
-def _own(user: User, *, accounts: Accounts) -> OwnUser:
+def own_user(user: User, *, accounts: Accounts) -> OwnUser:
+    """Return a person as they see themselves."""
     public = PublicUser.model_validate(user)
     return OwnUser(
         **public.model_dump(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
@@ -37,6 +37,13 @@ class RefreshTokenError(Problem):
     keeps_changes = True
 
 
+class Grant(NamedTuple):
+    """What a person lets a third party's app do."""
+
+    app_id: UUID
+    scopes: list[str]
+
+
 def hash_token(token: str) -> str:
     """Return what is kept of a random token."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -45,17 +52,34 @@ def hash_token(token: str) -> str:
 async def open_session(session: AsyncSession, *, user_id: UUID, settings: Settings, user_agent: str | None) -> Tokens:
     """Begin a session and issue its first tokens."""
     trail.acts(session, user_id)
+    session_id = await _open(session, user_id=user_id, settings=settings, user_agent=user_agent)
+    return await _issue(session, bearer=Bearer(user_id, session_id), settings=settings)
+
+
+async def open_granted(
+    session: AsyncSession, *, user_id: UUID, settings: Settings, grant: Grant, user_agent: str | None
+) -> tuple[Tokens, UUID]:
+    """Begin a session in which an app acts for a person; returns its first tokens and its id."""
+    session_id = await _open(session, user_id=user_id, settings=settings, user_agent=user_agent, grant=grant)
+    return await _issue(session, bearer=Bearer(user_id, session_id), settings=settings), session_id
+
+
+async def _open(
+    session: AsyncSession, *, user_id: UUID, settings: Settings, user_agent: str | None, grant: Grant | None = None
+) -> UUID:
     session_id = await session.scalar(
         insert(UserSession)
         .values(
             user_id=user_id,
             user_agent=user_agent[:MAX_USER_AGENT] if user_agent else None,
             expires_at=_expiry(settings),
+            app_id=grant.app_id if grant else None,
+            scopes=grant.scopes if grant else None,
         )
         .returning(UserSession.id)
     )
     assert session_id is not None  # noqa: S101 (the insert returned it)
-    return await _issue(session, bearer=Bearer(user_id, session_id), settings=settings)
+    return session_id
 
 
 async def rotate(session: AsyncSession, *, refresh_token: str, settings: Settings) -> Tokens:
@@ -104,7 +128,7 @@ async def end_by_token(session: AsyncSession, *, refresh_token: str) -> None:
     found = (await session.execute(owned)).one_or_none()
     if found is not None:
         trail.acts(session, found.user_id)
-        await _end(session, [found.id])
+        await end_sessions(session, [found.id])
 
 
 async def end(session: AsyncSession, *, viewer: Viewer, session_id: UUID) -> None:
@@ -112,7 +136,7 @@ async def end(session: AsyncSession, *, viewer: Viewer, session_id: UUID) -> Non
     mine = select(UserSession.id).where(UserSession.id == session_id, UserSession.user_id == viewer.id)
     if await session.scalar(mine) is None:
         raise NotFoundError
-    await _end(session, [session_id])
+    await end_sessions(session, [session_id])
 
 
 async def end_all(session: AsyncSession, *, user_id: UUID, but: UUID | None = None) -> None:
@@ -120,7 +144,7 @@ async def end_all(session: AsyncSession, *, user_id: UUID, but: UUID | None = No
     statement = select(UserSession.id).where(UserSession.user_id == user_id).order_by(UserSession.id)
     if but is not None:
         statement = statement.where(UserSession.id != but)
-    await _end(session, list(await session.scalars(statement)))
+    await end_sessions(session, list(await session.scalars(statement)))
 
 
 async def page_of(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[SessionOut]:
@@ -133,6 +157,7 @@ async def page_of(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -
                 id=row.id,
                 user_agent=row.user_agent,
                 current=row.id == viewer.session_id,
+                scopes=row.scopes,
                 created_at=row.created_at,
                 last_used_at=row.last_used_at,
             )
@@ -160,7 +185,8 @@ async def _issue(session: AsyncSession, *, bearer: Bearer, settings: Settings) -
     )
 
 
-async def _end(session: AsyncSession, session_ids: list[UUID]) -> None:
+async def end_sessions(session: AsyncSession, session_ids: list[UUID]) -> None:
+    """End sessions, access tokens and all."""
     await session.execute(delete(UserSession).where(UserSession.id.in_(session_ids)))
     await session.execute(
         update(RefreshToken)
