@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
@@ -58,6 +58,23 @@ def usable() -> ColumnElement[bool]:
     return User.is_active.is_(True) & or_(User.suspended_until.is_(None), User.suspended_until <= func.now())
 
 
+# Every request asks for it, so it is built once.
+_SPOKEN_FOR = (
+    select(
+        User.id,
+        User.neighborhood,
+        User.city,
+        User.role,
+        UserSession.id.label("session_id"),
+        User.personalised,
+        User.analysed,
+        UserSession.scopes,
+    )
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(User.id == bindparam("user_id"), UserSession.id == bindparam("session_id"), usable())
+)
+
+
 async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) -> Viewer:
     """Return whom an access token speaks for.
 
@@ -65,22 +82,8 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
         UnauthenticatedError: when the token is not good, its session ended, or the account is closed or suspended.
     """
     bearer = read_access_token(token, settings=settings)
-    row = (
-        await session.execute(
-            select(
-                User.id,
-                User.neighborhood,
-                User.city,
-                User.role,
-                UserSession.id.label("session_id"),
-                User.personalised,
-                User.analysed,
-                UserSession.scopes,
-            )
-            .join(UserSession, UserSession.user_id == User.id)
-            .where(User.id == bearer.user_id, UserSession.id == bearer.session_id, usable())
-        )
-    ).one_or_none()
+    named = {"user_id": bearer.user_id, "session_id": bearer.session_id}
+    row = (await session.execute(_SPOKEN_FOR, named)).one_or_none()
     if row is None:
         raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)

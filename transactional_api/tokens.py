@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -37,7 +38,7 @@ class Bearer:
     session_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Key:
     private: Ed25519PrivateKey
     kid: str
@@ -66,9 +67,18 @@ def read_access_token(token: str, *, settings: Settings) -> Bearer:
     Raises:
         UnauthenticatedError: when it is not ours, not for us, changed or expired.
     """
+    bearer, expires_at = _read(token, _keys(settings))
+    if expires_at <= time.time():
+        raise UnauthenticatedError("The access token is not valid")
+    return bearer
+
+
+# Checking a signature takes as long as a statement; whether the session still lives is asked every time.
+@lru_cache(maxsize=4_096)
+def _read(token: str, keys: tuple[_Key, ...]) -> tuple[Bearer, float]:
     try:
         kid = jwt.get_unverified_header(token).get("kid")
-        key = next((one for one in _keys(settings) if one.kid == kid), None)
+        key = next((one for one in keys if one.kid == kid), None)
         if key is None:
             raise jwt.InvalidKeyError
         claims = jwt.decode(
@@ -79,7 +89,7 @@ def read_access_token(token: str, *, settings: Settings) -> Bearer:
             issuer=ISSUER,
             options={"require": ["iss", "aud", "sub", "sid", "jti", "exp"]},
         )
-        return Bearer(UUID(claims["sub"]), UUID(claims["sid"]))
+        return Bearer(UUID(claims["sub"]), UUID(claims["sid"])), float(claims["exp"])
     except (jwt.PyJWTError, ValueError, AttributeError):
         raise UnauthenticatedError("The access token is not valid") from None
 
@@ -91,10 +101,11 @@ def public_keys(settings: Settings) -> list[dict[str, Any]]:
 
 def _keys(settings: Settings) -> tuple[_Key, ...]:
     former = settings.jwt_former_secrets.get_secret_value().split(",") if settings.jwt_former_secrets else []
+    # The same secrets give the very same keys, which what was read with them is remembered by.
     return tuple(_key(one) for one in (settings.jwt_secret.get_secret_value(), *former) if one)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _key(secret: str) -> _Key:
     seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
     private = Ed25519PrivateKey.from_private_bytes(seed)

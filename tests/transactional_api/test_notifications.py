@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -137,3 +138,45 @@ async def test_nobody_reads_another_s_notifications(town: Town, ada: Person, ben
     [one] = (await ada.get("/notifications")).json()["items"]
     await ben.post("/notifications/mark-read", {"notification_ids": [one["id"]]})
     assert (await ada.get("/notifications/unread")).json() == {"unread": 1}
+
+
+async def told_of(person: Person, kind: str) -> list[str]:
+    items = (await person.get("/notifications", limit=100)).json()["items"]
+    return [one["subject_id"] for one in items if one["kind"] == kind]
+
+
+async def test_members_hear_of_events_and_of_posts_if_they_ask_to(town: Town, ada: Person, ben: Person) -> None:
+    connector = await ada.make_connector()
+    quiet = await town.settle()
+    for person in (ben, quiet):
+        await town.admit(person, connector)
+    wanted = [{"kind": "post.created", "channel": "in_app", "wanted": True}]
+    assert (await ben.put("/notifications/preferences", {"preferences": wanted})).status_code == 200
+    post = await ada.make_post(connector)
+    start = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    held = (await ada.post("/events", {"connector_id": connector["id"], "title": "Swap", "start_date": start})).json()
+    await town.run_jobs()
+    assert (await told_of(ben, "post.created"), await told_of(quiet, "post.created")) == ([post["id"]], [])
+    for person in (ben, quiet):
+        assert await told_of(person, "event.created") == [held["id"]]
+    assert await told_of(ada, "event.created") == []
+
+
+async def test_who_comes_is_reminded_once_a_day_before(town: Town, ada: Person, ben: Person) -> None:
+    connector = await ada.make_connector()
+    await town.admit(ben, connector)
+    start = datetime.now(UTC) + timedelta(days=3)
+    body = {"title": "Swap", "start_date": start.isoformat()}
+    event = (await ada.post("/events", body | {"connector_id": connector["id"]})).json()
+    await ben.post(f"/events/{event['id']}/rsvp", {"status": "attending"})
+    moved = start + timedelta(days=1)
+    await ada.put(f"/events/{event['id']}", body | {"start_date": moved.isoformat()})
+    await town.run_jobs()
+    assert await told_of(ben, "event.soon") == [], "it is not time yet"
+    [*planned] = await town.rows(
+        "SELECT scheduled_at FROM procrastinate_jobs WHERE args->>'event_id' = :id", id=event["id"]
+    )
+    assert {row.scheduled_at for row in planned} == {start - timedelta(days=1), moved - timedelta(days=1)}
+    await town.write("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE args->>'event_id' = :id", id=event["id"])
+    await town.run_jobs()
+    assert await told_of(ben, "event.soon") == [event["id"]]

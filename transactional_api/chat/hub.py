@@ -27,7 +27,7 @@ from transactional_api.chat.schemas import ChatEventOut
 from transactional_api.db.tables import Conversation
 from transactional_api.resources import Resources
 
-LOOK_AGAIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
 BEGIN_SECONDS = 10.0
 QUEUE_FRAMES = 256

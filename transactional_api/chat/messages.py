@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
@@ -24,9 +24,56 @@ from transactional_api.chat.service import access, add_event, lock, next_event_i
 from transactional_api.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
+from transactional_api.prepared import SOMEONE, Listing, parameter
 from transactional_api.users import queries as users
 
 EVENTS_AT_ONCE = 200
+
+# What is said on an open socket is said often.
+_SENT = select(ChatMessage).where(
+    ChatMessage.conversation_id == parameter("conversation_id"),
+    ChatMessage.author_id == SOMEONE.id,
+    ChatMessage.client_id == bindparam("client_id"),
+)
+_WRITE = (
+    insert(ChatMessage)
+    # The time under the lock, so that times follow the numbers.
+    .values(created_at=func.clock_timestamp())
+    .returning(ChatMessage)
+)
+_EVENTS = queries.events(parameter("conversation_id"), after=bindparam("after"), limit=EVENTS_AT_ONCE)
+_HIDDEN = queries.blocked_by_or_blocking(SOMEONE.id)
+_OTHER = (
+    users.visible_to(SOMEONE)
+    .with_only_columns(User.id)
+    .where(
+        User.id.in_(
+            select(ConversationMember.user_id).where(
+                ConversationMember.conversation_id == parameter("conversation_id"),
+                ConversationMember.user_id != SOMEONE.id,
+            )
+        )
+    )
+)
+_LAST = select(Conversation.last_event_id).where(Conversation.id == parameter("id_of_conversation")).scalar_subquery()
+_READ = (
+    update(ConversationMember)
+    .where(
+        ConversationMember.conversation_id == parameter("id_of_conversation"),
+        ConversationMember.user_id == SOMEONE.id,
+    )
+    .values(
+        read_up_to=func.greatest(
+            ConversationMember.read_up_to, func.least(bindparam("up_to", type_=BigInteger()), _LAST)
+        )
+    )
+    .execution_options(synchronize_session=False)
+)
+_OF_CONVERSATION = Listing.of(
+    queries.messages(SOMEONE, conversation_id=parameter("conversation_id")),
+    at=ChatMessage.created_at,
+    row_id=ChatMessage.id,
+)
 
 
 class MessageDeletedError(Problem):
@@ -50,28 +97,13 @@ async def send(
     if found.kind is ConversationKind.DIRECT:
         await _reachable(session, viewer=viewer, conversation_id=conversation_id)
     if body.client_id is not None:
-        sent = await session.scalar(
-            select(ChatMessage).where(
-                ChatMessage.conversation_id == conversation_id,
-                ChatMessage.author_id == viewer.id,
-                ChatMessage.client_id == body.client_id,
-            )
-        )
+        named = {"viewer_id": viewer.id, "conversation_id": conversation_id, "client_id": body.client_id}
+        sent = await session.scalar(_SENT, named)
         if sent is not None:
             return MessageOut.model_validate(sent)
     event_id = await next_event_id(session, conversation_id=conversation_id, is_message=True)
-    message = await session.scalar(
-        insert(ChatMessage)
-        .values(
-            conversation_id=conversation_id,
-            author_id=viewer.id,
-            event_id=event_id,
-            **body.model_dump(),
-            # The time under the lock, so that times follow the numbers.
-            created_at=func.clock_timestamp(),
-        )
-        .returning(ChatMessage)
-    )
+    values = {"conversation_id": conversation_id, "author_id": viewer.id, "event_id": event_id}
+    message = await session.scalar(_WRITE, values | body.model_dump())
     assert message is not None  # noqa: S101 (the insert returned it)
     await add_event(
         session,
@@ -91,8 +123,8 @@ async def page_of(
 ) -> Page[MessageOut]:
     """List a conversation's messages, the newest first."""
     await access(session, viewer=viewer, conversation_id=conversation_id)
-    statement = queries.messages(viewer, conversation_id=conversation_id)
-    rows = (await session.scalars(page.select(statement, at=ChatMessage.created_at, row_id=ChatMessage.id))).all()
+    asked = _OF_CONVERSATION.page(page, viewer_id=viewer.id, conversation_id=conversation_id)
+    rows = (await session.scalars(*asked)).all()
     return Page(
         items=[MessageOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
     )
@@ -160,13 +192,13 @@ async def mark_read(session: AsyncSession, *, viewer: Viewer, bell: Bell, conver
 
 async def read_events(session: AsyncSession, *, conversation_id: UUID, after: int) -> list[ChatEventOut]:
     """Return events as everybody in the conversation may have them; who asks must have been let in before."""
-    rows = await session.execute(queries.events(conversation_id, after=after, limit=EVENTS_AT_ONCE))
+    rows = await session.execute(_EVENTS, {"conversation_id": conversation_id, "after": after})
     return [_event(event, message) for event, message in rows]
 
 
 async def people_hidden_from(session: AsyncSession, *, user_id: UUID) -> set[UUID]:
     """Return the people between whom and a person there is a block."""
-    rows = await session.execute(queries.blocked_by_or_blocking(user_id))
+    rows = await session.execute(_HIDDEN, {"viewer_id": user_id})
     return {one for row in rows for one in row} - {user_id}
 
 
@@ -200,21 +232,13 @@ async def _own(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, 
 
 
 async def _reachable(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> None:
-    other = select(ConversationMember.user_id).where(
-        ConversationMember.conversation_id == conversation_id, ConversationMember.user_id != viewer.id
-    )
-    if await session.scalar(users.visible_to(viewer).where(User.id.in_(other))) is None:
+    if await session.scalar(_OTHER, {"viewer_id": viewer.id, "conversation_id": conversation_id}) is None:
         raise ForbiddenError("You cannot write to this neighbour")
 
 
 async def _read_up_to(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, event_id: int) -> None:
-    last = select(Conversation.last_event_id).where(Conversation.id == conversation_id).scalar_subquery()
-    await session.execute(
-        update(ConversationMember)
-        .where(ConversationMember.conversation_id == conversation_id, ConversationMember.user_id == viewer.id)
-        .values(read_up_to=func.greatest(ConversationMember.read_up_to, func.least(event_id, last)))
-        .execution_options(synchronize_session=False)
-    )
+    named = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
+    await session.execute(_READ, named)
 
 
 async def _clock(session: AsyncSession) -> Any:

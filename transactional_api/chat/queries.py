@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, func, or_, select
 
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Block, ChatEvent, ChatMessage, Conversation, ConversationMember, User
@@ -68,7 +68,7 @@ def messages(viewer: Viewer, *, conversation_id: UUID) -> Select[Any]:
     )
 
 
-def events(conversation_id: UUID, *, after: int, limit: int) -> Select[Any]:
+def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> Select[Any]:
     """Return what happened after an event with the messages as they are now, the oldest first."""
     return (
         select(ChatEvent, ChatMessage)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Update, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +26,7 @@ from transactional_api.chat.schemas import (
 from transactional_api.db.tables import ChatEvent, Conversation, ConversationMember, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
+from transactional_api.prepared import SOMEONE, parameter
 from transactional_api.users import queries as users
 
 
@@ -153,15 +154,30 @@ async def remove_member(
     await add_event(session, bell=bell, conversation_id=conversation_id, kind=EventKind.MEMBER_LEFT, user_id=user_id)
 
 
+def _next(**values: Any) -> Update:
+    return (
+        update(Conversation)
+        .where(Conversation.id == parameter("id_of_conversation"))
+        .values(last_event_id=Conversation.last_event_id + 1, **values)
+        .returning(Conversation.last_event_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+_LOCK = select(Conversation.id).where(Conversation.id == parameter("conversation_id")).with_for_update(key_share=True)
+_NEXT = {False: _next(), True: _next(last_message_at=func.clock_timestamp())}
+_ADD = insert(ChatEvent)
+_ACCESS = (
+    select(Conversation.id, Conversation.kind, Conversation.created_by)
+    .join(ConversationMember, queries.is_in(SOMEONE))
+    .where(Conversation.id == parameter("conversation_id"))
+)
+
+
 async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> Access:
     """Find a conversation; raises ``NotFoundError`` when the viewer is not in it."""
-    row = (
-        await session.execute(
-            select(Conversation.id, Conversation.kind, Conversation.created_by)
-            .join(ConversationMember, queries.is_in(viewer))
-            .where(Conversation.id == conversation_id)
-        )
-    ).one_or_none()
+    named = {"viewer_id": viewer.id, "conversation_id": conversation_id}
+    row = (await session.execute(_ACCESS, named)).one_or_none()
     if row is None:
         raise NotFoundError
     return Access(row.id, ConversationKind(row.kind), row.created_by)
@@ -169,23 +185,12 @@ async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID
 
 async def lock(session: AsyncSession, *, conversation_id: UUID) -> None:
     """Let nothing else happen in a conversation until the transaction ends."""
-    await session.execute(
-        select(Conversation.id).where(Conversation.id == conversation_id).with_for_update(key_share=True)
-    )
+    await session.execute(_LOCK, {"conversation_id": conversation_id})
 
 
 async def next_event_id(session: AsyncSession, *, conversation_id: UUID, is_message: bool = False) -> int:
     """Take the conversation's next number, locked until the transaction ends; a message is noted as its last."""
-    values: dict[str, Any] = {"last_event_id": Conversation.last_event_id + 1}
-    if is_message:
-        values["last_message_at"] = func.clock_timestamp()
-    event_id = await session.scalar(
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .values(values)
-        .returning(Conversation.last_event_id)
-        .execution_options(synchronize_session=False)
-    )
+    event_id: int | None = await session.scalar(_NEXT[is_message], {"id_of_conversation": conversation_id})
     assert event_id is not None  # noqa: S101 (conversations are never deleted)
     return event_id
 
@@ -203,11 +208,8 @@ async def add_event(
     """Add what happened to the conversation's log, under a new number unless one was taken for it."""
     if event_id is None:
         event_id = await next_event_id(session, conversation_id=conversation_id)
-    await session.execute(
-        insert(ChatEvent).values(
-            conversation_id=conversation_id, event_id=event_id, kind=kind, user_id=user_id, message_id=message_id
-        )
-    )
+    values = {"conversation_id": conversation_id, "event_id": event_id, "user_id": user_id, "message_id": message_id}
+    await session.execute(_ADD, values | {"kind": kind})
     bell.ring(session, conversation_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import deque
 from contextlib import suppress
@@ -114,7 +115,8 @@ class Chatter:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
+            # Apart: after a restart all clients come back at once, and must not be looked at all at once for ever.
+            await asyncio.sleep(CHECK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 (nothing to guess)
             await self.check()
 
     async def _overflow(self, listener: Listener) -> None:

@@ -13,6 +13,9 @@ from transactional_api.connectors import queries
 from transactional_api.connectors.schemas import TENDS, Role
 from transactional_api.db.tables import Connector
 from transactional_api.errors import ForbiddenError, NotFoundError
+from transactional_api.prepared import SOMEONE, parameter
+
+_ONE = queries.with_role(SOMEONE, connector_id=parameter("connector_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Access:
 
 async def access(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Access:
     """Find a connector; raises ``NotFoundError`` when the viewer may not see it."""
-    row = (await session.execute(queries.with_role(viewer, connector_id=connector_id))).one_or_none()
+    row = (await session.execute(_ONE, {"viewer_id": viewer.id, "connector_id": connector_id})).one_or_none()
     if row is None:
         raise NotFoundError
     connector, role = row

@@ -16,7 +16,7 @@ from transactional_api.connectors import service as connectors
 from transactional_api.connectors.schemas import TENDS, Role
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
-from transactional_api.events import places_taken, queries
+from transactional_api.events import places_taken, queries, reminders
 from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, EventStatus, NewEvent, Rsvp, RsvpOut
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
@@ -70,6 +70,19 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewEvent) -> Ev
         insert(Event).values(connector_id=body.connector_id, created_by=viewer.id, **_columns(body)).returning(Event.id)
     )
     assert event_id is not None  # noqa: S101 (the insert returned it)
+    await notify(
+        session,
+        Notice(
+            kind=NoticeKind.EVENT_CREATED,
+            actor_id=viewer.id,
+            subject_kind="event",
+            subject_id=event_id,
+            title=f"An event in {connector.name}"[:200],
+            body=body.title,
+            connector_id=body.connector_id,
+        ),
+    )
+    await reminders.plan(session, event_id=event_id, start=body.start_date)
     return await get(session, viewer=viewer, event_id=event_id)
 
 
@@ -130,6 +143,8 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
     event = await _lock_to_edit(session, viewer=viewer, event_id=event_id)
     if body.max_attendees is not None and event.attendee_count > body.max_attendees:
         raise TooFewPlacesError
+    if body.start_date != event.start_date:
+        await reminders.plan(session, event_id=event_id, start=body.start_date)
     for name, value in _columns(body).items():
         setattr(event, name, value)
     event.updated_at = datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transactional_api import housekeeping
 from transactional_api.audit import trail
+from transactional_api.events import reminders
 from transactional_api.mail import letters
 from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
@@ -11,5 +12,19 @@ from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
 from transactional_api.users import mailbox, sealing
 
-JOBS = (housekeeping, trail, letters, notice, hours, push, mailbox, sealing, media, moderation, exports, forgetting)
+JOBS = (
+    housekeeping,
+    trail,
+    letters,
+    notice,
+    hours,
+    push,
+    mailbox,
+    sealing,
+    media,
+    moderation,
+    exports,
+    forgetting,
+    reminders,
+)
 """The modules that declare jobs."""

@@ -13,9 +13,6 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
-WANTED_BY_DEFAULT = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.PUSH: True}
-
-
 class NoticeKind(StrEnum):
     """What people can be told of."""
 
@@ -23,7 +20,10 @@ class NoticeKind(StrEnum):
     POST_LIKED = "post.liked"
     COMMENT_CREATED = "comment.created"
     MENTIONED = "mentioned"
+    POST_CREATED = "post.created"
+    EVENT_CREATED = "event.created"
     EVENT_CHANGED = "event.changed"
+    EVENT_SOON = "event.soon"
     EVENT_CANCELLED = "event.cancelled"
     PLACE_FREED = "place.freed"
     JOIN_REQUESTED = "join.requested"
@@ -36,3 +36,13 @@ class NoticeKind(StrEnum):
     REVIEW_HIDDEN = "review.hidden"
     MODERATION_DECIDED = "moderation.decided"
     PLATFORM_ANNOUNCED = "platform.announced"
+
+
+_WANTED = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.PUSH: True}
+# Who wants to hear of every post says so.
+_UNASKED = frozenset({NoticeKind.POST_CREATED})
+
+
+def wanted_by_default(kind: NoticeKind, channel: Channel) -> bool:
+    """Whether people who said nothing are told of ``kind`` by ``channel``."""
+    return kind not in _UNASKED and _WANTED[channel]

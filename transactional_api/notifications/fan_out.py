@@ -26,7 +26,7 @@ from transactional_api.jobs import queue
 from transactional_api.mail import letters
 from transactional_api.notifications import hours, push
 from transactional_api.notifications.bell import ring
-from transactional_api.notifications.channels import WANTED_BY_DEFAULT, Channel
+from transactional_api.notifications.channels import Channel, NoticeKind, wanted_by_default
 from transactional_api.resources import Resources
 
 # Rows a transaction: short enough that nobody waits for its locks.
@@ -133,7 +133,7 @@ def _wanted(person: Any, kind: str, channel: Channel) -> ColumnElement[bool]:
         )
         .scalar_subquery()
     )
-    return func.coalesce(said, literal(WANTED_BY_DEFAULT[channel]))
+    return func.coalesce(said, literal(wanted_by_default(NoticeKind(kind), channel)))
 
 
 def _letter(notice: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Notification, NotificationPreference
-from transactional_api.notifications.channels import WANTED_BY_DEFAULT, Channel, NoticeKind
+from transactional_api.notifications.channels import Channel, NoticeKind, wanted_by_default
 from transactional_api.notifications.schemas import MarkRead, NotificationOut, Preference, Preferences, UnreadCount
 from transactional_api.paging import Page, PageRequest
 from transactional_api.users import queries as users
@@ -55,7 +55,7 @@ async def preferences(session: AsyncSession, *, viewer: Viewer) -> Preferences:
     said = {(row.kind, row.channel): row.wanted for row in rows}
     return Preferences(
         preferences=[
-            Preference(kind=kind, channel=channel, wanted=said.get((kind, channel), WANTED_BY_DEFAULT[channel]))
+            Preference(kind=kind, channel=channel, wanted=said.get((kind, channel), wanted_by_default(kind, channel)))
             for kind in NoticeKind
             for channel in Channel
         ]

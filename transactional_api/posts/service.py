@@ -20,6 +20,14 @@ from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.posts import queries, words
 from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut, VersionOut
+from transactional_api.prepared import SOMEONE, Listing, parameter
+
+_ONE = queries.visible_to(SOMEONE).where(Post.id == parameter("post_id"))
+_OF_CONNECTOR = Listing.of(
+    queries.visible_to(SOMEONE).where(Post.connector_id == parameter("connector_id")),
+    at=Post.created_at,
+    row_id=Post.id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +73,24 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
     assert post_id is not None  # noqa: S101 (the insert returned it)
     await words.tag(session, post_id=post_id, body=body)
     await words.mention(session, viewer=viewer, post_id=post_id, text=body.content)
+    await notify(
+        session,
+        Notice(
+            kind=NoticeKind.POST_CREATED,
+            actor_id=viewer.id,
+            subject_kind="post",
+            subject_id=post_id,
+            title=f"New in {connector.name}"[:200],
+            body=(body.title or body.content)[:200],
+            connector_id=body.connector_id,
+        ),
+    )
     return await get(session, viewer=viewer, post_id=post_id)
 
 
 async def get(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> PostOut:
     """Return a post; raises ``NotFoundError`` when the viewer may not see it."""
-    row = (await session.execute(queries.visible_to(viewer).where(Post.id == post_id))).one_or_none()
+    row = (await session.execute(_ONE, {"viewer_id": viewer.id, "post_id": post_id})).one_or_none()
     if row is None:
         raise NotFoundError
     return PostOut.model_validate(row, from_attributes=True)
@@ -81,10 +101,8 @@ async def list_by_connector(
 ) -> Page[PostOut]:
     """List a connector's posts, the newest first; raises ``NotFoundError`` when the viewer may not see it."""
     await connectors.get(session, viewer=viewer, connector_id=connector_id)
-    statement = page.select(
-        queries.visible_to(viewer).where(Post.connector_id == connector_id), at=Post.created_at, row_id=Post.id
-    )
-    rows = (await session.execute(statement)).all()
+    asked = _OF_CONNECTOR.page(page, viewer_id=viewer.id, connector_id=connector_id)
+    rows = (await session.execute(*asked)).all()
     return Page(
         items=[PostOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
         next_cursor=page.next_cursor(rows),

@@ -29,8 +29,8 @@ class Asked:
     """Who searches for what, in one connector or everywhere."""
 
     viewer: Viewer
-    words: str
-    connector_id: UUID | None
+    words: ColumnElement[str]
+    connector_id: ColumnElement[UUID] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _query(asked: Asked) -> ColumnElement[Any]:
 
 
 def _alike(asked: Asked, spelt: ColumnElement[str]) -> ColumnElement[bool]:
-    return literal(asked.words).op("<%", precedence=20, is_comparison=True)(spelt)
+    return asked.words.op("<%", precedence=20, is_comparison=True)(spelt)
 
 
 def _rows(kind: FoundKind, asked: Asked, *, rank: ColumnElement[Any]) -> Select[Any]:

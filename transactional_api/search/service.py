@@ -8,14 +8,28 @@ joins in as one more list.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, select, text, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Executable,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
+from transactional_api.prepared import SOMEONE, parameter
 from transactional_api.search import queries
 from transactional_api.search.queries import Asked
 from transactional_api.search.schemas import MAX_OFFSET, Facet, Found, FoundKind, SearchOut, SearchQuery
@@ -34,26 +48,42 @@ async def search(session: AsyncSession, *, viewer: Viewer, search_for: SearchQue
     Ties in rank go to the newer. The facets count every kind, so that a client can show what else there is.
     """
     await session.execute(_LIKENESS)
-    asked = Asked(viewer, search_for.q, search_for.connector_id)
-    kinds = list(dict.fromkeys(search_for.kind or FoundKind))
-    rankings = [
-        await _ranking(session, [ranked(kind, asked, limit=DEPTH) for kind in kinds])
-        for ranked in (queries.by_words, queries.by_spelling)
-    ]
+    kinds = tuple(dict.fromkeys(search_for.kind or FoundKind))
+    statements = _prepared(kinds, everywhere=search_for.connector_id is None)
+    named = {"viewer_id": viewer.id, "words": search_for.q, "connector_id": search_for.connector_id}
+    rankings = [list(await session.execute(ranking, named)) for ranking in statements.rankings]
     merged = _merge(rankings)
     end = search_for.offset + search_for.limit
     return SearchOut(
         items=[Found.model_validate(row, from_attributes=True) for row in merged[search_for.offset : end]],
-        facets=await _facets(session, asked),
+        facets=await _facets(session, statements.facets, named),
         next_offset=end if len(merged) > end and end <= MAX_OFFSET else None,
     )
 
 
-async def _ranking(session: AsyncSession, statements: Sequence[Select[Any]]) -> list[Any]:
+class _Statements(NamedTuple):
+    rankings: tuple[Executable, ...]
+    facets: Executable
+
+
+# Some dozen selects over every kind take longer to put together than PostgreSQL takes to run them.
+@lru_cache(maxsize=128)
+def _prepared(kinds: tuple[FoundKind, ...], *, everywhere: bool) -> _Statements:
+    words: ColumnElement[str] = bindparam("words", type_=Text())
+    asked = Asked(SOMEONE, words, None if everywhere else parameter("connector_id"))
+    return _Statements(
+        rankings=tuple(
+            _ranking([ranked(kind, asked, limit=DEPTH) for kind in kinds])
+            for ranked in (queries.by_words, queries.by_spelling)
+        ),
+        facets=_counts(asked),
+    )
+
+
+def _ranking(statements: Sequence[Select[Any]]) -> Select[Any]:
     """Return the rows of all kinds as one list, the best first."""
     parts = union_all(*(select(statement.subquery()) for statement in statements)).subquery()
-    rows = await session.execute(select(parts).order_by(parts.c.rank.desc(), parts.c.created_at.desc(), parts.c.id))
-    return list(rows)
+    return select(parts).order_by(parts.c.rank.desc(), parts.c.created_at.desc(), parts.c.id)
 
 
 def _merge(rankings: Sequence[Sequence[Any]]) -> list[Any]:
@@ -66,12 +96,16 @@ def _merge(rankings: Sequence[Sequence[Any]]) -> list[Any]:
     return sorted(rows.values(), key=lambda row: (-scores[row.id], -row.created_at.timestamp(), row.id))
 
 
-async def _facets(session: AsyncSession, asked: Asked) -> list[Facet]:
+def _counts(asked: Asked) -> CompoundSelect[Any]:
     counts = [
         select(literal(kind.value).label("kind"), func.count().label("count")).select_from(
             queries.some(kind, asked, limit=COUNTED).subquery()
         )
         for kind in FoundKind
     ]
-    rows = {row.kind: row.count for row in await session.execute(union_all(*counts))}
+    return union_all(*counts)
+
+
+async def _facets(session: AsyncSession, counts: Executable, named: Mapping[str, Any]) -> list[Facet]:
+    rows = {row.kind: row.count for row in await session.execute(counts, named)}
     return [Facet(kind=kind, count=rows[kind]) for kind in FoundKind]

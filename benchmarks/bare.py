@@ -1,0 +1,67 @@
+"""The peer of ``benchmarks.reads``: a bare Starlette route over psycopg that runs the same statements.
+
+It has no validation, no models and no rate limits; whoever asks gets the rows as JSON. ``python -m benchmarks.bare
+PORT FILE`` serves the statements that ``FILE`` (a pickle of path to ``(statement, parameters)``) has.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvicorn
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from transactional_api.db.session import POOL_SIZE
+
+Statements = dict[str, list[tuple[str, Any]]]
+
+
+def make_app(database_url: str, statements: Statements) -> Starlette:
+    """Return an application that answers each path with the rows of its statements."""
+    pool = AsyncConnectionPool(database_url, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False)
+
+    async def answer(request: Request) -> Response:
+        rows: list[Any] = []
+        query = f"?{request.url.query}" if request.url.query else ""
+        async with pool.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            for statement, parameters in statements[request.url.path + query]:
+                rows += await (await cursor.execute(statement.encode(), parameters)).fetchall()
+        return Response(orjson.dumps(rows, default=str), media_type="application/json")
+
+    @asynccontextmanager
+    async def connections(_: Starlette) -> AsyncIterator[None]:
+        async with pool:
+            yield
+
+    return Starlette(routes=[Route("/{path:path}", answer)], lifespan=connections)
+
+
+def main() -> None:
+    """Serve as the API does: uvloop and httptools."""
+    port, file = int(sys.argv[1]), Path(sys.argv[2])
+    statements: Statements = pickle.loads(file.read_bytes())  # noqa: S301 (our own file of a moment ago)
+    uvicorn.run(
+        make_app(os.environ["DATABASE_URL"], statements),
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

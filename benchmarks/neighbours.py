@@ -1,0 +1,87 @@
+"""People of a benchmark, who come in by the front door and are forgotten afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from benchmarks.scratch import process, settings_environment
+from neighborconnect.settings import Settings
+
+PASSWORD = "a long pass phrase of a benchmark"  # noqa: S105 (of people who live for a minute)
+NO_LIMIT = "1000000/minute"
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Somebody, and the client that speaks for them."""
+
+    id: str
+    token: str
+    http: httpx.AsyncClient
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Return what the API answers; raises ``httpx.HTTPStatusError`` for an error."""
+        answer = await self.http.request(
+            method, f"/api/v1{path}", json=body, headers={"Authorization": f"Bearer {self.token}"}
+        )
+        return answer.raise_for_status().json() if answer.content else None
+
+
+@contextmanager
+def own_api(settings: Settings) -> Iterator[Settings]:
+    """Run an API process of one's own over the platform's stores, without rate limits; yields where it is."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mine = settings.model_copy(
+        update={"api_url": f"http://127.0.0.1:{port}", "rate_limit_reads": NO_LIMIT, "rate_limit_writes": NO_LIMIT}
+    )
+    quiet = {"NEIGHBORCONNECT_LOG_LEVEL": "WARNING"}
+    with process("transactional_api", environment=settings_environment(mine) | quiet):
+        asyncio.run(_ready(mine.api_url))
+        yield mine
+
+
+async def _ready(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(_START_SECONDS):
+        while True:
+            try:
+                (await http.get("/readyz")).raise_for_status()
+            except httpx.HTTPError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+@asynccontextmanager
+async def neighbours(settings: Settings, *, number: int) -> AsyncIterator[list[Neighbour]]:
+    """Register people, and let them be forgotten at the end."""
+    async with httpx.AsyncClient(base_url=settings.api_url, timeout=60, trust_env=False) as http:
+        people = [await _register(http) for _ in range(number)]
+        try:
+            yield people
+        finally:
+            for person in people:
+                await person.ask("POST", "/privacy/erasures", {"password": PASSWORD, "keep_words": False})
+
+
+async def _register(http: httpx.AsyncClient) -> Neighbour:
+    name = f"bench{uuid4().hex[:20]}"
+    body = {
+        "email": f"{name}@example.org",
+        "username": name,
+        "password": PASSWORD,
+        "first_name": "Bench",
+        "last_name": "Mark",
+    }
+    session = (await http.post("/api/v1/users/register", json=body)).raise_for_status().json()
+    return Neighbour(session["user"]["id"], session["access_token"], http)
