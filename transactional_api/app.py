@@ -19,6 +19,7 @@ from transactional_api.chat.routes import router as chat
 from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
 from transactional_api.events.routes import router as events
+from transactional_api.experiments.routes import router as experiments
 from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.marketplace.routes import router as marketplace
@@ -69,6 +70,7 @@ ROUTERS = (
     moderation,
     privacy,
     oauth,
+    experiments,
     analysis,
     matching,
     media,

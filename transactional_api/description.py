@@ -41,6 +41,7 @@ METADATA: dict[str, Any] = {
             "description": "What you allow, your copy of what is known of you, and being forgotten.",
         },
         {"name": "interactions", "description": "What people do with what they are shown."},
+        {"name": "experiments", "description": "What is tried out on part of the people."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "analysis", "description": "What a text says, and whether it should be shown."},
         {"name": "matching", "description": "Who and what fits you."},

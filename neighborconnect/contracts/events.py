@@ -95,6 +95,19 @@ class PredictionEvent(BaseModel):
     predicted_at: datetime
 
 
+class ExposureEvent(BaseModel):
+    """Somebody met a variant of an experiment, as published on ``experiment.exposures``; keyed by user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: int
+    exposure_id: UUID
+    user_id: UUID
+    experiment: str
+    variant: str
+    exposed_at: AwareDatetime
+
+
 _UUID, _TEXT, _INT, _TIME, _JSON, _FLOAT = (
     ColumnType.UUID,
     ColumnType.TEXT,
@@ -128,4 +141,11 @@ PREDICTION_COLUMNS: tuple[Column, ...] = (
     Column("features", _JSON),
     Column("latency_ms", _FLOAT),
     Column("predicted_at", _TIME),
+)
+EXPOSURE_COLUMNS: tuple[Column, ...] = (
+    Column("exposure_id", _UUID),
+    Column("user_id", _UUID),
+    Column("experiment", _TEXT),
+    Column("variant", _TEXT),
+    Column("exposed_at", _TIME),
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neighborconnect.contracts.events import INTERACTION_COLUMNS, PREDICTION_COLUMNS
+from neighborconnect.contracts.events import EXPOSURE_COLUMNS, INTERACTION_COLUMNS, PREDICTION_COLUMNS
 from neighborconnect.contracts.tables import CAPTURED_TABLES, Column
 
 PARTITIONS = 3
 DEAD_LETTER_TOPIC = "neighborconnect.dead-letters"
 INTERACTIONS_TOPIC = "behaviour.interactions"
 PREDICTIONS_TOPIC = "prediction.recommendations"
+EXPOSURES_TOPIC = "experiment.exposures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ STREAMS: tuple[Stream, ...] = (
     *(Stream(table.topic, table.name, table.published, is_change_stream=True) for table in CAPTURED_TABLES),
     Stream(INTERACTIONS_TOPIC, "interactions", INTERACTION_COLUMNS, is_change_stream=False),
     Stream(PREDICTIONS_TOPIC, "predictions", PREDICTION_COLUMNS, is_change_stream=False),
+    Stream(EXPOSURES_TOPIC, "exposures", EXPOSURE_COLUMNS, is_change_stream=False),
 )
 STREAM_BY_TOPIC = {stream.topic: stream for stream in STREAMS}
 STREAM_BY_TABLE = {stream.table: stream for stream in STREAMS}

@@ -10,7 +10,7 @@ from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
 from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
-from transactional_api.users import mailbox, sealing
+from transactional_api.users import mailbox, reputation, sealing
 
 JOBS = (
     housekeeping,
@@ -21,6 +21,7 @@ JOBS = (
     push,
     mailbox,
     sealing,
+    reputation,
     media,
     moderation,
     exports,

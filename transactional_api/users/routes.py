@@ -23,7 +23,7 @@ from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.places import Point
 from transactional_api.text import Line
-from transactional_api.users import service, sessions
+from transactional_api.users import reputation, service, sessions
 from transactional_api.users.account_routes import AccountsDep, client_address
 from transactional_api.users.schemas import (
     Credentials,
@@ -33,6 +33,7 @@ from transactional_api.users.schemas import (
     RefreshRequest,
     Registration,
     Session,
+    StandingOut,
     Tokens,
 )
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
@@ -145,6 +146,16 @@ async def search(
 ) -> Page[PublicUser]:
     """Find people by name and place, the newest first."""
     return await service.search(session, viewer=viewer, page=page, words=q, neighborhood=neighborhood, city=city)
+
+
+@router.get(
+    "/reputation/history",
+    operation_id="listReputationHistory",
+    responses=declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError),
+)
+async def reputation_history(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[StandingOut]:
+    """List how your standing changed, the last first. It is counted anew every night."""
+    return await reputation.history(session, viewer=viewer, page=page)
 
 
 @router.get(

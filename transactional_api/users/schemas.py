@@ -190,6 +190,21 @@ class OwnUser(PublicUser):
     last_login: datetime | None = Field(examples=["2026-03-02T18:00:00Z"])
 
 
+class StandingOut(BaseModel):
+    """What your standing became, and the counts that it is made of."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID = Field(examples=["3f0e8a52-0c5c-4b7e-a6e0-9d6a4a1d8f10"])
+    reputation: int = Field(examples=[12])
+    parts: dict[str, int] = Field(
+        description="Likes of posts and of comments count 1, helpful votes 2, completed sales 5, good ratings 3, bad "
+        "ratings -5, things that moderators took away -20, suspensions -50.",
+        examples=[{"likes_of_posts": 7, "completed_sales": 1}],
+    )
+    created_at: datetime = Field(examples=["2026-03-01T03:07:00Z"])
+
+
 class Tokens(BaseModel):
     """A session: a short access token, and a refresh token that is good for one use."""
 

@@ -55,6 +55,7 @@ ROWS = [
     Row("POST", "/users/second-factor", told(401, 403, 403, 403), lambda _: {"password": "not this one"}),
     Row("POST", "/users/second-factor/confirm", told(401, 409, 409, 409), lambda _: {"code": "123456"}),
     Row("POST", "/users/second-factor/off", told(401, 403, 403, 403), lambda _: {"password": "not this one"}),
+    Row("GET", "/users/reputation/history", ANYONE),
     Row("GET", "/users/sessions", ANYONE),
     Row("DELETE", "/users/sessions", ANYONE_EMPTY),
     Row("DELETE", "/users/sessions/{session_id}", told(401, 404, 404, 204)),

@@ -1,0 +1,27 @@
+"""``/experiments``: admins of the platform look after them, everybody has a variant."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.transactional_api.people import Town
+from tests.transactional_api.permissions.rows import ANYONE, Private, Row, told
+
+BODY = {"variants": [{"name": "control", "weight": 1}, {"name": "new", "weight": 1}]}
+ADMINS = told(401, 403, 403, 403)
+
+
+async def furnish(town: Town, private: Private) -> None:
+    key = f"try-{uuid4().hex}"
+    admin = await town.settle(role="admin")
+    assert (await admin.post(f"/experiments/{key}", BODY)).status_code == 201
+    private.things["experiment"] = key
+
+
+ROWS = [
+    Row("GET", "/experiments", ADMINS),
+    Row("POST", "/experiments/{experiment}", ADMINS, lambda _: BODY),
+    Row("PUT", "/experiments/{experiment}", ADMINS, lambda _: BODY),
+    Row("GET", "/experiments/{experiment}/assignment", ANYONE),
+    Row("POST", "/experiments/{experiment}/exposures", ANYONE),
+]
