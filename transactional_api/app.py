@@ -80,8 +80,17 @@ ROUTERS = (
     videos,
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", "traceparent")
+_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "Last-Event-ID",
+    "X-Request-Id",
+    "traceparent",
+)
 _EXPOSED = (
+    "ETag",
     "X-Request-Id",
     "Idempotent-Replayed",
     "Retry-After",

@@ -15,6 +15,7 @@ from transactional_api import idempotency
 from transactional_api.audit import trail
 from transactional_api.db.session import SESSION, commit
 from transactional_api.errors import Problem
+from transactional_api.versions import STALE, StaleError
 
 READS = frozenset({"GET", "HEAD"})
 _SET_TRACE = text("SELECT set_config('neighborconnect.traceparent', :traceparent, true)")
@@ -39,6 +40,8 @@ class TransactionalRoute(APIRoute):
                 event.listen(session.sync_session, "after_begin", _set_trace)
                 try:
                     response = await handle(request)
+                    if request.scope.get(STALE):
+                        raise StaleError
                     await idempotency.remember(request, response, session=session)
                     await trail.enter(session, request)
                 except Problem as problem:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.connectors import service
 from transactional_api.connectors.schemas import Categories, ConnectorBody, ConnectorDetail, ConnectorOut
 from transactional_api.db.session import SessionDep
+from transactional_api.db.tables import Connector
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     ForbiddenError,
@@ -25,8 +26,12 @@ from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.places import NearDep
 from transactional_api.text import Line
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/connectors", tags=["connectors"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(Connector.updated_at, Connector.id, path="connector_id")
 
 LISTS = declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 WRITES = (UnauthenticatedError, NotFoundError, InvalidRequestError, KeyReusedError, KeyInUseError)
@@ -97,22 +102,30 @@ async def search(
     operation_id="getConnector",
     responses=declare(UnauthenticatedError, NotFoundError, InvalidRequestError),
 )
-async def get(connector_id: UUID, session: SessionDep, viewer: ViewerDep) -> ConnectorDetail:
+async def get(connector_id: UUID, response: Response, session: SessionDep, viewer: ViewerDep) -> ConnectorDetail:
     """Get a connector, and your role in it."""
-    return await service.get(session, viewer=viewer, connector_id=connector_id)
+    return tagged(response, await service.get(session, viewer=viewer, connector_id=connector_id))
 
 
-@router.put("/{connector_id}", operation_id="replaceConnector", responses=declare(*WRITES, ForbiddenError))
-async def replace(connector_id: UUID, body: ConnectorBody, session: SessionDep, writer: WriterDep) -> ConnectorDetail:
+@router.put(
+    "/{connector_id}",
+    operation_id="replaceConnector",
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
+)
+async def replace(
+    connector_id: UUID, body: ConnectorBody, response: Response, session: SessionDep, writer: WriterDep
+) -> ConnectorDetail:
     """Replace a connector's description; for its admins."""
-    return await service.replace(session, viewer=writer, connector_id=connector_id, body=body)
+    return tagged(response, await service.replace(session, viewer=writer, connector_id=connector_id, body=body))
 
 
 @router.delete(
     "/{connector_id}",
     operation_id="closeConnector",
     status_code=204,
-    responses=declare(*WRITES, ForbiddenError),
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
 )
 async def close(connector_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """Close a connector; for its admins. Nobody sees it or what is in it any more."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
+from transactional_api.db.tables import Event
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     ForbiddenError,
@@ -26,8 +27,12 @@ from transactional_api.events.service import EventCancelledError, EventOverError
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.places import NearDep
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(Event.updated_at, Event.id, path="event_id")
 
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, KeyReusedError, KeyInUseError)
@@ -64,26 +69,30 @@ async def list_by_connector(
 
 
 @router.get("/{event_id}", operation_id="getEvent", responses=declare(*READS))
-async def get(event_id: UUID, session: SessionDep, viewer: ViewerDep) -> EventOut:
+async def get(event_id: UUID, response: Response, session: SessionDep, viewer: ViewerDep) -> EventOut:
     """Get an event, and where you stand with it."""
-    return await service.get(session, viewer=viewer, event_id=event_id)
+    return tagged(response, await service.get(session, viewer=viewer, event_id=event_id))
 
 
 @router.put(
     "/{event_id}",
     operation_id="replaceEvent",
-    responses=declare(*WRITES, ForbiddenError, EventCancelledError, TooFewPlacesError),
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError, EventCancelledError, TooFewPlacesError),
 )
-async def replace(event_id: UUID, body: EventBody, session: SessionDep, writer: WriterDep) -> EventOut:
+async def replace(
+    event_id: UUID, body: EventBody, response: Response, session: SessionDep, writer: WriterDep
+) -> EventOut:
     """Replace an event; for its host and for who tends the connector. Who comes is told."""
-    return await service.replace(session, viewer=writer, event_id=event_id, body=body)
+    return tagged(response, await service.replace(session, viewer=writer, event_id=event_id, body=body))
 
 
 @router.delete(
     "/{event_id}",
     operation_id="cancelEvent",
     status_code=204,
-    responses=declare(*WRITES, ForbiddenError, EventCancelledError),
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError, EventCancelledError),
 )
 async def cancel(event_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """Cancel an event; for its host and for who tends the connector. Who would have come is told."""

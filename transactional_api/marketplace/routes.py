@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
-from transactional_api.db.tables import Purchase
+from transactional_api.db.tables import MarketplaceItem, Purchase
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     ForbiddenError,
@@ -48,8 +48,12 @@ from transactional_api.marketplace.service import ItemFilter, ItemSoldError
 from transactional_api.paging import Page, PageDep
 from transactional_api.places import NearDep
 from transactional_api.text import Line
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/marketplace", tags=["marketplace"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(MarketplaceItem.updated_at, MarketplaceItem.id, path="item_id")
 
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 LISTS = declare(*READS, InvalidCursorError)
@@ -106,22 +110,28 @@ async def categories(session: SessionDep, viewer: ViewerDep) -> ItemCategories:
 
 
 @router.get("/items/{item_id}", operation_id="getItem", responses=declare(*READS))
-async def get(item_id: UUID, session: SessionDep, viewer: ViewerDep) -> ItemOut:
+async def get(item_id: UUID, response: Response, session: SessionDep, viewer: ViewerDep) -> ItemOut:
     """Get an item."""
-    return await service.get(session, viewer=viewer, item_id=item_id)
+    return tagged(response, await service.get(session, viewer=viewer, item_id=item_id))
 
 
-@router.put("/items/{item_id}", operation_id="replaceItem", responses=declare(*WRITES, ForbiddenError, ItemSoldError))
-async def replace(item_id: UUID, body: ItemBody, session: SessionDep, writer: WriterDep) -> ItemOut:
+@router.put(
+    "/items/{item_id}",
+    operation_id="replaceItem",
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError, ItemSoldError),
+)
+async def replace(item_id: UUID, body: ItemBody, response: Response, session: SessionDep, writer: WriterDep) -> ItemOut:
     """Replace an item that is not sold; for its seller."""
-    return await service.replace(session, viewer=writer, item_id=item_id, body=body)
+    return tagged(response, await service.replace(session, viewer=writer, item_id=item_id, body=body))
 
 
 @router.delete(
     "/items/{item_id}",
     operation_id="withdrawItem",
     status_code=204,
-    responses=declare(*WRITES, ForbiddenError, ItemSoldError),
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError, ItemSoldError),
 )
 async def withdraw(item_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """Take an item off the market; for its seller and for who tends the connector."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
+from transactional_api.db.tables import Post
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     ForbiddenError,
@@ -40,8 +41,12 @@ from transactional_api.posts.schemas import (
     VersionOut,
 )
 from transactional_api.text import Line
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/posts", tags=["posts"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(Post.updated_at, Post.id, path="post_id")
 
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, KeyReusedError, KeyInUseError)
@@ -91,15 +96,20 @@ async def by_tag(tag: TagText, session: SessionDep, viewer: ViewerDep, page: Pag
 
 
 @router.get("/{post_id}", operation_id="getPost", responses=declare(*READS))
-async def get(post_id: UUID, session: SessionDep, viewer: ViewerDep) -> PostOut:
+async def get(post_id: UUID, response: Response, session: SessionDep, viewer: ViewerDep) -> PostOut:
     """Get a post."""
-    return await service.get(session, viewer=viewer, post_id=post_id)
+    return tagged(response, await service.get(session, viewer=viewer, post_id=post_id))
 
 
-@router.put("/{post_id}", operation_id="replacePost", responses=declare(*WRITES, ForbiddenError))
-async def replace(post_id: UUID, body: PostBody, session: SessionDep, writer: WriterDep) -> PostOut:
+@router.put(
+    "/{post_id}",
+    operation_id="replacePost",
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
+)
+async def replace(post_id: UUID, body: PostBody, response: Response, session: SessionDep, writer: WriterDep) -> PostOut:
     """Replace a post's words; for its author and for who tends the connector. What it said stays in its history."""
-    return await service.replace(session, viewer=writer, post_id=post_id, body=body)
+    return tagged(response, await service.replace(session, viewer=writer, post_id=post_id, body=body))
 
 
 @router.get("/{post_id}/history", operation_id="listPostVersions", responses=declare(*LISTS))
@@ -143,7 +153,13 @@ async def unreact(post_id: UUID, session: SessionDep, writer: WriterDep) -> Reac
     return await reactions.react(session, viewer=writer, post_id=post_id, kind=None)
 
 
-@router.delete("/{post_id}", operation_id="deletePost", status_code=204, responses=declare(*WRITES, ForbiddenError))
+@router.delete(
+    "/{post_id}",
+    operation_id="deletePost",
+    status_code=204,
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
+)
 async def remove(post_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """Take a post away; for its author and for who tends the connector."""
     await service.remove(session, viewer=writer, post_id=post_id)

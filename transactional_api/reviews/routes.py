@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
+from transactional_api.db.tables import Review
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     ForbiddenError,
@@ -22,8 +23,12 @@ from transactional_api.paging import Page, PageDep
 from transactional_api.reviews import analytics, service
 from transactional_api.reviews.schemas import Analytics, HelpfulOut, NewReview, ReviewBody, ReviewOut, StateBody
 from transactional_api.reviews.service import AlreadyReviewedError, OwnReviewError
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/reviews", tags=["reviews"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(Review.updated_at, Review.id, path="review_id")
 
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, KeyReusedError, KeyInUseError)
@@ -55,18 +60,31 @@ async def analyse(connector_id: UUID, session: SessionDep, viewer: ViewerDep) ->
 
 
 @router.get("/{review_id}", operation_id="getReview", responses=declare(*READS))
-async def get(review_id: UUID, session: SessionDep, viewer: ViewerDep) -> ReviewOut:
+async def get(review_id: UUID, response: Response, session: SessionDep, viewer: ViewerDep) -> ReviewOut:
     """Get a review."""
-    return await service.get(session, viewer=viewer, review_id=review_id)
+    return tagged(response, await service.get(session, viewer=viewer, review_id=review_id))
 
 
-@router.put("/{review_id}", operation_id="replaceReview", responses=declare(*WRITES, ForbiddenError))
-async def replace(review_id: UUID, body: ReviewBody, session: SessionDep, writer: WriterDep) -> ReviewOut:
+@router.put(
+    "/{review_id}",
+    operation_id="replaceReview",
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
+)
+async def replace(
+    review_id: UUID, body: ReviewBody, response: Response, session: SessionDep, writer: WriterDep
+) -> ReviewOut:
     """Replace your review."""
-    return await service.replace(session, viewer=writer, review_id=review_id, body=body)
+    return tagged(response, await service.replace(session, viewer=writer, review_id=review_id, body=body))
 
 
-@router.delete("/{review_id}", operation_id="deleteReview", status_code=204, responses=declare(*WRITES, ForbiddenError))
+@router.delete(
+    "/{review_id}",
+    operation_id="deleteReview",
+    status_code=204,
+    dependencies=[VERSION],
+    responses=declare(StaleError, *WRITES, ForbiddenError),
+)
 async def remove(review_id: UUID, session: SessionDep, writer: WriterDep) -> None:
     """Take your review away; you may write another one."""
     await service.remove(session, viewer=writer, review_id=review_id)

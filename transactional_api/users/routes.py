@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
+from transactional_api.db.tables import User
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
     InvalidCursorError,
@@ -40,8 +41,12 @@ from transactional_api.users.second_factor import SecondFactorRequiredError, Wro
 from transactional_api.users.service import EmailTakenError, UsernameTakenError, WrongCredentialsError
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
+from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
+
+# What a write of an older version than the present one is refused by.
+VERSION = meant_for(User.updated_at, User.id, path=None)
 
 
 SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
@@ -95,19 +100,22 @@ async def log_out(body: RefreshRequest, session: SessionDep) -> None:
 
 
 @router.get("/profile", operation_id="getProfile", responses=declare(UnauthenticatedError))
-async def own_profile(session: SessionDep, accounts: AccountsDep, viewer: ViewerDep) -> OwnUser:
+async def own_profile(response: Response, session: SessionDep, accounts: AccountsDep, viewer: ViewerDep) -> OwnUser:
     """Get your own profile."""
-    return await service.own_profile(session, accounts=accounts, viewer=viewer)
+    return tagged(response, await service.own_profile(session, accounts=accounts, viewer=viewer))
 
 
 @router.put(
     "/profile",
     operation_id="replaceProfile",
-    responses=declare(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
+    dependencies=[VERSION],
+    responses=declare(StaleError, UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
 )
-async def replace_profile(profile: Profile, session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> OwnUser:
+async def replace_profile(
+    profile: Profile, response: Response, session: SessionDep, accounts: AccountsDep, writer: WriterDep
+) -> OwnUser:
     """Replace your own profile; what is left out is cleared."""
-    return await service.replace_profile(session, accounts=accounts, viewer=writer, profile=profile)
+    return tagged(response, await service.replace_profile(session, accounts=accounts, viewer=writer, profile=profile))
 
 
 @router.put(
