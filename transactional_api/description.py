@@ -55,6 +55,10 @@ METADATA: dict[str, Any] = {
 }
 
 
+# What a newcomer looks for; the rest stays as the routes are.
+_FIRST = ("/users/register", "/users/login", "/users/refresh", "/users/logout", "/users/profile")
+
+
 def install(app: FastAPI) -> None:
     """Make ``app`` describe itself with examples."""
 
@@ -83,7 +87,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which no answer has.
         schemas.pop(name, None)
-    for operations in document["paths"].values():
+    paths = document["paths"]
+    document["paths"] = {path: paths[path] for path in sorted(paths, key=lambda path: not path.endswith(_FIRST))}
+    for operations in paths.values():
         for operation in operations.values():
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
             for body in bodies:
