@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
@@ -87,6 +87,10 @@ class PageRequest:
             statement = statement.where(here < place if newest_first else here > place)
         order = (at.desc(), row_id.desc()) if newest_first else (at.asc(), row_id.asc())
         return statement.order_by(*order).limit(self.limit + 1)
+
+    def of(self, rows: Sequence[Any], show: Callable[[Any], Item], *, at: str = "created_at") -> Page[Item]:
+        """Return the page that ``select`` found; ``show`` makes what is seen of a row, ``at`` names its time."""
+        return Page(items=[show(row) for row in rows[: self.limit]], next_cursor=self.next_cursor(rows, at=at))
 
     def next_cursor(self, rows: Sequence[Any], *, at: str = "created_at") -> str | None:
         """Return the cursor after the last row that is shown, or None when ``rows`` holds no row beyond."""

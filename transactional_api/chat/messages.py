@@ -125,9 +125,7 @@ async def page_of(
     await access(session, viewer=viewer, conversation_id=conversation_id)
     asked = _OF_CONVERSATION.page(page, viewer_id=viewer.id, conversation_id=conversation_id)
     rows = (await session.scalars(*asked)).all()
-    return Page(
-        items=[MessageOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, MessageOut.model_validate)
 
 
 async def events_after(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, after: int) -> Events:

@@ -81,10 +81,7 @@ async def requests(
         newest_first=False,
     )
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[JoinRequestOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: JoinRequestOut.model_validate(row, from_attributes=True))
 
 
 async def decide(
@@ -178,20 +175,14 @@ async def invitations(
     await access_to_tend(session, viewer=viewer, connector_id=connector_id)
     statement = queries.invitations_of(viewer, connector_id=connector_id)
     rows = (await session.execute(page.select(statement, at=Invitation.created_at, row_id=Invitation.id))).all()
-    return Page(
-        items=[InvitationOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: InvitationOut.model_validate(row, from_attributes=True))
 
 
 async def own_invitations(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[OwnInvitation]:
     """List the connectors that the viewer is invited to, the latest first."""
     statement = page.select(queries.invitations_to(viewer), at=Invitation.created_at, row_id=Invitation.id)
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[OwnInvitation.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: OwnInvitation.model_validate(row, from_attributes=True))
 
 
 async def _ask(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Membership:

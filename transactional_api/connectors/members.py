@@ -37,10 +37,7 @@ async def members(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, 
         newest_first=False,
     )
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[MemberOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows, at="joined_at"),
-    )
+    return page.of(rows, lambda row: MemberOut.model_validate(row, from_attributes=True), at="joined_at")
 
 
 async def leave(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:
@@ -157,10 +154,7 @@ async def bans(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, pag
     """List who is banned, the latest first, for who tends the connector."""
     await access_to_tend(session, viewer=viewer, connector_id=connector_id)
     rows = (await session.execute(page.select(queries.bans_of(connector_id), at=Ban.created_at, row_id=Ban.id))).all()
-    return Page(
-        items=[BanOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: BanOut.model_validate(row, from_attributes=True))
 
 
 async def _may_put_out(session: AsyncSession, *, found: Access, viewer: Viewer, user_id: UUID) -> Role | None:

@@ -121,9 +121,7 @@ async def close(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) ->
 
 async def _page(session: AsyncSession, page: PageRequest, statement: Any) -> Page[ConnectorOut]:
     rows = (await session.scalars(page.select(statement, at=Connector.created_at, row_id=Connector.id))).all()
-    return Page(
-        items=[ConnectorOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, ConnectorOut.model_validate)
 
 
 def _columns(body: ConnectorBody) -> dict[str, Any]:

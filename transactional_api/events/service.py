@@ -129,7 +129,7 @@ async def find(
     rows = (
         await session.execute(page.select(statement, at=Event.start_date, row_id=Event.id, newest_first=False))
     ).all()
-    return Page(items=[_out(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows, at="start_date"))
+    return page.of(rows, _out, at="start_date")
 
 
 async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body: EventBody) -> EventOut:
@@ -196,10 +196,7 @@ async def attendees(session: AsyncSession, *, viewer: Viewer, event_id: UUID, pa
         newest_first=False,
     )
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[AttendeeOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows, at="joined_at"),
-    )
+    return page.of(rows, lambda row: AttendeeOut.model_validate(row, from_attributes=True), at="joined_at")
 
 
 async def access_event(session: AsyncSession, *, viewer: Viewer, event_id: UUID) -> Access:

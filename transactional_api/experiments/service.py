@@ -110,9 +110,7 @@ async def find(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> P
     _let_admins(viewer)
     statement = page.select(select(Experiment), at=Experiment.created_at, row_id=Experiment.id)
     rows = (await session.scalars(statement)).all()
-    return Page(
-        items=[ExperimentOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, ExperimentOut.model_validate)
 
 
 async def _get(session: AsyncSession, key: str) -> ExperimentOut:

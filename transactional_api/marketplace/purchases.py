@@ -155,9 +155,7 @@ async def history(
         queries.purchases_of(viewer).where(side == viewer.id), at=Purchase.created_at, row_id=Purchase.id
     )
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[PurchaseOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, PurchaseOut.model_validate)
 
 
 async def review(session: AsyncSession, *, viewer: Viewer, purchase_id: UUID, body: SellerReviewBody) -> None:

@@ -39,9 +39,7 @@ async def reviews(
     await _seen(session, viewer=viewer, seller_id=seller_id)
     statement = queries.reviews_of(viewer, seller_id=seller_id)
     rows = (await session.execute(page.select(statement, at=SellerReview.created_at, row_id=SellerReview.id))).all()
-    return Page(
-        items=[SellerReviewOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, SellerReviewOut.model_validate)
 
 
 async def _seen(session: AsyncSession, *, viewer: Viewer, seller_id: UUID) -> None:

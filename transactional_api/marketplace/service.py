@@ -131,7 +131,7 @@ async def find(session: AsyncSession, *, viewer: Viewer, page: PageRequest, want
     rows = (
         await session.execute(page.select(statement, at=MarketplaceItem.created_at, row_id=MarketplaceItem.id))
     ).all()
-    return Page(items=[_out(row, viewer=viewer) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
+    return page.of(rows, lambda row: _out(row, viewer=viewer))
 
 
 async def categories(session: AsyncSession, *, viewer: Viewer) -> ItemCategories:

@@ -65,10 +65,7 @@ async def appeals(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -
     )
     asked = page.select(statement, at=Appeal.created_at, row_id=Appeal.id, newest_first=False)
     rows = (await session.scalars(asked)).all()
-    return Page(
-        items=[AppealOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: AppealOut.model_validate(row, from_attributes=True))
 
 
 async def decide_appeal(session: AsyncSession, *, viewer: Viewer, appeal_id: UUID, body: AppealDecision) -> AppealOut:

@@ -102,10 +102,7 @@ async def report(session: AsyncSession, *, viewer: Viewer, body: NewReport) -> R
 async def own_reports(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[ReportOut]:
     """List what the viewer reported, the newest first."""
     rows = (await session.execute(page.select(_reports_of(viewer), at=Report.created_at, row_id=Report.id))).all()
-    return Page(
-        items=[ReportOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: ReportOut.model_validate(row, from_attributes=True))
 
 
 async def cases(
@@ -173,20 +170,14 @@ async def own_decisions(session: AsyncSession, *, viewer: Viewer, page: PageRequ
     rows = (
         await session.execute(page.select(mine, at=ModerationDecision.created_at, row_id=ModerationDecision.id))
     ).all()
-    return Page(
-        items=[DecisionOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: DecisionOut.model_validate(row, from_attributes=True))
 
 
 async def public_log(session: AsyncSession, *, page: PageRequest) -> Page[LogEntry]:
     """List every decision without names, the newest first."""
     asked = page.select(decisions(), at=ModerationDecision.created_at, row_id=ModerationDecision.id)
     rows = (await session.execute(asked)).all()
-    return Page(
-        items=[LogEntry.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: LogEntry.model_validate(row, from_attributes=True))
 
 
 def check_moderates(viewer: Viewer) -> None:

@@ -24,10 +24,7 @@ async def list_own(
     if unread_only:
         statement = statement.where(Notification.read_at.is_(None))
     rows = (await session.scalars(page.select(statement, at=Notification.created_at, row_id=Notification.id))).all()
-    return Page(
-        items=[NotificationOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: NotificationOut.model_validate(row, from_attributes=True))
 
 
 async def count_unread(session: AsyncSession, *, viewer: Viewer) -> UnreadCount:

@@ -66,7 +66,7 @@ async def find(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> P
         select(OAuthApp).where(OAuthApp.owner_id == viewer.id), at=OAuthApp.created_at, row_id=OAuthApp.id
     )
     rows = (await session.scalars(statement)).all()
-    return Page(items=[AppOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
+    return page.of(rows, AppOut.model_validate)
 
 
 async def remove(session: AsyncSession, *, viewer: Viewer, app_id: UUID) -> None:

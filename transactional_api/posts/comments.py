@@ -77,10 +77,7 @@ async def list_by_post(session: AsyncSession, *, viewer: Viewer, post_id: UUID, 
         queries.comments_of(viewer, post_id=post_id), at=Comment.created_at, row_id=Comment.id, newest_first=False
     )
     rows = (await session.execute(statement)).all()
-    return Page(
-        items=[CommentOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: CommentOut.model_validate(row, from_attributes=True))
 
 
 async def change(

@@ -51,7 +51,4 @@ async def by_tag(session: AsyncSession, *, viewer: Viewer, tag: str, page: PageR
 
 async def _page(session: AsyncSession, statement: Select[Any], page: PageRequest) -> Page[PostOut]:
     rows = (await session.execute(page.select(statement, at=Post.created_at, row_id=Post.id))).all()
-    return Page(
-        items=[PostOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: PostOut.model_validate(row, from_attributes=True))

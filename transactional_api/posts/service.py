@@ -103,10 +103,7 @@ async def list_by_connector(
     await connectors.get(session, viewer=viewer, connector_id=connector_id)
     asked = _OF_CONNECTOR.page(page, viewer_id=viewer.id, connector_id=connector_id)
     rows = (await session.execute(*asked)).all()
-    return Page(
-        items=[PostOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: PostOut.model_validate(row, from_attributes=True))
 
 
 async def history(session: AsyncSession, *, viewer: Viewer, post_id: UUID, page: PageRequest) -> Page[VersionOut]:
@@ -114,10 +111,7 @@ async def history(session: AsyncSession, *, viewer: Viewer, post_id: UUID, page:
     await access_post(session, viewer=viewer, post_id=post_id)
     versions = select(PostVersion).where(PostVersion.post_id == post_id)
     rows = (await session.scalars(page.select(versions, at=PostVersion.created_at, row_id=PostVersion.id))).all()
-    return Page(
-        items=[VersionOut.model_validate(row, from_attributes=True) for row in rows[: page.limit]],
-        next_cursor=page.next_cursor(rows),
-    )
+    return page.of(rows, lambda row: VersionOut.model_validate(row, from_attributes=True))
 
 
 async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: PostBody) -> PostOut:

@@ -52,4 +52,4 @@ async def history(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -
     """List what the viewer said, the last first."""
     statement = select(Consent).where(Consent.user_id == viewer.id)
     rows = (await session.scalars(page.select(statement, at=Consent.created_at, row_id=Consent.id))).all()
-    return Page(items=[SaidOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
+    return page.of(rows, SaidOut.model_validate)

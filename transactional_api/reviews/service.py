@@ -64,7 +64,7 @@ async def list_by_connector(
     await connectors.get(session, viewer=viewer, connector_id=connector_id)
     statement = queries.visible_to(viewer).where(Review.connector_id == connector_id)
     rows = (await session.execute(page.select(statement, at=Review.created_at, row_id=Review.id))).all()
-    return Page(items=[_out(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
+    return page.of(rows, _out)
 
 
 async def replace(session: AsyncSession, *, viewer: Viewer, review_id: UUID, body: ReviewBody) -> ReviewOut:

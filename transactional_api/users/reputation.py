@@ -104,6 +104,4 @@ async def history(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -
         row_id=ReputationChange.id,
     )
     rows = (await session.scalars(statement)).all()
-    return Page(
-        items=[StandingOut.model_validate(row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows)
-    )
+    return page.of(rows, StandingOut.model_validate)
