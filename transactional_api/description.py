@@ -24,6 +24,7 @@ METADATA: dict[str, Any] = {
             "description": "Apps of third parties: OAuth 2.0, code flow with PKCE. A scope is the tag of a route with "
             "`read` or `write`; what none is offered for, no app reaches.",
         },
+        {"name": "ties", "description": "Whom you follow, block and mute; no app reaches it."},
         {"name": "connectors", "description": "The groups, places and causes that neighbours meet in."},
         {"name": "posts", "description": "Posts, their likes and comments."},
         {"name": "notifications", "description": "What others did that concerns you, and how you want to hear of it."},

@@ -94,6 +94,7 @@ async def test_an_app_may_do_what_it_was_let_and_nothing_else(town: Town, confid
         await acting.get("/chat/conversations"),
         await acting.get("/privacy/consents"),
         await acting.get("/users/sessions"),
+        await acting.get("/users/blocks"),
     ):
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 

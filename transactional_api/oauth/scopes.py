@@ -1,6 +1,6 @@
 """What a third party's app may be allowed: by the tag of a route, to read or to write.
 
-Deny first: what no scope is offered for (the account, privacy, chat, media, moderation) no app reaches.
+Deny first: what no scope is offered for (the account, ties, privacy, chat, media, moderation) no app reaches.
 """
 
 from __future__ import annotations

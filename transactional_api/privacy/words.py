@@ -21,6 +21,7 @@ from transactional_api.db.tables import (
     EventAttendee,
     MarketplaceItem,
     ModerationCase,
+    Notification,
     PinnedPost,
     Post,
     PostTag,
@@ -88,6 +89,11 @@ async def _events(session: AsyncSession, erasure: Erasure) -> int:
     coming = (Event.created_by == erasure.user_id, Event.is_active.is_(True), Event.start_date > func.now())
     for event_id in (await session.scalars(select(Event.id).where(*coming).order_by(Event.id))).all():
         await _cancel(session, event_id=event_id)
+    if not erasure.keeps_words:
+        # Reminders and the like are nobody's doing, and have its title in them.
+        held = select(Event.id).where(Event.created_by == erasure.user_id)
+        told = delete(Notification).where(Notification.actor_id.is_(None), Notification.subject_id.in_(held))
+        await session.execute(told.execution_options(synchronize_session=False))
     words = {"title": "An event", "description": None, "location": None, "latitude": None, "longitude": None}
     return await _blank(Event.created_by, unless_kept=words)(session, erasure)
 

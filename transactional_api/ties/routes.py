@@ -22,7 +22,7 @@ from transactional_api.ties import service
 from transactional_api.ties.schemas import Neighbour
 from transactional_api.ties.service import OneselfError
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=TransactionalRoute)
+router = APIRouter(prefix="/users", tags=["ties"], route_class=TransactionalRoute)
 
 OWN_LISTS = declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 LISTS = declare(UnauthenticatedError, NotFoundError, InvalidRequestError, InvalidCursorError)

@@ -38,6 +38,8 @@ class Notification(Base):
             "id",
             postgresql_where=text("read_at IS NULL"),
         ),
+        # What nobody did is found by what it is about, to be forgotten with it; the rest goes with who did it.
+        Index("ix_notifications_of_nobody", "subject_id", postgresql_where=text("actor_id IS NULL")),
     )
 
 
