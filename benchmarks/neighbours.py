@@ -36,14 +36,22 @@ class Neighbour:
         return answer.raise_for_status().json() if answer.content else None
 
 
+def free_port() -> int:
+    """Return a port at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def own_api(settings: Settings) -> Iterator[Settings]:
     """Run an API process of one's own over the platform's stores, without rate limits; yields where it is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     mine = settings.model_copy(
-        update={"api_url": f"http://127.0.0.1:{port}", "rate_limit_reads": NO_LIMIT, "rate_limit_writes": NO_LIMIT}
+        update={
+            "api_url": f"http://127.0.0.1:{free_port()}",
+            "rate_limit_reads": NO_LIMIT,
+            "rate_limit_writes": NO_LIMIT,
+        }
     )
     quiet = {"NEIGHBORCONNECT_LOG_LEVEL": "WARNING"}
     with process("transactional_api", environment=settings_environment(mine) | quiet):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ import httpx
 import numpy as np
 from sqlalchemy import event
 
-from benchmarks.neighbours import Neighbour, neighbours, own_api
+from benchmarks.neighbours import Neighbour, free_port, neighbours, own_api
 from benchmarks.report import Row
 from benchmarks.scratch import process, settings_environment, wait_until
 from neighborconnect.settings import Settings
@@ -53,7 +52,7 @@ async def _measure(settings: Settings) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "statements"
             await asyncio.to_thread(file.write_bytes, pickle.dumps(statements))
-            port = _free_port()
+            port = free_port()
             with process("benchmarks.bare", str(port), str(file), environment=settings_environment(settings)):
                 peer = f"http://127.0.0.1:{port}"
                 await asyncio.to_thread(wait_until, lambda: _answers(peer, next(iter(statements))))
@@ -147,9 +146,3 @@ def _answers(url: str, path: str) -> bool:
         return httpx.get(url + path, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,9 +15,9 @@ from transactional_api import idempotency
 from transactional_api.audit import trail
 from transactional_api.db.session import SESSION, commit
 from transactional_api.errors import Problem
+from transactional_api.rate_limits import READS
 from transactional_api.versions import STALE, StaleError
 
-READS = frozenset({"GET", "HEAD"})
 _SET_TRACE = text("SELECT set_config('neighborconnect.traceparent', :traceparent, true)")
 
 

@@ -80,15 +80,18 @@ _ACCOUNT = "Name, address, phone and place go; an empty account remains that nob
 _NOT_YOURS = "What somebody else did; it would tell on them"
 _PROOF = "What was decided stands; the words that it was about go"
 
+USERS = _table(
+    "users",
+    "id",
+    Fate.BLANKED,
+    secret=("password_hash", "email", "email_sealed", "phone_sealed", "home_sealed"),
+    note=_ACCOUNT,
+)
+"""Emptied last: until then it has the address that the last letter goes to."""
+
 # In the order in which erasure sees to them: a connector is left before it is looked at for who else is in it.
 DATABASE: tuple[Place, ...] = (
-    _table(
-        "users",
-        "id",
-        Fate.BLANKED,
-        secret=("password_hash", "email", "email_sealed", "phone_sealed", "home_sealed"),
-        note=_ACCOUNT,
-    ),
+    USERS,
     _table("follows", "follower_id", Fate.DELETED),
     _table("follows", "followee_id", Fate.DELETED),
     _table("blocks", "blocker_id", Fate.DELETED),

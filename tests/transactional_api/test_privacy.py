@@ -357,6 +357,21 @@ async def test_a_copy_expires_with_its_object(town: Town, settings: Settings) ->
     assert bucket_keys(settings, prefix=f"{person.id}/exports") == []
 
 
+async def test_a_copy_of_somebody_who_is_forgotten_meanwhile_is_not_kept(
+    town: Town, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, write = await town.settle(), exports._write
+
+    async def forgotten_meanwhile(*words: Any, **named: Any) -> None:
+        await write(*words, **named)
+        await town.write("DELETE FROM data_exports WHERE user_id = :id", id=person.id)
+
+    monkeypatch.setattr(exports, "_write", forgotten_meanwhile)
+    await person.post("/privacy/exports")
+    await town.run_jobs()
+    assert bucket_keys(settings, prefix=str(person.id)) == []
+
+
 async def test_consents_have_defaults_and_a_history(town: Town, ada: Person) -> None:
     before = (await ada.get("/privacy/consents")).json()["consents"]
     granted = {one["purpose"]: one["granted"] for one in before}

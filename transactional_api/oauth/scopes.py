@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
-READS = frozenset({"GET", "HEAD"})
+from transactional_api.rate_limits import READS
 
 SCOPES: dict[str, str] = {
     "users:read": "See your profile with your address, and your neighbours' profiles",

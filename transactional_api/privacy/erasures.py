@@ -7,9 +7,8 @@ import secrets
 from datetime import UTC, datetime
 from uuid import UUID
 
-import orjson
-from sqlalchemy import func, literal, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
@@ -80,7 +79,6 @@ async def take_platform_receipt(session: AsyncSession, *, erasure_id: UUID, body
     if row is None:
         raise NotFoundError
     if row.platform_done_at is None:
-        lines = orjson.loads(orjson.dumps([line.model_dump() for line in body.lines]))
-        grown = func.coalesce(Erasure.receipt, literal([], JSONB)).concat(literal(lines, JSONB))
-        values = {"receipt": grown, "platform_done_at": datetime.now(UTC)}
-        await session.execute(update(Erasure).where(Erasure.id == erasure_id).values(values))
+        row.receipt = [*row.receipt, *(line.model_dump(mode="json") for line in body.lines)]
+        row.platform_done_at = datetime.now(UTC)
+        await session.flush()

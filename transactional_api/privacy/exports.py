@@ -6,6 +6,7 @@ import asyncio
 import html
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class ExportWaitingError(Problem):
     status, code, title = 409, "export_waiting", "Your copy is being made already"
 
 
-async def begin(session: AsyncSession, *, viewer: Viewer) -> ExportOut:
+async def begin(session: AsyncSession, *, viewer: Viewer, media: Media) -> ExportOut:
     """Queue the making of a copy.
 
     Raises:
@@ -55,7 +56,7 @@ async def begin(session: AsyncSession, *, viewer: Viewer) -> ExportOut:
     row = await session.scalar(insert(DataExport).values(values).returning(DataExport))
     assert row is not None  # noqa: S101 (the insert returned it)
     await queue.defer(session, make, export_id=str(row.id))
-    return _out(row, url=None)
+    return await _out(media, row)
 
 
 async def get(session: AsyncSession, *, viewer: Viewer, media: Media, export_id: UUID) -> ExportOut:
@@ -65,20 +66,14 @@ async def get(session: AsyncSession, *, viewer: Viewer, media: Media, export_id:
     )
     if row is None:
         raise NotFoundError
-    return _out(row, url=await media.objects.link(row.object_key) if row.object_key else None)
+    return await _out(media, row)
 
 
 async def find(session: AsyncSession, *, viewer: Viewer, media: Media, page: PageRequest) -> Page[ExportOut]:
     """List the viewer's copies that have not expired, the last first."""
     statement = select(DataExport).where(DataExport.user_id == viewer.id, _lives())
     rows = (await session.scalars(page.select(statement, at=DataExport.created_at, row_id=DataExport.id))).all()
-    return Page(
-        items=[
-            _out(row, url=await media.objects.link(row.object_key) if row.object_key else None)
-            for row in rows[: page.limit]
-        ],
-        next_cursor=page.next_cursor(rows),
-    )
+    return Page(items=[await _out(media, row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
 
 
 @queue.task("privacy.export")
@@ -89,14 +84,25 @@ async def make(resources: Resources, *, export_id: str) -> None:
         row = await session.scalar(select(DataExport).where(DataExport.id == UUID(export_id)))
         if row is None or row.state != "waiting":
             return
-        key = f"{row.user_id}/exports/{row.id}.zip"
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "export.zip"
-            await _write(session, path=path, media=media, vault=resources.vault, user_id=row.user_id)
-            size = path.stat().st_size
-            await media.objects.put_file(key, path, content_type="application/zip")
+        rows = {
+            place: await _rows(session, place=place, vault=resources.vault, user_id=row.user_id)
+            for place in PRODUCT
+            if place.exported and place.store is Store.DATABASE
+        }
+    # Outside of a transaction: uploads take longer to fetch than one may stand idle.
+    key = f"{row.user_id}/exports/{row.id}.zip"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.zip"
+        await _write(path, rows=rows, media=media, user_id=row.user_id)
+        size = path.stat().st_size
+        await media.objects.put_file(key, path, content_type="application/zip")
+    async with resources.transaction() as session:
         done = {"state": "ready", "object_key": key, "bytes": size}
-        await session.execute(update(DataExport).where(DataExport.id == row.id).values(done))
+        ready = update(DataExport).where(DataExport.id == row.id).values(done).returning(DataExport.id)
+        wanted = await session.scalar(ready) is not None
+    if not wanted:  # Its person was forgotten meanwhile.
+        await media.objects.remove(key)
+        return
     log.info("export.ready", export=export_id, bytes=size)
 
 
@@ -113,28 +119,26 @@ async def remove_expired(resources: Resources) -> int:
     return len(rows)
 
 
-async def _write(session: AsyncSession, *, path: Path, media: Media, vault: Vault, user_id: UUID) -> None:
+async def _write(path: Path, *, rows: Mapping[Place, list[dict[str, Any]]], media: Media, user_id: UUID) -> None:
     listed: list[tuple[str, int, str]] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
 
-        def add(name: str, rows: list[dict[str, Any]], note: str) -> None:
-            archive.writestr(name, orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str))
-            listed.append((name, len(rows), note))
+        def add(name: str, entries: list[dict[str, Any]], note: str) -> None:
+            archive.writestr(name, orjson.dumps(entries, option=orjson.OPT_INDENT_2, default=str))
+            listed.append((name, len(entries), note))
 
+        for place, found in rows.items():
+            add(f"database/{place.name}.{place.person}.json", found, place.note)
         for place in PRODUCT:
-            if not place.exported:
-                continue
-            if place.store is Store.DATABASE:
-                rows = await _rows(session, place=place, vault=vault, user_id=user_id)
-                add(f"database/{place.name}.{place.person}.json", rows, place.note)
-            else:
+            if place.exported and place.store is Store.DOCUMENTS:
                 documents = await _documents(media, place=place, user_id=user_id)
                 add(f"documents/{place.name}.json", documents, place.note)
                 for key in [document["clean"] for document in documents if document.get("clean")]:
                     data = await media.objects.get(key, at_most=2 * MAX_UPLOAD_BYTES)
                     if data is not None:
-                        await asyncio.to_thread(archive.writestr, f"uploads/{Path(key).name}", data)
-                        listed.append((f"uploads/{Path(key).name}", 1, ""))
+                        name = f"uploads/{Path(key).name}"
+                        await asyncio.to_thread(archive.writestr, name, data)
+                        listed.append((name, 1, ""))
         archive.writestr("index.html", _page(listed))
 
 
@@ -181,7 +185,12 @@ def _lives() -> Any:
     return DataExport.expires_at > datetime.now(UTC)
 
 
-def _out(row: DataExport, *, url: str | None) -> ExportOut:
+async def _out(media: Media, row: DataExport) -> ExportOut:
     return ExportOut(
-        id=row.id, state=row.state, bytes=row.bytes, url=url, created_at=row.created_at, expires_at=row.expires_at
+        id=row.id,
+        state=row.state,
+        bytes=row.bytes,
+        url=await media.objects.link(row.object_key) if row.object_key else None,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
     )

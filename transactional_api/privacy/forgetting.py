@@ -8,8 +8,7 @@ says, so a new table is forgotten as soon as it is registered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +17,7 @@ from sqlalchemy import column, delete, func, literal, select, table, text, updat
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from neighborconnect.contracts.privacy import DATABASE, PRODUCT, Fate, Place, Store
+from neighborconnect.contracts.privacy import PRODUCT, USERS, Fate, Place, Store
 from neighborconnect.telemetry import get_logger
 from transactional_api.chat.bell import online_key
 from transactional_api.db.tables import Erasure, User
@@ -55,55 +54,36 @@ async def forget(resources: Resources, *, erasure_id: str) -> None:
         erasure = await session.scalar(select(Erasure).where(Erasure.id == UUID(erasure_id)))
     if erasure is None or erasure.done_at is not None:
         return
-    for place in DATABASE:
-        if place.name != "users":
-            async with _line(resources, erasure, place) as write:
-                if write is not None:
-                    await write(await _see_to(write.session, erasure, place))
     for place in PRODUCT:
-        if place.store is not Store.DATABASE:
-            async with _line(resources, erasure, place) as write:
-                if write is not None:
-                    await write(await _outside(resources, write.session, erasure, place))
+        if place.name != "users":
+            await _once(resources, erasure, place)
     await _tell(resources, erasure)
     async with resources.transaction() as session:
-        line = {"place": "database:users.id", "fate": Fate.BLANKED, "number": 1, "at": datetime.now(UTC).isoformat()}
         await _empty_account(session, erasure)
-        done = {"receipt": _grown(line), "done_at": datetime.now(UTC)}
-        await session.execute(update(Erasure).where(Erasure.id == erasure.id).values(done))
+        await _note(session, erasure, USERS, number=1)
+        done = update(Erasure).where(Erasure.id == erasure.id).values(done_at=datetime.now(UTC))
+        await session.execute(done.execution_options(synchronize_session=False))
     log.info("person.forgotten", erasure=erasure_id)
 
 
-class _Write:
-    """Writes the line of one place in the transaction that sees to it."""
-
-    def __init__(self, session: AsyncSession, erasure: Erasure, place: Place) -> None:
-        self.session, self._erasure, self._place = session, erasure, place
-
-    async def __call__(self, number: int | None) -> None:
-        line = {
-            "place": self._place.label,
-            "fate": self._place.fate,
-            "number": number,
-            "at": datetime.now(UTC).isoformat(),
-        }
-        grown = update(Erasure).where(Erasure.id == self._erasure.id).values(receipt=_grown(line))
-        await self.session.execute(grown.execution_options(synchronize_session=False))
-
-
-@contextlib.asynccontextmanager
-async def _line(resources: Resources, erasure: Erasure, place: Place) -> AsyncIterator[_Write | None]:
-    """Give a writer of the place's line, or None where the receipt has it."""
+async def _once(resources: Resources, erasure: Erasure, place: Place) -> None:
+    """See to a place in one transaction with its line, unless the receipt has it."""
     async with resources.transaction() as session:
         receipt = await session.scalar(select(Erasure.receipt).where(Erasure.id == erasure.id).with_for_update())
         if any(line["place"] == place.label for line in receipt or []):
-            yield None
+            return
+        if place.store is Store.DATABASE:
+            number: int | None = await _see_to(session, erasure, place)
         else:
-            yield _Write(session, erasure, place)
+            number = await _outside(resources, session, erasure, place)
+        await _note(session, erasure, place, number=number)
 
 
-def _grown(line: dict[str, Any]) -> Any:
-    return Erasure.receipt.concat(literal([line], JSONB))
+async def _note(session: AsyncSession, erasure: Erasure, place: Place, *, number: int | None) -> None:
+    line = {"place": place.label, "fate": place.fate, "number": number, "at": datetime.now(UTC).isoformat()}
+    grown = Erasure.receipt.concat(literal([line], JSONB))
+    noted = update(Erasure).where(Erasure.id == erasure.id).values(receipt=grown)
+    await session.execute(noted.execution_options(synchronize_session=False))
 
 
 async def _see_to(session: AsyncSession, erasure: Erasure, place: Place) -> int:

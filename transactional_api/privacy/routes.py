@@ -78,9 +78,9 @@ async def set_consent(purpose: Purpose, body: ConsentBody, session: SessionDep, 
 
 
 @router.post("/exports", operation_id="beginExport", status_code=202, responses=declare(*WRITES, ExportWaitingError))
-async def begin_export(session: SessionDep, writer: WriterDep) -> ExportOut:
+async def begin_export(session: SessionDep, media: MediaDep, writer: WriterDep) -> ExportOut:
     """Ask for a copy of what is known of you; it is made in the background and kept for a week."""
-    return await exports.begin(session, viewer=writer)
+    return await exports.begin(session, viewer=writer, media=media)
 
 
 @router.get("/exports", operation_id="listExports", responses=declare(*LISTS))

@@ -84,16 +84,17 @@ async def count(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (
 async def count_some(session: AsyncSession, *, after: UUID) -> tuple[UUID | None, int]:
     """Count a batch of people by id; returns the last of them, None where there is none, and how many changed."""
     rows = (await session.execute(_COUNTS, {"after": after, "batch": BATCH})).mappings().all()
-    changes = 0
+    changes = []
     for row in rows:
         parts = {name: row[name] for name in POINTS if row[name]}
         reputation = max(0, sum(POINTS[name] * number for name, number in parts.items()))
         if reputation != row["reputation"]:
-            await session.execute(update(User).where(User.id == row["id"]).values(reputation=reputation))
-            change = {"user_id": row["id"], "reputation": reputation, "parts": parts}
-            await session.execute(insert(ReputationChange).values(change))
-            changes += 1
-    return (rows[-1]["id"] if rows else None), changes
+            changes.append({"user_id": row["id"], "reputation": reputation, "parts": parts})
+    if changes:
+        standing = [{"id": change["user_id"], "reputation": change["reputation"]} for change in changes]
+        await session.execute(update(User), standing)
+        await session.execute(insert(ReputationChange), changes)
+    return (rows[-1]["id"] if rows else None), len(changes)
 
 
 async def history(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[StandingOut]:
