@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     recommendation_url: str = "http://127.0.0.1:5001"
     recommendation_deadline_ms: int = Field(default=150, ge=1)
     # The other model services; where one is not named, the API's own rules answer and say so.
+    # A service itself needs the name, for it listens there.
     content_url: str | None = None
     matching_url: str | None = None
     image_url: str | None = None

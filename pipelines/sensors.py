@@ -1,12 +1,12 @@
-"""Sensors: one watches what the ingest services land, one tells serving of a new champion."""
+"""Sensors: one watches what the ingest services land, one tells the bentos of new champions."""
 
 import json
 
 import dagster as dg
 
-from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
-from pipelines.assets.names import RECOMMENDATION_BENTO
+from pipelines.assets.names import bento_key
+from pipelines.serving import BENTOS, ServingError, reload
 
 
 @dg.sensor(
@@ -34,24 +34,31 @@ def landing_watch(
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks the bento to load the champion as soon as the alias moves, whoever moved it.",
+    description="Asks a bento to load its champions as soon as an alias moves, whoever moved it.",
 )
 def champion_watch(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Reload serving when a champion is another one than it was."""
-    from models.recommendation.registry import RegistryError, read_champion
-    from pipelines.serving import ServingError, reload_recommendation
+    """Reload each bento one of whose champions is another one than it was."""
+    from models.registry import RegistryError, read_champion
 
-    try:
-        champions = {kind: read_champion(settings, kind) for kind in ItemKind}
-        versions = {kind.value: champion.model_version for kind, champion in champions.items() if champion}
-        if not versions:
-            return dg.SkipReason("There is no champion yet.")
-        if versions == json.loads(context.cursor or "{}"):
-            return dg.SkipReason("The champions are the same.")
-        serving = reload_recommendation(settings)
-    except (RegistryError, ServingError) as error:
-        return dg.SkipReason(f"{error}; the next look tries again.")
-    event = dg.AssetMaterialization(RECOMMENDATION_BENTO, metadata={"champions": versions, "serving": serving})
-    return dg.SensorResult(asset_events=[event], cursor=json.dumps(versions))
+    before: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    seen, events, troubles = dict(before), [], []
+    for bento in BENTOS:
+        try:
+            champions = [read_champion(settings, name) for name in bento.models]
+            versions = {champion.name: champion.model_version for champion in champions if champion}
+            if not versions or versions == before.get(bento.name):
+                continue
+            serving = reload(settings, bento)
+        except (RegistryError, ServingError) as error:
+            troubles.append(str(error))
+            continue
+        seen[bento.name] = versions
+        metadata = {"champions": versions, "serving": serving}
+        events.append(dg.AssetMaterialization(bento_key(bento.name), metadata=metadata))
+    if not events:
+        return dg.SkipReason(
+            "; ".join((*troubles, "the next look tries again")) if troubles else "Nothing has changed."
+        )
+    return dg.SensorResult(asset_events=events, cursor=json.dumps(seen))

@@ -1,11 +1,13 @@
-"""Tells the recommendation bento that there is something new to serve."""
+"""The bentos: what each serves, and telling one that there is something new."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from neighborconnect.contracts.models import REGISTERED_MODEL
 from neighborconnect.settings import Settings
 
 # It loads models and snapshots before it answers.
@@ -16,17 +18,32 @@ class ServingError(RuntimeError):
     """The bento does not answer, or could not load."""
 
 
-def reload_recommendation(settings: Settings) -> dict[str, Any]:
-    """Have the bento load the present champions and their newest snapshots; return what it then serves.
+@dataclass(frozen=True, slots=True)
+class Bento:
+    """A model service: its name, the setting with its address, and the registered models that it serves."""
+
+    name: str
+    setting: str
+    models: tuple[str, ...]
+
+
+RECOMMENDATION = Bento("recommendation", "recommendation_url", tuple(REGISTERED_MODEL.values()))
+BENTOS = (RECOMMENDATION,)
+
+
+def reload(settings: Settings, bento: Bento) -> dict[str, Any]:
+    """Have a bento load the present champions and whatever else is newer; return what it then serves.
 
     Raises:
         ServingError: when it cannot be reached or answers with an error.
     """
-    url = settings.recommendation_url.rstrip("/") + "/reload"
+    url = getattr(settings, bento.setting)
+    if url is None:
+        raise ServingError(f"There is no {bento.name} bento: {bento.setting.upper()} is not set.")
     try:
-        response = httpx.post(url, json={}, timeout=_TIMEOUT_SECONDS)
+        response = httpx.post(url.rstrip("/") + "/reload", json={}, timeout=_TIMEOUT_SECONDS)
         response.raise_for_status()
     except httpx.HTTPError as error:
-        raise ServingError(f"The recommendation bento did not reload ({error})") from error
+        raise ServingError(f"The {bento.name} bento did not reload ({error}).") from error
     loaded = response.json()
     return loaded if isinstance(loaded, dict) else {"answer": loaded}

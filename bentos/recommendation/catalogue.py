@@ -9,9 +9,10 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from models.recommendation.predictor import Predictor
-from models.recommendation.registry import RegistryError, read_champion
+from models.recommendation.registry import read_champion
 from models.recommendation.snapshot import SnapshotError
 from models.recommendation.snapshot_store import SnapshotStore
+from models.registry import RegistryError
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger

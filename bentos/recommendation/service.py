@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
@@ -11,19 +10,16 @@ from prometheus_client import Counter
 
 from bentos.recommendation.catalogue import Catalogue
 from bentos.recommendation.people import PeopleReader
+from bentos.serving import KeptFresh
 from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
 from models.recommendation.predictor import UserProfile
 from neighborconnect.contracts.serving import RankRequest, RankResponse
 from neighborconnect.settings import get_settings
-from neighborconnect.telemetry import get_logger
 
-POLL_SECONDS = 15.0
-_FIRST_POLL_SECONDS = 1.0
 # A request that the API has given up on is not worth finishing.
 _TIMEOUT_SECONDS = 5
 
-_log = get_logger(__name__)
 ANSWERS = Counter(
     "recommendation_answers",
     "Rankings given, by kind of item, path and reason code",
@@ -47,20 +43,20 @@ class RecommendationService:
         settings = get_settings()
         self._catalogue = Catalogue(settings)
         self._people = PeopleReader(OnlineReader(build_store(settings)))
-        self._poll: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self._fresh = KeptFresh(self._catalogue.refresh, has_looked=lambda: self._catalogue.has_looked)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Begin to look for champions and newer snapshots."""
-        self._poll = asyncio.create_task(self._keep_fresh())
+        # Beside all else: the first request is not to pay for the feature store's connections, nor the start to wait.
+        self._warming = asyncio.create_task(asyncio.to_thread(self._people.warm_up))
+        self._fresh.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """Stop looking."""
-        if self._poll is not None:
-            self._poll.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._poll
+        await self._fresh.stop()
         self._people.close()
 
     async def __is_ready__(self) -> bool:
@@ -86,13 +82,3 @@ class RecommendationService:
     async def reload(self) -> dict[str, dict[str, object]]:
         """Look for newer champions and snapshots now, and return what is served."""
         return await asyncio.to_thread(self._catalogue.refresh)
-
-    async def _keep_fresh(self) -> None:
-        await asyncio.to_thread(self._people.warm_up)
-        while True:
-            try:
-                await asyncio.to_thread(self._catalogue.refresh)
-            except Exception:  # noqa: BLE001
-                # The loop must outlive whatever a refresh meets: a stopped loop serves an old model for ever.
-                _log.exception("serving.refresh_failed")
-            await asyncio.sleep(POLL_SECONDS if self._catalogue.has_looked else _FIRST_POLL_SECONDS)

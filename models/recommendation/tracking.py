@@ -1,24 +1,15 @@
-"""MLflow: one run a training, one registered version a run, the alias moved last."""
+"""What the recommenders keep in MLflow beside what every model does: recipe, snapshot and user vectors."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import tempfile
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -26,14 +17,14 @@ from mlflow.types.schema import Array
 from models.recommendation import pyfunc_model, snapshot, vectors
 from models.recommendation.choosing import Recipe
 from models.recommendation.registry import model_version_name
+from models.tracking import ModelTracker
 from neighborconnect.contracts.events import ItemKind
-from neighborconnect.contracts.models import CHAMPION, REGISTERED_MODEL
+from neighborconnect.contracts.models import REGISTERED_MODEL
 from neighborconnect.settings import Settings
 
 RECIPE_FILE = "recipe.json"
 VECTORS_FILE = "user_vectors.safetensors"
 SNAPSHOT_FILE = "snapshot.safetensors"
-CARD_FILE = "model_card.md"
 # Given, because MLflow would otherwise start a process for many seconds to find them out.
 _REQUIREMENTS = tuple(
     f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", "numpy", "pandas", "safetensors", "pydantic")
@@ -68,37 +59,15 @@ class Tracker:
     """The platform's MLflow for one kind of item."""
 
     def __init__(self, settings: Settings, *, kind: ItemKind) -> None:
-        """Point MLflow at the settings' server; there is one tracking server a process."""
-        mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+        """Keep the runs of ``kind`` in the settings' MLflow."""
         self._kind = kind
         self._name = REGISTERED_MODEL[kind]
-        self._client = mlflow.MlflowClient()
-
-    def start(self, *, run_name: str) -> str:
-        """Start a run and return its id."""
-        name = f"recommendation-{self._kind.value}"
-        experiment = self._client.get_experiment_by_name(name)
-        experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(name)
-        run_id: str = self._client.create_run(experiment_id, run_name=run_name).info.run_id
-        return run_id
-
-    def log(
-        self, run_id: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
-    ) -> None:
-        """Log everything in one call: one by one takes 60 ms each."""
-        now = int(time.time() * 1000)
-        self._client.log_batch(
-            run_id,
-            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
-            params=[Param(name, str(value)) for name, value in params.items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
+        self.runs = ModelTracker(settings, name=self._name, experiment=f"recommendation-{kind.value}")
+        self._client = self.runs.client
 
     def log_report(self, run_id: str, *, card: str, figure: Figure | None, recipe: Recipe | None) -> None:
         """Log what people read, and the recipe that a later run compares with."""
-        self._client.log_text(run_id, card, CARD_FILE)
-        if figure is not None:
-            self._client.log_figure(run_id, figure, "metrics.png")
+        self.runs.log_report(run_id, card=card, figures={} if figure is None else {"metrics.png": figure})
         if recipe is not None:
             self._client.log_dict(run_id, recipe.as_dict(), RECIPE_FILE)
 
@@ -126,28 +95,19 @@ class Tracker:
         self._client.set_model_version_tag(self._name, version, "model_version", registered.model_version)
         return registered
 
-    def fail(self, run_id: str) -> None:
-        """End a run that raised."""
-        self._client.set_terminated(run_id, "FAILED")
-
     def champion(self) -> RegisteredRun | None:
         """Return the present champion; None when there is none."""
-        try:
-            found = self._client.get_model_version_by_alias(self._name, CHAMPION)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
-        return RegisteredRun(self._kind, str(found.run_id), str(found.version))
+        found = self.runs.champion()
+        return None if found is None else RegisteredRun(self._kind, found.run_id, found.registry_version)
 
     def recipe(self, run_id: str) -> Recipe | None:
         """Read the recipe of a run; None when it made none, as the popularity baseline."""
-        path = self._download(run_id, RECIPE_FILE)
+        path = self.runs.fetch(run_id, RECIPE_FILE)
         return None if path is None else Recipe.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
     def user_vectors(self, run_id: str) -> vectors.UserVectors:
         """Read the user vectors that a run logged."""
-        path = self._download(run_id, VECTORS_FILE)
+        path = self.runs.fetch(run_id, VECTORS_FILE)
         if path is None:
             raise FileNotFoundError(f"run {run_id} has no {VECTORS_FILE}")
         return vectors.from_bytes(path.read_bytes())
@@ -160,9 +120,4 @@ class Tracker:
 
     def promote(self, registered: RegisteredRun) -> None:
         """Make a version the champion. Its vectors and its snapshot must be in place."""
-        self._client.set_registered_model_alias(self._name, CHAMPION, registered.registry_version)
-
-    def _download(self, run_id: str, name: str) -> Path | None:
-        if name not in {found.path for found in self._client.list_artifacts(run_id)}:
-            return None
-        return Path(self._client.download_artifacts(run_id, name))
+        self.runs.promote(registered.registry_version)

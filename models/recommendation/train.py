@@ -99,13 +99,13 @@ def train(
     found, described = checked_interactions(interactions), describe(settings, items)
     tracker = Tracker(settings, kind=kind)
     champion = tracker.champion()
-    run_id = tracker.start(run_name=data_version)
+    run_id = tracker.runs.start(run_name=data_version)
     try:
         return _Training(
             tracker, kind=kind, interactions=found, items=described, data_version=data_version, seed=seed, say=say
         ).run(run_id, champion=champion, features=features or InteractionFeatures())
     except BaseException:
-        tracker.fail(run_id)
+        tracker.runs.fail(run_id)
         raise
 
 
@@ -137,7 +137,7 @@ class _Training:
         # A refused model still stands in the registry beside the champion; without one, popularity must serve.
         served = PERSONAL if judgement is not None and (passed or champion is not None) else POPULARITY
         promote = passed or champion is None
-        self._tracker.log(
+        self._tracker.runs.log(
             run_id,
             params=self._params(judgement),
             metrics={} if judgement is None else judgement.as_metrics(),

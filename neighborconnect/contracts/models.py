@@ -7,6 +7,9 @@ from neighborconnect.contracts.events import ItemKind
 CHAMPION = "champion"
 REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
 
+MODELS = tuple(REGISTERED_MODEL.values())
+"""Every registered model that the first run of the pipelines leaves with a champion."""
+
 
 def snapshot_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
     """Path parts, below the lake's bucket, of the item snapshots of one model version."""

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 from rich.console import Console
 
-from neighborconnect.contracts.models import CHAMPION, REGISTERED_MODEL
-from neighborconnect.stack.catalogue import BEFORE_THE_FIRST_MODEL, SERVERS, child_environment
+from neighborconnect.contracts.models import CHAMPION, MODELS
+from neighborconnect.stack.catalogue import BEFORE_THE_FIRST_MODEL, BENTOS, SERVERS, child_environment
 from neighborconnect.stack.child import log_tail
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
@@ -30,15 +30,15 @@ def bring_up(stack: Stack, *, console: Console) -> None:
     start(stack, SERVERS, console=console)
     _run(stack, "transactional_api.db.migrate", log="migrate")
     if _has_champions(stack):
-        start(stack, (*BEFORE_THE_FIRST_MODEL, "bento"), console=console)
+        start(stack, (*BEFORE_THE_FIRST_MODEL, *BENTOS), console=console)
         return
     start(stack, BEFORE_THE_FIRST_MODEL, console=console)
     if not _has_users(stack):
         console.rule("A small town moves in")
         _run(stack, *_TOWN)
-    console.rule("The pipelines run once, and the first model is trained")
+    console.rule("The pipelines run once, and the first models are trained")
     _run(stack, "pipelines.bootstrap")
-    start(stack, ("bento",), console=console)
+    start(stack, BENTOS, console=console)
 
 
 def _run(stack: Stack, module: str, *arguments: str, log: str | None = None) -> None:
@@ -68,15 +68,14 @@ def _has_users(stack: Stack) -> bool:
 
 
 def _has_champions(stack: Stack) -> bool:
-    """Whether every family has a champion, asked of MLflow's tables since its server takes its time to start."""
+    """Whether every model has a champion, asked of MLflow's tables since its server takes its time to start."""
     query = sql.SQL("SELECT count(DISTINCT name) FROM registered_model_aliases WHERE alias = {} AND name = ANY({})")
-    names = list(REGISTERED_MODEL.values())
     with psycopg.connect(stack.database_url("mlflow")) as connection:
         try:
-            row = connection.execute(query.format(CHAMPION, names)).fetchone()
+            row = connection.execute(query.format(CHAMPION, list(MODELS))).fetchone()
         except psycopg.errors.UndefinedTable:
             return False
-    return row is not None and row[0] == len(names)
+    return row is not None and row[0] == len(MODELS)
 
 
 def example_calls(stack: Stack) -> str:

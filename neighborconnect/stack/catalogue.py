@@ -25,7 +25,8 @@ BEFORE_THE_FIRST_MODEL = (
     "dagster-webserver",
     "dagster-daemon",
 )
-SERVICE_ORDER = (*SERVERS, *BEFORE_THE_FIRST_MODEL, "bento")
+BENTOS = ("bento",)
+SERVICE_ORDER = (*SERVERS, *BEFORE_THE_FIRST_MODEL, *BENTOS)
 # Nothing here calls home, and libraries do not each take every core or a heap an arena.
 _SWITCHES = {
     "DO_NOT_TRACK": "1",

@@ -90,6 +90,21 @@ def _mlflow(stack: Stack) -> Service:
     )
 
 
+def _bento(name: str, *, title: str, package: str, port: int) -> Service:
+    return Service(
+        name=name,
+        title=title,
+        url=f"http://{HOST}:{port}",
+        command=_python(f"bentos.{package}"),
+        ports=(port,),
+        # Not after MLflow: both take long to import, and a bento is ready only once it has asked for champions.
+        after=("postgres", "redis", "s3"),
+        check=_answers(f"http://{HOST}:{port}/readyz"),
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
+
+
 def _dagster(stack: Stack) -> tuple[Service, Service]:
     port = stack.ports.dagster
     folder = stack.home / "dagster"
@@ -145,18 +160,6 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
     )
-    bento = Service(
-        name="bento",
-        title="Recommendations (BentoML)",
-        url=f"http://{HOST}:{stack.ports.recommendation}",
-        command=_python("bentos.recommendation"),
-        ports=(stack.ports.recommendation,),
-        # Not after MLflow: both take long to import, and the bento is ready only once it has asked for champions.
-        after=("postgres", "redis", "s3"),
-        check=_answers(f"http://{HOST}:{stack.ports.recommendation}/readyz"),
-        working_folder=PROJECT,
-        start_seconds=_START_SECONDS,
-    )
     return (
         api,
         _worker(
@@ -190,6 +193,6 @@ def platform(stack: Stack) -> tuple[Service, ...]:
             after=("kafka", "redis", "postgres"),
         ),
         _mlflow(stack),
-        bento,
+        _bento("bento", title="Recommendations (BentoML)", package="recommendation", port=stack.ports.recommendation),
         *_dagster(stack),
     )

@@ -75,6 +75,26 @@ class Ports:
         return self._at(5001)
 
     @property
+    def content(self) -> int:
+        """The content bento's port."""
+        return self._at(5002)
+
+    @property
+    def matching(self) -> int:
+        """The matching bento's port."""
+        return self._at(5003)
+
+    @property
+    def vision(self) -> int:
+        """The vision bento's port."""
+        return self._at(5004)
+
+    @property
+    def video(self) -> int:
+        """The video bento's port."""
+        return self._at(5005)
+
+    @property
     def dagster(self) -> int:
         """Dagster's web server's port."""
         return self._at(3000)

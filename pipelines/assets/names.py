@@ -13,8 +13,12 @@ TRAINING, MODELS, CHAMPIONS, SNAPSHOTS, VECTORS = "training", "models", "champio
 BENTO = "bento"
 
 FEATURE_REGISTRY = AssetKey(["feast", "registry"])
-RECOMMENDATION_BENTO = AssetKey([BENTO, "recommendation"])
 CATALOGUE = AssetKey(["marts", "recommendable_items"])
+
+
+def bento_key(name: str) -> AssetKey:
+    """Return the key of a model service, as of its last reload."""
+    return AssetKey([BENTO, name])
 
 
 def landed(store: str, table: str) -> AssetKey:

@@ -15,7 +15,6 @@ from pipelines.assets.names import (
     LAKE,
     OFFLINE,
     ONLINE,
-    RECOMMENDATION_BENTO,
     champion_key,
     feature_key,
     landed,
@@ -25,6 +24,8 @@ from pipelines.assets.names import (
     vectors_key,
 )
 from pipelines.assets.policies import DAILY, HOURLY
+from pipelines.assets.serving import bento_asset
+from pipelines.serving import RECOMMENDATION
 
 GROUP = "recommendation"
 RESULT = "training_result"
@@ -170,28 +171,13 @@ def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
     return vectors
 
 
-@dg.asset(
-    key=RECOMMENDATION_BENTO,
+recommendation_bento = bento_asset(
+    RECOMMENDATION,
     deps=[
         *(key(kind) for kind in ItemKind for key in (champion_key, snapshot_key, vectors_key)),
         *(feature_key(ONLINE, view) for view in HOURLY_VIEWS),
     ],
-    group_name="serving",
-    kinds={"bentoml"},
-    description="What answers recommendations; told to load what is new.",
 )
-def recommendation_bento(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult[None]:
-    """Reload the bento; one that does not run yet loads the champion when it starts."""
-    from pipelines.serving import ServingError, reload_recommendation
-
-    try:
-        serving = reload_recommendation(settings)
-    except ServingError as error:
-        context.log.warning(str(error))
-        return dg.MaterializeResult(metadata={"reloaded": False, "why": str(error)})
-    return dg.MaterializeResult(metadata={"reloaded": True, "serving": serving})
 
 
 ASSETS = [

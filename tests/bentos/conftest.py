@@ -1,8 +1,8 @@
-"""MLflow and the bento as real processes beside the session's servers."""
+"""MLflow and the bentos as real processes beside the session's servers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -24,11 +24,22 @@ def store(settings: Settings) -> Iterator[FeatureStore]:
 
 
 @pytest.fixture(scope="session")
-def bento(servers: Stack, settings: Settings, store: FeatureStore) -> Iterator[httpx.Client]:
-    """A client of the running bento, which started with an empty registry."""
-    names = (*SERVERS, "mlflow", "bento")
-    want(servers, names)
-    wait_for(servers, names)
+def run(servers: Stack) -> Iterator[Callable[..., None]]:
+    """Start services of the stack by name and wait until they are ready; they run until the session ends."""
+    wanted = [*SERVERS]
+
+    def start(*names: str) -> None:
+        wanted.extend(name for name in names if name not in wanted)
+        want(servers, wanted)
+        wait_for(servers, wanted)
+
+    yield start
+    want(servers, SERVERS)
+
+
+@pytest.fixture(scope="session")
+def bento(run: Callable[..., None], settings: Settings, store: FeatureStore) -> Iterator[httpx.Client]:
+    """A client of the running recommendation bento, which started with an empty registry."""
+    run("mlflow", "bento")
     with httpx.Client(base_url=settings.recommendation_url, timeout=30, trust_env=False) as client:
         yield client
-    want(servers, SERVERS)

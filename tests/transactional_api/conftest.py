@@ -37,8 +37,9 @@ def plain_logs() -> None:
 
 @pytest.fixture(scope="session")
 async def town(settings: Settings) -> AsyncIterator[Town]:
-    """A running API. Nothing answers at its recommendation service."""
-    app = create_app(settings.model_copy(update={"recommendation_url": "http://127.0.0.1:9"}))
+    """A running API. Nothing answers at its recommendation service, and it has no other."""
+    nowhere = dict.fromkeys(("content_url", "matching_url", "image_url", "video_url"))
+    app = create_app(settings.model_copy(update={"recommendation_url": "http://127.0.0.1:9", **nowhere}))
     async with LifespanManager(app) as running:
         transport = httpx.ASGITransport(running.app, client=("192.0.2.1", 40_000))
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:

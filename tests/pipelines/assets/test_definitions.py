@@ -8,7 +8,7 @@ from pipelines.assets.names import (
     KAFKA,
     LAKE,
     RAW,
-    RECOMMENDATION_BENTO,
+    bento_key,
     champion_key,
     landed,
     model_key,
@@ -32,7 +32,7 @@ def test_every_definition_is_loadable(definitions: dg.Definitions) -> None:
 
 
 def test_lineage_reaches_from_every_topic_that_is_learnt_from_to_the_bento(definitions: dg.Definitions) -> None:
-    behind_the_bento = upstream(definitions, RECOMMENDATION_BENTO)
+    behind_the_bento = upstream(definitions, bento_key("recommendation"))
 
     learnt_from = {"interactions", "post_likes", "comments", "connector_members", "posts", "connectors"}
     assert {landed(store, table) for store in (KAFKA, LAKE) for table in learnt_from} <= behind_the_bento
