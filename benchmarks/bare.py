@@ -30,7 +30,9 @@ Statements = dict[str, list[tuple[str, Any]]]
 
 def make_app(database_url: str, statements: Statements) -> Starlette:
     """Return an application that answers each path with the rows of its statements."""
-    pool = AsyncConnectionPool(database_url, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False)
+    pool = AsyncConnectionPool(
+        database_url, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True}
+    )
 
     async def answer(request: Request) -> Response:
         rows: list[Any] = []

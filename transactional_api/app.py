@@ -11,13 +11,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
-from transactional_api import description, errors, health, well_known
+from transactional_api import description, errors, health, quick, well_known
 from transactional_api.analysis.routes import router as analysis
 from transactional_api.chat import socket
 from transactional_api.chat.hub import open_hub
 from transactional_api.chat.routes import router as chat
 from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
+from transactional_api.db.reading import open_reader
 from transactional_api.events.routes import router as events
 from transactional_api.experiments.routes import router as experiments
 from transactional_api.inference import InferenceClient
@@ -109,6 +110,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         inference = InferenceClient(settings)
         stack.push_async_callback(inference.aclose)
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
+        app.state.reader = await stack.enter_async_context(open_reader(settings.database_url, resources.engine))
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault)
         app.state.inference = inference
         app.state.rate_limits = open_rate_limits(settings, redis)
@@ -129,6 +131,7 @@ def assemble() -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(socket.router)
+    quick.install(app, ROUTERS, prefix=API_PREFIX)
     description.install(app)
     return app
 

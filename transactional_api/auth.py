@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.settings import Settings
 from transactional_api import idempotency
 from transactional_api.audit import trail
+from transactional_api.db.reading import Ready
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
 from transactional_api.errors import InsufficientScopeError, UnauthenticatedError
@@ -59,7 +60,7 @@ def usable() -> ColumnElement[bool]:
 
 
 # Every request asks for it, so it is built once.
-_SPOKEN_FOR = (
+_SPOKEN_FOR = Ready(
     select(
         User.id,
         User.neighborhood,
@@ -83,7 +84,7 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
     """
     bearer = read_access_token(token, settings=settings)
     named = {"user_id": bearer.user_id, "session_id": bearer.session_id}
-    row = (await session.execute(_SPOKEN_FOR, named)).one_or_none()
+    row = await _SPOKEN_FOR.one_or_none(session, **named)
     if row is None:
         raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)
@@ -97,11 +98,18 @@ async def find_own_viewer(session: AsyncSession, *, token: str, settings: Settin
     return viewer
 
 
-async def _viewer(
+async def viewer_of(
     request: Request,
     session: SessionDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Viewer:
+    """Return whom a request speaks for, and count it.
+
+    Raises:
+        UnauthenticatedError: when it speaks for nobody.
+        RateLimitedError: when they asked too much of this endpoint.
+        InsufficientScopeError: when the app that speaks for them may not do this.
+    """
     if credentials is None:
         raise UnauthenticatedError
     viewer = await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
@@ -111,7 +119,7 @@ async def _viewer(
     return viewer
 
 
-ViewerDep = Annotated[Viewer, Depends(_viewer)]
+ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 """Whoever reads."""
 
 

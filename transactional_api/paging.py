@@ -20,6 +20,7 @@ from transactional_api.errors import InvalidCursorError
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+MAX_CURSOR = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct(">q16s4s")
 _MARK = b"ncp1"
@@ -100,11 +101,12 @@ class PageRequest:
         return Cursor(at=getattr(last, at), id=last.id).encode()
 
 
-async def _page_request(
+async def page_request(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")] = None,
 ) -> PageRequest:
+    """Read which part of a list is asked for; raises ``InvalidCursorError``."""
     return PageRequest(limit=limit, cursor=Cursor.decode(cursor) if cursor is not None else None)
 
 
-PageDep = Annotated[PageRequest, Depends(_page_request)]
+PageDep = Annotated[PageRequest, Depends(page_request)]

@@ -6,15 +6,18 @@ permission in it as every other. Measured by ``python -m benchmarks reads``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import BindParameter, DateTime, Integer, Select, Uuid, bindparam, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.auth import Viewer
+from transactional_api.db.reading import Ready
 from transactional_api.paging import PageRequest
 
 
@@ -41,8 +44,8 @@ SOMEONE = Viewer(
 class Listing:
     """A list that is paged by a time and an id, ready for its first page and for those after a cursor."""
 
-    first: Select[Any]
-    further: Select[Any] = field(repr=False)
+    first: Ready
+    further: Ready = field(repr=False)
 
     @classmethod
     def of(
@@ -51,11 +54,11 @@ class Listing:
         """Prepare the pages of ``statement``, the newest first."""
         order = statement.order_by(at.desc(), row_id.desc()).limit(bindparam("page_rows", type_=Integer()))
         place = tuple_(bindparam("cursor_at", type_=DateTime(timezone=True)), bindparam("cursor_id", type_=Uuid()))
-        return cls(order, order.where(tuple_(at, row_id) < place))
+        return cls(Ready(order), Ready(order.where(tuple_(at, row_id) < place)))
 
-    def page(self, page: PageRequest, **parameters: Any) -> tuple[Select[Any], dict[str, Any]]:
-        """Return the statement of a page and all of its parameters, for ``session.execute``."""
-        known = parameters | {"page_rows": page.limit + 1}
+    async def rows(self, session: AsyncSession, *, page: PageRequest, **parameters: Any) -> Sequence[Any]:
+        """Return the rows of a page and one more, where there is one."""
         if page.cursor is None:
-            return self.first, known
-        return self.further, known | {"cursor_at": page.cursor.at, "cursor_id": page.cursor.id}
+            return await self.first.all(session, page_rows=page.limit + 1, **parameters)
+        place = {"cursor_at": page.cursor.at, "cursor_id": page.cursor.id}
+        return await self.further.all(session, page_rows=page.limit + 1, **place, **parameters)

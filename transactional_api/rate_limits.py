@@ -6,16 +6,13 @@ passwords, has limits of its own that fail the other way (``users.throttle``).
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import Request
 from limits import RateLimitItem, parse
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from neighborconnect.settings import Settings
@@ -25,6 +22,35 @@ from transactional_api.errors import RateLimitedError
 HEADERS = "neighborconnect.rate_limit_headers"
 READS = frozenset({"GET", "HEAD"})
 
+# Every request counts, so it is one trip to Redis that counts, tells what is left, and tells when there is more. The
+# window slides: the window before counts for as much of it as is still within the last `length` seconds.
+_COUNT = """
+local amount, length = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = (tonumber(time[1]) + tonumber(time[2]) / 1000000) / length
+local window = math.floor(now)
+local gone = now - window
+local held = redis.call('HMGET', KEYS[1], 'window', 'current', 'former')
+local current, former = tonumber(held[2]) or 0, tonumber(held[3]) or 0
+local behind = window - (tonumber(held[1]) or window)
+if behind == 1 then
+    current, former = 0, current
+elseif behind ~= 0 then
+    current, former = 0, 0
+end
+local left = amount - current - former * (1 - gone)
+if left < 1 then
+    local wait = 1 - gone + math.max(0, 1 - (amount - 1) / math.max(current, 1))
+    if current < amount then
+        wait = 1 - (amount - 1 - current) / former - gone
+    end
+    return {0, 0, math.max(1, math.ceil(wait * length))}
+end
+redis.call('HSET', KEYS[1], 'window', window, 'current', current + 1, 'former', former)
+redis.call('EXPIRE', KEYS[1], 2 * length)
+return {1, math.floor(left - 1), math.max(1, math.ceil((1 - gone) * length))}
+"""
+
 log = get_logger(__name__)
 
 
@@ -32,7 +58,7 @@ log = get_logger(__name__)
 class RateLimits:
     """The limits of reads and of writes, by person and endpoint."""
 
-    limiter: SlidingWindowCounterRateLimiter
+    script: AsyncScript
     reads: RateLimitItem
     writes: RateLimitItem
 
@@ -43,32 +69,23 @@ class RateLimits:
             RateLimitedError: when nothing is left; says when to come again.
         """
         limit = self.reads if request.method in READS else self.writes
-        endpoint = f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
+        key = f"rate:{user_id}:{request.method} {getattr(request.scope.get('route'), 'path', '')}"
         try:
-            allowed = await self.limiter.hit(limit, str(user_id), endpoint)
-            stats = await self.limiter.get_window_stats(limit, str(user_id), endpoint)
+            allowed, left, reset = await self.script(keys=[key], args=[limit.amount, limit.get_expiry()])
         except RedisError as error:
             log.warning("rate_limits.unknown", error=type(error).__name__)
             return
-        reset = max(1, math.ceil(stats.reset_time - time.time()))
-        headers = {
+        request.scope[HEADERS] = {
             "RateLimit-Limit": str(limit.amount),
-            "RateLimit-Remaining": str(max(0, stats.remaining)),
+            "RateLimit-Remaining": str(left),
             "RateLimit-Reset": str(reset),
         }
-        request.scope[HEADERS] = headers
         if not allowed:
             raise RateLimitedError(headers={"Retry-After": str(reset)})
 
 
 def open_rate_limits(settings: Settings, redis: Redis) -> RateLimits:
     """Return the limits that ``settings`` name, over the connections of ``redis``."""
-    # Its options are typed as of the URL's words, and passed on to the client as they are.
-    storage = RedisStorage(
-        f"async+{settings.redis_url}",
-        implementation="redispy",
-        key_prefix="rate",
-        connection_pool=redis.connection_pool,  # type: ignore[arg-type]
+    return RateLimits(
+        redis.register_script(_COUNT), parse(settings.rate_limit_reads), parse(settings.rate_limit_writes)
     )
-    limiter = SlidingWindowCounterRateLimiter(storage)
-    return RateLimits(limiter, parse(settings.rate_limit_reads), parse(settings.rate_limit_writes))

@@ -93,9 +93,11 @@ def statements(town: Town) -> Statements:
 
         engine = town.app.state.engine.sync_engine
         event.listen(engine, "before_cursor_execute", note)
+        town.app.state.reader.noted = lambda sql, _parameters: sent.append(sql)
         try:
             yield sent
         finally:
+            town.app.state.reader.noted = None
             event.remove(engine, "before_cursor_execute", note)
 
     return collect

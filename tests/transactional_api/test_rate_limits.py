@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from fastapi import Request
 from redis.asyncio import Redis
 
 from tests.transactional_api.people import Person, Town
+from transactional_api.errors import RateLimitedError
 from transactional_api.rate_limits import open_rate_limits
 
 
@@ -56,3 +58,22 @@ async def test_without_redis_there_is_no_limit(town: Town, ada: Person, tight: N
     assert {answer.status_code for answer in answers} == {200}
     assert "RateLimit-Limit" not in answers[0].headers
     await away.aclose()
+
+
+async def test_after_the_time_that_a_refusal_names_there_is_room_again(town: Town, ada: Person) -> None:
+    settings = town.app.state.settings.model_copy(update={"rate_limit_reads": "2/second"})
+    limits = open_rate_limits(settings, town.app.state.redis)
+
+    async def count() -> int:
+        """Return 0 where there was room, else the seconds to wait."""
+        request = Request({"type": "http", "method": "GET"})
+        try:
+            await limits.count(request, ada.id)
+        except RateLimitedError as refused:
+            return int(refused.headers["Retry-After"])
+        return 0
+
+    waits = [wait for wait in [await count() for _ in range(20)] if wait]
+    assert waits
+    await asyncio.sleep(waits[-1])
+    assert await count() == 0

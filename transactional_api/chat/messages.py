@@ -70,7 +70,9 @@ _READ = (
     .execution_options(synchronize_session=False)
 )
 _OF_CONVERSATION = Listing.of(
-    queries.messages(SOMEONE, conversation_id=parameter("conversation_id")),
+    queries.messages(SOMEONE, conversation_id=parameter("conversation_id")).with_only_columns(
+        *ChatMessage.__table__.columns
+    ),
     at=ChatMessage.created_at,
     row_id=ChatMessage.id,
 )
@@ -123,8 +125,7 @@ async def page_of(
 ) -> Page[MessageOut]:
     """List a conversation's messages, the newest first."""
     await access(session, viewer=viewer, conversation_id=conversation_id)
-    asked = _OF_CONVERSATION.page(page, viewer_id=viewer.id, conversation_id=conversation_id)
-    rows = (await session.scalars(*asked)).all()
+    rows = await _OF_CONVERSATION.rows(session, page=page, viewer_id=viewer.id, conversation_id=conversation_id)
     return page.of(rows, MessageOut.model_validate)
 
 

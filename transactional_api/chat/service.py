@@ -23,6 +23,7 @@ from transactional_api.chat.schemas import (
     NewGroup,
     Participant,
 )
+from transactional_api.db.reading import Ready
 from transactional_api.db.tables import ChatEvent, Conversation, ConversationMember, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
@@ -167,7 +168,7 @@ def _next(**values: Any) -> Update:
 _LOCK = select(Conversation.id).where(Conversation.id == parameter("conversation_id")).with_for_update(key_share=True)
 _NEXT = {False: _next(), True: _next(last_message_at=func.clock_timestamp())}
 _ADD = insert(ChatEvent)
-_ACCESS = (
+_ACCESS = Ready(
     select(Conversation.id, Conversation.kind, Conversation.created_by)
     .join(ConversationMember, queries.is_in(SOMEONE))
     .where(Conversation.id == parameter("conversation_id"))
@@ -176,8 +177,7 @@ _ACCESS = (
 
 async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> Access:
     """Find a conversation; raises ``NotFoundError`` when the viewer is not in it."""
-    named = {"viewer_id": viewer.id, "conversation_id": conversation_id}
-    row = (await session.execute(_ACCESS, named)).one_or_none()
+    row = await _ACCESS.one_or_none(session, viewer_id=viewer.id, conversation_id=conversation_id)
     if row is None:
         raise NotFoundError
     return Access(row.id, ConversationKind(row.kind), row.created_by)

@@ -11,10 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries
 from transactional_api.connectors.schemas import TENDS, Role
+from transactional_api.db.reading import Ready
 from transactional_api.db.tables import Connector
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.prepared import SOMEONE, parameter
 
+_SEEN = Ready(
+    queries.visible_to(SOMEONE).with_only_columns(Connector.id).where(Connector.id == parameter("connector_id"))
+)
 _ONE = queries.with_role(SOMEONE, connector_id=parameter("connector_id"))
 
 
@@ -47,6 +51,12 @@ async def access(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -
         raise NotFoundError
     connector, role = row
     return Access(connector, Role(role) if role else None)
+
+
+async def look_at(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:
+    """Raise ``NotFoundError`` when the viewer may not see a connector."""
+    if await _SEEN.one_or_none(session, viewer_id=viewer.id, connector_id=connector_id) is None:
+        raise NotFoundError
 
 
 async def access_to_tend(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Access:

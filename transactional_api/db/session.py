@@ -21,6 +21,12 @@ POOL_SIZE = 16
 POOL_OVERFLOW = 16
 POOL_WAIT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 10_000
+CONNECT_ARGUMENTS: dict[str, Any] = {
+    "application_name": "neighborconnect-api",
+    "connect_timeout": 5,
+    "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} "
+    "-c idle_in_transaction_session_timeout=30000",
+}
 
 
 def _dumps(value: Any) -> str:
@@ -38,12 +44,7 @@ def create_engine(database_url: str) -> AsyncEngine:
         pool_timeout=POOL_WAIT_SECONDS,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
-        connect_args={
-            "application_name": "neighborconnect-api",
-            "connect_timeout": 5,
-            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} "
-            "-c idle_in_transaction_session_timeout=30000",
-        },
+        connect_args=CONNECT_ARGUMENTS,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
@@ -72,10 +73,11 @@ async def commit(session: AsyncSession) -> None:
         await deed()
 
 
-async def _session(request: Request) -> AsyncSession:
+async def session_of(request: Request) -> AsyncSession:
+    """Return the session that the edge opened for a request."""
     session: AsyncSession = request.scope[SESSION]
     return session
 
 
-SessionDep = Annotated[AsyncSession, Depends(_session)]
+SessionDep = Annotated[AsyncSession, Depends(session_of)]
 """The session of this request. ``transactional_api.edge`` opens and commits it; nothing else commits."""

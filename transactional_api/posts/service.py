@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
+from transactional_api.connectors.access import look_at
 from transactional_api.connectors.schemas import TENDS, Posting, Role
+from transactional_api.db.reading import Ready
 from transactional_api.db.tables import Connector, PinnedPost, Post, PostLike, PostVersion
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.notifications.channels import NoticeKind
@@ -22,7 +24,7 @@ from transactional_api.posts import queries, words
 from transactional_api.posts.schemas import LikeOut, NewPost, PostBody, PostOut, VersionOut
 from transactional_api.prepared import SOMEONE, Listing, parameter
 
-_ONE = queries.visible_to(SOMEONE).where(Post.id == parameter("post_id"))
+_ONE = Ready(queries.visible_to(SOMEONE).where(Post.id == parameter("post_id")))
 _OF_CONNECTOR = Listing.of(
     queries.visible_to(SOMEONE).where(Post.connector_id == parameter("connector_id")),
     at=Post.created_at,
@@ -90,7 +92,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
 
 async def get(session: AsyncSession, *, viewer: Viewer, post_id: UUID) -> PostOut:
     """Return a post; raises ``NotFoundError`` when the viewer may not see it."""
-    row = (await session.execute(_ONE, {"viewer_id": viewer.id, "post_id": post_id})).one_or_none()
+    row = await _ONE.one_or_none(session, viewer_id=viewer.id, post_id=post_id)
     if row is None:
         raise NotFoundError
     return PostOut.model_validate(row, from_attributes=True)
@@ -100,9 +102,8 @@ async def list_by_connector(
     session: AsyncSession, *, viewer: Viewer, connector_id: UUID, page: PageRequest
 ) -> Page[PostOut]:
     """List a connector's posts, the newest first; raises ``NotFoundError`` when the viewer may not see it."""
-    await connectors.get(session, viewer=viewer, connector_id=connector_id)
-    asked = _OF_CONNECTOR.page(page, viewer_id=viewer.id, connector_id=connector_id)
-    rows = (await session.execute(*asked)).all()
+    await look_at(session, viewer=viewer, connector_id=connector_id)
+    rows = await _OF_CONNECTOR.rows(session, page=page, viewer_id=viewer.id, connector_id=connector_id)
     return page.of(rows, lambda row: PostOut.model_validate(row, from_attributes=True))
 
 
