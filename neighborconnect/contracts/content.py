@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_TEXT = 10_000
+MAX_TEXTS = 64
+DIMENSIONS = 384
 
 
 class TextRequest(BaseModel):
@@ -74,3 +77,19 @@ class SpamAnswer(ModelAnswer):
     is_spam: bool
     score: float = Field(ge=0, le=1)
     signals: list[str]
+
+
+class EmbedRequest(BaseModel):
+    """Texts to turn into vectors: ``POST /embed``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    texts: list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]] = Field(
+        min_length=1, max_length=MAX_TEXTS
+    )
+
+
+class EmbedAnswer(ModelAnswer):
+    """A vector of length one for each text, in order; vectors of one ``model_version`` may be compared."""
+
+    embeddings: list[Annotated[list[float], Field(min_length=DIMENSIONS, max_length=DIMENSIONS)]]

@@ -92,6 +92,7 @@ USERS = _table(
 # In the order in which erasure sees to them: a connector is left before it is looked at for who else is in it.
 DATABASE: tuple[Place, ...] = (
     USERS,
+    _table("meanings", "subject_id", Fate.DELETED, exported=False, note="What their words mean, in numbers"),
     _table("follows", "follower_id", Fate.DELETED),
     _table("follows", "followee_id", Fate.DELETED),
     _table("blocks", "blocker_id", Fate.DELETED),

@@ -21,6 +21,7 @@ from tests.transactional_api.people import Person, Town
 from tests.transactional_api.ranker import Ranker
 from tests.transactional_api.test_accounts import PASSWORD, register
 from transactional_api.db.base import Base
+from transactional_api.db.meanings import MEANINGS
 from transactional_api.housekeeping import CLOCKS, turn_clocks
 from transactional_api.mail import letters
 from transactional_api.media.service import open_media
@@ -162,13 +163,14 @@ def test_the_registry_has_every_column_that_names_a_person() -> None:
         if key.column.table.name == "users"
     }
     known = {(place.name, place.person) for place in DATABASE}
-    assert known == keys | {("users", "id"), ("audit_log", "actor_id")}
+    assert known == keys | {("users", "id"), ("audit_log", "actor_id"), ("meanings", "subject_id")}
     assert len({place.label for place in PLACES}) == len(PLACES)
 
 
 def test_steps_and_fates_agree_with_the_columns() -> None:
     for place in DATABASE:
-        column = Base.metadata.tables[place.name].columns[place.person]
+        table = MEANINGS if place.name == MEANINGS.name else Base.metadata.tables[place.name]
+        column = table.columns[place.person]
         if place.fate is Fate.UNLINKED:
             assert column.nullable, place.label
         if place.fate is Fate.BLANKED and place.name != "users":

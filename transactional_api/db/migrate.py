@@ -19,12 +19,13 @@ from sqlalchemy.exc import OperationalError
 
 from neighborconnect.settings import get_settings, sqlalchemy_url
 from neighborconnect.telemetry import configure_logging, get_logger
+from transactional_api.db import meanings
 
 LOCK_TIMEOUT = "5s"
 ATTEMPTS = 5
 _MIGRATION_LOCK = 7_235_001
-# Tables that change capture and the job queue make and keep by themselves.
-_OTHERS_TABLES = ("cdc_", "procrastinate_")
+# Tables that change capture, the job queue and search by meaning make and keep by themselves.
+_OTHERS_TABLES = ("cdc_", "procrastinate_", "meanings")
 
 log = get_logger(__name__)
 
@@ -68,6 +69,9 @@ def migrate(database_url: str) -> None:
         try:
             with migration_config(database_url) as config:
                 command.upgrade(config, "head")
+                connection: Connection = config.attributes["connection"]
+                meanings.ensure(connection)
+                connection.commit()
         except OperationalError as error:
             if attempt == ATTEMPTS or "lock timeout" not in str(error):
                 raise

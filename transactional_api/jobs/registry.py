@@ -10,6 +10,7 @@ from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
 from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
+from transactional_api.search import meanings
 from transactional_api.users import mailbox, reputation, sealing
 
 JOBS = (
@@ -27,5 +28,6 @@ JOBS = (
     exports,
     forgetting,
     reminders,
+    meanings,
 )
 """The modules that declare jobs."""

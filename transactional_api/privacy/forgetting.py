@@ -27,6 +27,7 @@ from transactional_api.media.service import open_media
 from transactional_api.privacy import words
 from transactional_api.privacy.leaving import leave_connectors, leave_events, take_back_marks
 from transactional_api.resources import Resources
+from transactional_api.search import meanings
 from transactional_api.users.sealing import email_of
 
 log = get_logger(__name__)
@@ -37,6 +38,7 @@ STEPS: dict[str, Step] = {
     "connector_members.user_id": leave_connectors,
     "event_attendees.user_id": leave_events,
     **{f"{name}.user_id": take_back_marks(name) for name in ("post_likes", "comment_likes", "review_votes")},
+    "meanings.subject_id": meanings.forget,
     **words.STEPS,
 }
 """Places of the database where more is to do than to delete rows or to empty a column."""

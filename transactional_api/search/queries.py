@@ -7,12 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, cast, func, literal, null, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Uuid,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.base import Base
+from transactional_api.db.meanings import MEANINGS
 from transactional_api.db.tables import TEXTS, Connector, Event, MarketplaceItem, Post, User
 from transactional_api.db.tables.searched import LANGUAGE, words_of
 from transactional_api.events import queries as events
@@ -22,6 +36,8 @@ from transactional_api.search.schemas import FoundKind
 from transactional_api.users import queries as users
 
 EXCERPT = 200
+LEAST_LIKENESS = 0.35
+"""Cosine from which texts are called alike; below it this encoder finds something in common between any two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class Asked:
     viewer: Viewer
     words: ColumnElement[str]
     connector_id: ColumnElement[UUID] | None
+    meaning: BindParameter[list[float]] | None = None
+    encoder: BindParameter[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,18 @@ def by_spelling(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
     spelt = TEXTS[SEARCHED[kind].table]
     statement = _rows(kind, asked, rank=func.word_similarity(asked.words, spelt)).where(_alike(asked, spelt))
     return statement.order_by(text("rank DESC"), SEARCHED[kind].row_id).limit(limit)
+
+
+def by_meaning(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
+    """Return what means much the same as what is asked, whatever its words."""
+    likeness = -MEANINGS.c.embedding.max_inner_product(asked.meaning)
+    same = (MEANINGS.c.kind == literal_column(f"'{kind.value}'")) & (MEANINGS.c.subject_id == SEARCHED[kind].row_id)
+    statement = _rows(kind, asked, rank=likeness).join(MEANINGS, same)
+    return (
+        statement.where(MEANINGS.c.encoder == asked.encoder, likeness >= LEAST_LIKENESS)
+        .order_by(MEANINGS.c.embedding.max_inner_product(asked.meaning))
+        .limit(limit)
+    )
 
 
 def some(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
@@ -17,10 +18,13 @@ router = APIRouter(prefix="/search", tags=["search"], route_class=TransactionalR
 
 
 @router.get("", operation_id="search", responses=declare(UnauthenticatedError, InvalidRequestError))
-async def search(asked: Annotated[SearchQuery, Query()], session: SessionDep, viewer: ViewerDep) -> SearchOut:
+async def search(
+    asked: Annotated[SearchQuery, Query()], session: SessionDep, inference: InferenceDep, viewer: ViewerDep
+) -> SearchOut:
     """Search people, connectors, posts, events and items at once.
 
-    Words match in any form, slips of the pen are forgiven, and only what you may see is found. The best come first;
+    Words match in any form, slips of the pen are forgiven, other words for the same are found where an encoder
+    answers, and only what you may see is found. The best come first;
     it is ranked anew for every part, so what is written meanwhile may shift it.
     """
-    return await service.search(session, viewer=viewer, search_for=asked)
+    return await service.search(session, viewer=viewer, inference=inference, search_for=asked)

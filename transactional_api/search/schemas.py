@@ -64,4 +64,8 @@ class SearchOut(BaseModel):
 
     items: list[Found]
     facets: list[Facet] = Field(description="Of all kinds, whichever were asked for.")
+    by_meaning: bool = Field(
+        description="Whether what means much the same was looked for, too; not while no encoder answers.",
+        examples=[True],
+    )
     next_offset: int | None = Field(description="Asks for the part after this one; null at the end.", examples=[20])

@@ -1,13 +1,12 @@
-"""One search over everything: by words and by spelling, the two rankings merged by reciprocal rank.
+"""One search over everything: by words, by spelling and by meaning, the rankings merged by reciprocal rank.
 
 Reciprocal rank fusion is from Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
-individual Rank Learning Methods", SIGIR 2009, with their constant of 60: a further ranking, such as one by meaning,
-joins in as one more list.
+individual Rank Learning Methods", SIGIR 2009, with their constant of 60.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,40 +28,55 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
+from transactional_api.db.meanings import KINDS, MEANINGS
+from transactional_api.inference import InferenceClient
 from transactional_api.prepared import SOMEONE, parameter
-from transactional_api.search import queries
+from transactional_api.search import meanings, queries
 from transactional_api.search.queries import Asked
 from transactional_api.search.schemas import MAX_OFFSET, Facet, Found, FoundKind, SearchOut, SearchQuery
 
 DEPTH = 200
 """How many of each kind a ranking goes down; further ones cannot be paged to."""
+MEANT = 50
+"""How many of each kind are looked for by meaning."""
 COUNTED = 1_000
 _RRF = 60
 # Of 1; PostgreSQL's own threshold, .6, misses "tomatos" for "tomatoes".
 _LIKENESS = text("SELECT set_config('pg_trgm.word_similarity_threshold', '0.45', true)")
+# What the viewer may not see is among the nearest, too: the index goes on until there are enough.
+_GO_ON = text("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
 
 
-async def search(session: AsyncSession, *, viewer: Viewer, search_for: SearchQuery) -> SearchOut:
+async def search(
+    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, search_for: SearchQuery
+) -> SearchOut:
     """Find what the viewer may see and what matches, the best first.
 
     Ties in rank go to the newer. The facets count every kind, so that a client can show what else there is.
     """
+    meaning = await meanings.of_words(session, inference=inference, words=search_for.q)
     await session.execute(_LIKENESS)
     kinds = tuple(dict.fromkeys(search_for.kind or FoundKind))
     statements = _prepared(kinds, everywhere=search_for.connector_id is None)
-    named = {"viewer_id": viewer.id, "words": search_for.q, "connector_id": search_for.connector_id}
+    named: dict[str, Any] = {"viewer_id": viewer.id, "words": search_for.q, "connector_id": search_for.connector_id}
     rankings = [list(await session.execute(ranking, named)) for ranking in statements.rankings]
+    if meaning is not None and statements.by_meaning is not None:
+        await session.execute(_GO_ON)
+        asked = named | {"meaning": meaning.embedding, "encoder": meaning.encoder}
+        rankings.append(list(await session.execute(statements.by_meaning, asked)))
     merged = _merge(rankings)
     end = search_for.offset + search_for.limit
     return SearchOut(
         items=[Found.model_validate(row, from_attributes=True) for row in merged[search_for.offset : end]],
-        facets=await _facets(session, statements.facets, named),
+        facets=await _facets(session, statements.facets, named, merged=merged, kinds=kinds),
+        by_meaning=meaning is not None,
         next_offset=end if len(merged) > end and end <= MAX_OFFSET else None,
     )
 
 
 class _Statements(NamedTuple):
     rankings: tuple[Executable, ...]
+    by_meaning: Executable | None
     facets: Executable
 
 
@@ -70,12 +84,20 @@ class _Statements(NamedTuple):
 @lru_cache(maxsize=128)
 def _prepared(kinds: tuple[FoundKind, ...], *, everywhere: bool) -> _Statements:
     words: ColumnElement[str] = bindparam("words", type_=Text())
-    asked = Asked(SOMEONE, words, None if everywhere else parameter("connector_id"))
+    asked = Asked(
+        SOMEONE,
+        words,
+        None if everywhere else parameter("connector_id"),
+        bindparam("meaning", type_=MEANINGS.c.embedding.type),
+        bindparam("encoder", type_=Text()),
+    )
+    meant = [queries.by_meaning(kind, asked, limit=MEANT) for kind in kinds if kind.value in KINDS]
     return _Statements(
         rankings=tuple(
             _ranking([ranked(kind, asked, limit=DEPTH) for kind in kinds])
             for ranked in (queries.by_words, queries.by_spelling)
         ),
+        by_meaning=_ranking(meant) if meant else None,
         facets=_counts(asked),
     )
 
@@ -98,7 +120,7 @@ def _merge(rankings: Sequence[Sequence[Any]]) -> list[Any]:
 
 def _counts(asked: Asked) -> CompoundSelect[Any]:
     counts = [
-        select(literal(kind.value).label("kind"), func.count().label("count")).select_from(
+        select(literal(kind.value).label("kind"), func.count().label("matches")).select_from(
             queries.some(kind, asked, limit=COUNTED).subquery()
         )
         for kind in FoundKind
@@ -106,6 +128,15 @@ def _counts(asked: Asked) -> CompoundSelect[Any]:
     return union_all(*counts)
 
 
-async def _facets(session: AsyncSession, counts: Executable, named: Mapping[str, Any]) -> list[Facet]:
-    rows = {row.kind: row.count for row in await session.execute(counts, named)}
-    return [Facet(kind=kind, count=rows[kind]) for kind in FoundKind]
+async def _facets(
+    session: AsyncSession,
+    counts: Executable,
+    named: Mapping[str, Any],
+    *,
+    merged: Sequence[Any],
+    kinds: Sequence[FoundKind],
+) -> list[Facet]:
+    """Count what matches; of kinds that were asked for at least what was found, for some is alike in meaning alone."""
+    rows = {row.kind: row.matches for row in await session.execute(counts, named)}
+    shown = Counter(row.kind for row in merged)
+    return [Facet(kind=kind, count=max(rows[kind], shown[kind] if kind in kinds else 0)) for kind in FoundKind]

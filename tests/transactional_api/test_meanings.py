@@ -1,0 +1,186 @@
+"""Search by meaning: other words for the same are found, by whoever may see them, as long as an encoder answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+
+from neighborconnect.contracts.content import DIMENSIONS
+from neighborconnect.settings import Settings
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.test_search import EVENT, ITEM, made_up
+from transactional_api.db.tables import Erasure
+from transactional_api.inference import InferenceClient
+from transactional_api.search import meanings
+
+# Words that this encoder takes for the same; every other word is a direction of its own.
+SAME = {"sofa": "couch", "tap": "faucet"}
+
+
+def encode(text: str) -> list[float]:
+    """Add up the directions of the words of a text: without a word in common, texts have little in common."""
+    total = np.zeros(DIMENSIONS)
+    for word in text.lower().replace(".", " ").split():
+        digest = hashlib.sha256(SAME.get(word, word).encode()).digest()
+        total += np.random.default_rng(int.from_bytes(digest[:8])).standard_normal(DIMENSIONS)
+    return list((total / (np.linalg.norm(total) or 1)).astype(float))
+
+
+class Encoder:
+    """A content service that knows how to embed, and whose answers can be changed."""
+
+    def __init__(self) -> None:
+        self.version = "encoder-1"
+        self.works = True
+        self.texts: list[str] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if not self.works or request.url.path != "/embed":
+            return httpx.Response(503)
+        texts = orjson.loads(request.content)["request"]["texts"]
+        self.texts += texts
+        return httpx.Response(200, json={"model_version": self.version, "embeddings": [encode(text) for text in texts]})
+
+
+@pytest.fixture
+async def encoder(town: Town, settings: Settings) -> AsyncIterator[Encoder]:
+    encoder = Encoder()
+    client = InferenceClient(settings.model_copy(update={"content_url": "http://content.test"}))
+    await client._http.aclose()
+    client._http = httpx.AsyncClient(transport=httpx.MockTransport(encoder.answer))
+    before, town.app.state.inference = town.app.state.inference, client
+    yield encoder
+    town.app.state.inference = before
+    await client.aclose()
+
+
+async def learn(town: Town) -> int:
+    learnt, total = -1, 0
+    while learnt:
+        learnt = await meanings.learn_all(town.app.state.resources, town.app.state.inference)
+        total += learnt
+    return total
+
+
+async def found(person: Person, words: str, **params: Any) -> list[str]:
+    answer = (await person.get("/search", q=words, **params)).json()
+    return [one["id"] for one in answer["items"]]
+
+
+async def test_other_words_for_the_same_are_found_in_every_kind(town: Town, ada: Person, encoder: Encoder) -> None:
+    mark = made_up()
+    connector = await ada.make_connector(name=f"{mark} couch", category=mark)
+    post = await ada.make_post(connector, content=f"{mark} couch")
+    event = await ada.post(
+        "/events", {**EVENT, "description": "", "title": f"{mark} couch", "connector_id": connector["id"]}
+    )
+    item = await ada.post(
+        "/marketplace/items", {**ITEM, "description": mark, "title": f"{mark} couch", "connector_id": connector["id"]}
+    )
+    await learn(town)
+    answer = (await ada.get("/search", q="sofa", connector_id=connector["id"])).json()
+    assert answer["by_meaning"] is True
+    ids = {one["id"] for one in answer["items"]}
+    assert ids == {connector["id"], post["id"], event.json()["id"], item.json()["id"]}
+    counts = {one["kind"]: one["count"] for one in answer["facets"]}
+    assert counts == {"user": 0, "connector": 1, "post": 1, "event": 1, "item": 1}
+    assert await found(ada, "bicycle", connector_id=connector["id"]) == []
+
+
+async def test_nobody_finds_by_meaning_what_they_may_not_see(
+    town: Town, ada: Person, ben: Person, encoder: Encoder
+) -> None:
+    secret = await ada.make_connector(is_public=False)
+    open_to_all = await ada.make_connector()
+    hidden = await ada.make_post(secret, content="My faucet drips.")
+    shown = await ada.make_post(open_to_all, content="My faucet drips.")
+    await learn(town)
+    assert await found(ada, "tap", connector_id=secret["id"]) == [hidden["id"]]
+    assert await found(ben, "tap", connector_id=secret["id"]) == []
+    assert await found(ben, "tap", connector_id=open_to_all["id"]) == [shown["id"]]
+    await town.block(ada, ben)
+    assert await found(ben, "tap", connector_id=open_to_all["id"]) == []
+
+
+async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(
+    town: Town, ada: Person, encoder: Encoder
+) -> None:
+    connector = await ada.make_connector()
+    post = await ada.make_post(connector, content="A couch.")
+    await learn(town)
+    encoder.texts.clear()
+    assert await learn(town) == 0
+    await ada.put(f"/posts/{post['id']}", {"content": "A faucet."})
+    assert await learn(town) == 1
+    assert encoder.texts.count("A faucet.") == 1
+    assert await found(ada, "sofa", connector_id=connector["id"]) == []
+    assert await found(ada, "tap", connector_id=connector["id"]) == [post["id"]]
+
+
+async def test_vectors_of_another_encoder_are_not_compared(town: Town, ada: Person, encoder: Encoder) -> None:
+    connector = await ada.make_connector()
+    post = await ada.make_post(connector, content="A couch.")
+    await learn(town)
+    encoder.version = "encoder-2"
+    assert await found(ada, "sofa", connector_id=connector["id"]) == []
+    await learn(town)
+    assert await found(ada, "sofa", connector_id=connector["id"]) == [post["id"]]
+
+
+async def test_without_an_encoder_words_and_spelling_go_on(town: Town, ada: Person, encoder: Encoder) -> None:
+    connector = await ada.make_connector()
+    post = await ada.make_post(connector, content="A couch.")
+    await learn(town)
+    encoder.works = False
+    answer = (await ada.get("/search", q="couch", connector_id=connector["id"])).json()
+    assert (answer["by_meaning"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])
+
+
+async def test_what_is_gone_or_forgotten_leaves_no_meaning(town: Town, ada: Person, encoder: Encoder) -> None:
+    connector = await ada.make_connector()
+    gone = await ada.make_post(connector, content="A couch.")
+    kept = await ada.make_post(connector, content="A faucet.")
+    await learn(town)
+
+    async def known() -> set[UUID]:
+        rows = await town.rows(
+            "SELECT subject_id FROM meanings WHERE subject_id IN (:gone, :kept)", gone=gone["id"], kept=kept["id"]
+        )
+        return {row.subject_id for row in rows}
+
+    assert await known() == {UUID(gone["id"]), UUID(kept["id"])}
+    await ada.delete(f"/posts/{gone['id']}")
+    await meanings.drop.func(_Context(town), timestamp=0)
+    assert await known() == {UUID(kept["id"])}
+    async with town.app.state.resources.transaction() as session:
+        await meanings.forget(session, Erasure(user_id=ada.id))
+    assert await known() == set()
+
+
+class _Context:
+    """What a job is given."""
+
+    def __init__(self, town: Town) -> None:
+        self.additional_context = {"resources": town.app.state.resources}
+        self.job = None
+
+
+async def test_a_postgresql_without_the_extension_searches_all_the_same(
+    town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_kept(_session: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(meanings, "are_kept", not_kept)
+    connector = await ada.make_connector()
+    post = await ada.make_post(connector, content="A couch.")
+    assert await learn(town) == 0
+    answer = (await ada.get("/search", q="couch", connector_id=connector["id"])).json()
+    assert (answer["by_meaning"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])

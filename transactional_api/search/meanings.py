@@ -1,0 +1,159 @@
+"""Keeps what texts mean up to date, and says what asked words mean: both by the encoder of the content service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from neighborconnect.contracts.content import MAX_TEXTS, EmbedAnswer, EmbedRequest
+from neighborconnect.telemetry import get_logger
+from transactional_api.db.meanings import KINDS, MEANINGS
+from transactional_api.db.tables import TEXTS, Erasure
+from transactional_api.inference import InferenceClient, InferenceError, Service
+from transactional_api.jobs import queue
+from transactional_api.resources import Resources
+from transactional_api.search.queries import SEARCHED
+from transactional_api.search.schemas import FoundKind
+
+LONGEST = 1_000
+"""Characters of a text that are looked at; the encoder reads some 250 words."""
+BATCHES_AT_ONCE = 50
+# By whom a row was written, for each kind.
+_WRITERS = {"connector": "created_by", "post": "author_id", "event": "created_by", "item": "seller_id"}
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The vector of a text, and the encoder whose vectors it may be compared with."""
+
+    embedding: list[float]
+    encoder: str
+
+
+async def are_kept(session: AsyncSession) -> bool:
+    """Whether this PostgreSQL keeps meanings."""
+    return await session.scalar(select(func.to_regclass(MEANINGS.name))) is not None
+
+
+async def of_words(session: AsyncSession, *, inference: InferenceClient, words: str) -> Meaning | None:
+    """Return what words mean; None where no encoder answers, or nothing is kept to compare with."""
+    try:
+        meaning = (await _encode(inference, [words]))[0]
+    except InferenceError:
+        return None
+    return meaning if await are_kept(session) else None
+
+
+@queue.periodic("* * * * *")
+@queue.task("search.learn_meanings", retry=False)
+async def learn(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
+    """Learn what new and changed texts mean. What is not done this minute is done in the next."""
+    inference = InferenceClient(resources.settings)
+    try:
+        learnt = await learn_all(resources, inference)
+    except InferenceError as error:
+        log.info("meanings.no_encoder", reason=error.reason)
+    else:
+        log.info("meanings.learnt", number=learnt)
+    finally:
+        await inference.aclose()
+
+
+@queue.periodic("27 * * * *")
+@queue.task("search.drop_meanings")
+async def drop(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
+    """Drop the meanings of what is gone or withdrawn, or has no words any more."""
+    async with resources.transaction() as session:
+        if await are_kept(session):
+            for kind in KINDS:
+                await session.execute(_without_words(kind))
+
+
+async def learn_all(resources: Resources, inference: InferenceClient) -> int:
+    """Learn what is missing, some thousands at most; return how many.
+
+    Raises:
+        InferenceError: when the encoder does not answer.
+    """
+    async with resources.transaction() as session:
+        if not await are_kept(session):
+            return 0
+    encoder = (await _encode(inference, ["."]))[0].encoder
+    learnt, batches = 0, 0
+    for kind in KINDS:
+        while batches < BATCHES_AT_ONCE:
+            async with resources.transaction() as session:
+                rows = (await session.execute(_unknown(kind, encoder=encoder))).all()
+            if not rows:
+                break
+            meanings = await _encode(inference, [row.text for row in rows])
+            async with resources.transaction() as session:
+                await _keep(session, kind, rows=rows, meanings=meanings)
+            learnt, batches = learnt + len(rows), batches + 1
+    return learnt
+
+
+async def forget(session: AsyncSession, erasure: Erasure) -> int:
+    """Drop the meanings of all that a person wrote."""
+    if not await are_kept(session):
+        return 0
+    dropped = 0
+    for kind in KINDS:
+        table: Any = SEARCHED[FoundKind(kind)].table
+        theirs = select(table.id).where(getattr(table, _WRITERS[kind]) == erasure.user_id)
+        gone = delete(MEANINGS).where(MEANINGS.c.kind == kind, MEANINGS.c.subject_id.in_(theirs))
+        dropped += (await session.execute(gone)).rowcount  # type: ignore[attr-defined]
+    return dropped
+
+
+async def _encode(inference: InferenceClient, texts: list[str]) -> list[Meaning]:
+    answer = await inference.ask(Service.CONTENT, "/embed", EmbedRequest(texts=texts), EmbedAnswer)
+    return [Meaning(embedding, answer.model_version) for embedding in answer.embeddings]
+
+
+def _unknown(kind: str, *, encoder: str) -> Any:
+    """Return rows of a kind whose meaning is not known, or that of other words or by another encoder."""
+    table: Any = SEARCHED[FoundKind(kind)].table
+    words = func.left(func.btrim(TEXTS[table]), LONGEST)
+    known = and_(MEANINGS.c.kind == kind, MEANINGS.c.subject_id == table.id)
+    stale = or_(
+        MEANINGS.c.subject_id.is_(None), MEANINGS.c.encoder != encoder, MEANINGS.c.updated_at != table.updated_at
+    )
+    return (
+        select(table.id, table.updated_at, words.label("text"))
+        .outerjoin(MEANINGS, known)
+        .where(table.is_active.is_(True), words != "", stale)
+        .order_by(table.updated_at.desc())
+        .limit(MAX_TEXTS)
+    )
+
+
+async def _keep(session: AsyncSession, kind: str, *, rows: Sequence[Any], meanings: Sequence[Meaning]) -> None:
+    values = [
+        {
+            "kind": kind,
+            "subject_id": row.id,
+            "embedding": meaning.embedding,
+            "encoder": meaning.encoder,
+            "updated_at": row.updated_at,
+        }
+        for row, meaning in zip(rows, meanings, strict=True)
+    ]
+    new = insert(MEANINGS).values(values)
+    changed = {name: new.excluded[name] for name in ("embedding", "encoder", "updated_at")}
+    await session.execute(new.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=changed))
+
+
+def _without_words(kind: str) -> Any:
+    table: Any = SEARCHED[FoundKind(kind)].table
+    lives = exists().where(
+        table.id == MEANINGS.c.subject_id, table.is_active.is_(True), func.btrim(TEXTS[table]) != literal("")
+    )
+    return delete(MEANINGS).where(MEANINGS.c.kind == kind, ~lives)
