@@ -4,26 +4,24 @@ import dagster as dg
 
 from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
-from pipelines.assets import expectations, features, landing
+from pipelines.assets import content, expectations, features, landing, recommendation
 from pipelines.assets.names import (
-    BENTO,
-    CHAMPIONS,
     FEATURE_REGISTRY,
     LATEST,
-    MODELS,
     OFFLINE,
     ONLINE,
     SNAPSHOTS,
-    TRAINING,
     VECTORS,
+    bento_key,
 )
 
 # The expectations are held daily: their library takes longer to import than the marts take to build.
 _expectations = dg.AssetSelection.checks(*expectations.CHECKS)
 _marts = dg.AssetSelection.groups("staging", "intermediate", "marts") - _expectations
 _newest_features = dg.AssetSelection.key_prefixes([LATEST], [ONLINE])
-_served = dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS], [BENTO])
-_recommenders = dg.AssetSelection.key_prefixes([TRAINING], [MODELS], [CHAMPIONS]) | _served
+_served = dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS]) | dg.AssetSelection.keys(bento_key("recommendation"))
+_recommenders = dg.AssetSelection.groups(recommendation.GROUP) | _served
+_content = dg.AssetSelection.groups(content.GROUP) | dg.AssetSelection.keys(bento_key("content"))
 
 build_warehouse = dg.define_asset_job(
     "build_warehouse", selection=_marts, description="Build and test the warehouse with dbt."
@@ -52,6 +50,11 @@ train_recommenders = dg.define_asset_job(
     selection=_marts | _newest_features | _recommenders,
     description="Train both recommenders on what is known now, and serve those that pass the gate.",
 )
+train_content = dg.define_asset_job(
+    "train_content",
+    selection=_content,
+    description="Let the content models learn from moderators, and serve them if they pass the gate.",
+)
 check_landing = dg.define_asset_job(
     "check_landing",
     selection=dg.AssetSelection.checks_for_assets(*landing.CHECKED_KEYS),
@@ -66,7 +69,8 @@ bootstrap = dg.define_asset_job(
     | dg.AssetSelection.key_prefixes([OFFLINE])
     | _marts
     | _newest_features
-    | _recommenders,
+    | _recommenders
+    | _content,
     description="The first run: everything there is, once.",
 )
 ASSET_JOBS = (
@@ -76,6 +80,7 @@ ASSET_JOBS = (
     record_features,
     refresh_serving,
     train_recommenders,
+    train_content,
     check_landing,
     check_marts,
     bootstrap,

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from neighborconnect.contracts.models import REGISTERED_MODEL
+from neighborconnect.contracts.models import CONTENT_MODEL, REGISTERED_MODEL
 from neighborconnect.settings import Settings
 
 # It loads models and snapshots before it answers.
@@ -28,7 +28,8 @@ class Bento:
 
 
 RECOMMENDATION = Bento("recommendation", "recommendation_url", tuple(REGISTERED_MODEL.values()))
-BENTOS = (RECOMMENDATION,)
+CONTENT = Bento("content", "content_url", (CONTENT_MODEL,))
+BENTOS = (RECOMMENDATION, CONTENT)
 
 
 def reload(settings: Settings, bento: Bento) -> dict[str, Any]:

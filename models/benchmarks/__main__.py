@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.benchmarks import text_runs
 from models.benchmarks.loaders import LOADERS, Benchmark
+from models.benchmarks.text_runs import TEXT_BENCHMARKS
 from models.recommendation.choosing import choose_recipe
 from models.recommendation.data import checked_items
 from models.recommendation.features import InteractionFeatures
@@ -64,17 +66,21 @@ def comparison(benchmark: Benchmark, judgement: Judgement) -> Table:
 
 
 def main(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(LOADERS)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join((*LOADERS, *TEXT_BENCHMARKS))}.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the sets; else NEIGHBORCONNECT_DATA.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Of texts: keep the trained task here, or read it back.")] = None,
 ) -> None:
     """Train on a public data set and print our figures beside the published ones."""
     folder = data or os.environ.get("NEIGHBORCONNECT_DATA")
-    if name not in LOADERS:
-        sys.exit(f"There is no set {name!r}: choose one of {', '.join(LOADERS)}.")
+    if name not in {*LOADERS, *TEXT_BENCHMARKS}:
+        sys.exit(f"There is no set {name!r}: choose one of {', '.join((*LOADERS, *TEXT_BENCHMARKS))}.")
     if folder is None:
         sys.exit("Say where the sets are, with --data or NEIGHBORCONNECT_DATA.")
     console = Console()
     started = time.monotonic()
+    if name in TEXT_BENCHMARKS:
+        text_runs.run(name, Path(folder), console=console, kept=keep)
+        return
     benchmark = LOADERS[name](Path(folder))
     judgement = train_and_judge(benchmark, console=console)
     console.print(comparison(benchmark, judgement))

@@ -51,11 +51,20 @@ class SentimentAnswer(ModelAnswer):
     score: float = Field(ge=-1, le=1)
 
 
+class Highlight(BaseModel):
+    """A part of a text, in characters, and how much (0 to 1) less likely it were unwanted without it."""
+
+    begin: int = Field(ge=0, examples=[4])
+    end: int = Field(ge=0, examples=[9])
+    weight: float = Field(ge=0, le=1, examples=[0.42])
+
+
 class ModerationAnswer(ModelAnswer):
-    """What to do with a text, and how likely (0 to 1) it is of each kind that is not wanted."""
+    """What to do with a text, how likely (0 to 1) it is of each kind that is not wanted, and for which words."""
 
     verdict: Verdict
     categories: dict[str, float]
+    highlights: list[Highlight] = []
 
 
 class TopicScore(BaseModel):
@@ -65,10 +74,20 @@ class TopicScore(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
+class Entity(BaseModel):
+    """Something that a text names: a person, a place, an organisation, a date, a price."""
+
+    kind: str = Field(examples=["location"])
+    text: str = Field(examples=["Dean Street"])
+    begin: int = Field(ge=0, description="First character.", examples=[19])
+    end: int = Field(ge=0, description="One past the last character.", examples=[30])
+
+
 class TopicsAnswer(ModelAnswer):
-    """What a text is about, the strongest topic first."""
+    """What a text is about, the strongest topic first, and what it names."""
 
     topics: list[TopicScore]
+    entities: list[Entity] = []
 
 
 class SpamAnswer(ModelAnswer):

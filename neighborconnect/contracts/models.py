@@ -6,8 +6,8 @@ from neighborconnect.contracts.events import ItemKind
 
 CHAMPION = "champion"
 REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
-
-MODELS = tuple(REGISTERED_MODEL.values())
+CONTENT_MODEL = "content"
+MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL)
 """Every registered model that the first run of the pipelines leaves with a champion."""
 
 

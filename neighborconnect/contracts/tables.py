@@ -207,6 +207,8 @@ MODERATION_DECISIONS = CapturedTable(
         Column("took_effect", _BOOL),
         Column("created_at", _TIME),
         Column("undone_at", _TIME),
+        Column("subject_kind", _TEXT),
+        Column("subject_id", _UUID),
     ),
 )
 

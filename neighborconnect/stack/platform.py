@@ -194,5 +194,6 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         ),
         _mlflow(stack),
         _bento("bento", title="Recommendations (BentoML)", package="recommendation", port=stack.ports.recommendation),
+        _bento("bento-content", title="What texts say (BentoML)", package="content", port=stack.ports.content),
         *_dagster(stack),
     )

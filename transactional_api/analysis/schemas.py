@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from neighborconnect.contracts.content import MAX_TEXT, Feeling, Verdict
+from neighborconnect.contracts.content import MAX_TEXT, Entity, Feeling, Highlight, Verdict
 from transactional_api.answers import Answered
 from transactional_api.text import RequestBody, Text
 
@@ -33,6 +33,9 @@ class Moderation(Answered):
     categories: dict[str, float] = Field(
         description="How likely it is of each kind that is not wanted, from 0 to 1.", examples=[{"insult": 0.02}]
     )
+    highlights: list[Highlight] = Field(
+        default=[], description="The words that speak for it, those first that count for most; of a model only."
+    )
 
 
 class Topic(BaseModel):
@@ -46,6 +49,9 @@ class Topics(Answered):
     """What a text is about, the strongest topic first."""
 
     topics: list[Topic]
+    entities: list[Entity] = Field(
+        default=[], description="People, places, organisations, dates and prices that it names; of a model only."
+    )
 
 
 class Spam(Answered):

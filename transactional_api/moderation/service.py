@@ -153,7 +153,13 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
         await _suspend(session, case.owner_id, until=body.until or FOREVER)
         took_effect = True
     case.state = CaseState.DECIDED
-    values = body.model_dump() | {"case_id": case.id, "moderator_id": viewer.id, "took_effect": took_effect}
+    values = body.model_dump() | {
+        "case_id": case.id,
+        "subject_kind": case.subject_kind,
+        "subject_id": case.subject_id,
+        "moderator_id": viewer.id,
+        "took_effect": took_effect,
+    }
     decision_id = await session.scalar(insert(ModerationDecision).values(values).returning(ModerationDecision.id))
     if body.until is not None and body.outcome is Outcome.HIDE:
         await queue.defer(session, jobs.end, at=body.until, decision_id=str(decision_id))
@@ -208,10 +214,9 @@ def _reports_of(viewer: Viewer) -> Select[Any]:
 
 def decisions() -> Select[Any]:
     """Return every decision with what it was about."""
-    columns = (ModerationCase.subject_kind, ModerationCase.subject_id)
-    return select(*ModerationDecision.__table__.columns, *columns).join(
-        ModerationCase, ModerationCase.id == ModerationDecision.case_id
-    )
+    about = {"subject_kind": ModerationCase.subject_kind, "subject_id": ModerationCase.subject_id}
+    columns = [about.get(column.name, column) for column in ModerationDecision.__table__.columns]
+    return select(*columns).join(ModerationCase, ModerationCase.id == ModerationDecision.case_id)
 
 
 async def _cases_out(session: AsyncSession, rows: Sequence[ModerationCase]) -> list[CaseOut]:

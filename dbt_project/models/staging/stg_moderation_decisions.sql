@@ -1,6 +1,8 @@
 select
     id as decision_id,
     case_id,
+    subject_kind,
+    subject_id,
     outcome,
     label,
     rule,

@@ -77,6 +77,9 @@ class ModerationDecision(Base):
     took_effect: Mapped[bool]
     created_at: Mapped[CreatedAt]
     undone_at: Mapped[datetime | None]
+    # As in the case, for whoever reads the decisions alone; older ones lack them.
+    subject_kind: Mapped[str | None] = mapped_column(String(20))
+    subject_id: Mapped[UUID | None]
 
     __table_args__ = (
         CheckConstraint("outcome IN ('keep', 'label', 'hide', 'remove', 'suspend')", name="outcome"),

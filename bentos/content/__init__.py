@@ -1,0 +1,1 @@
+"""The content service: what a text says, and whether it should be shown."""

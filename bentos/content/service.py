@@ -1,0 +1,112 @@
+"""The BentoML service. Graphs run outside of the event loop, a few at a time; ONNX Runtime lets other threads go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import bentoml
+from bentoml.exceptions import ServiceUnavailable
+from prometheus_client import Counter
+
+from bentos.champion import Held
+from bentos.serving import KeptFresh
+from models.content.analyst import EMBED, ENCODER_VERSION, MANIFEST, TASKS, Analyst
+from models.registry import Champion, fetch_artifact
+from neighborconnect.contracts.content import (
+    EmbedAnswer,
+    EmbedRequest,
+    ModerationAnswer,
+    SentimentAnswer,
+    SpamAnswer,
+    TextRequest,
+    TopicsAnswer,
+)
+from neighborconnect.contracts.models import CONTENT_MODEL
+from neighborconnect.settings import Settings, get_settings
+
+_TIMEOUT_SECONDS = 10
+_THREADS = 2
+
+ANSWERS = Counter("content_answers", "Texts looked at, by what was asked.", ["asked"])
+
+Answer = TypeVar("Answer")
+
+
+def _load(settings: Settings, champion: Champion) -> Analyst:
+    names = (MANIFEST, *(f"{task}.onnx" for task in (EMBED, *TASKS)))
+    files = {name: fetch_artifact(settings, champion.run_id, f"model/{name}") for name in names}
+    return Analyst.load(files, model_version=champion.model_version)
+
+
+@bentoml.service(
+    name="content",
+    description="Tells how a text sounds, whether it should be shown, whether it is spam, and what it is about.",
+    workers=1,
+    traffic={"timeout": _TIMEOUT_SECONDS},
+    metrics={"enabled": True, "namespace": "bentoml_service"},
+    logging={"access": {"enabled": False}},
+)
+class ContentService:
+    """Answers with the champion's tasks; 503 while there is none."""
+
+    def __init__(self) -> None:
+        """Read the settings; what is served is loaded as soon as the event loop runs."""
+        self._held = Held(get_settings(), name=CONTENT_MODEL, load=_load)
+        self._fresh = KeptFresh(self._held.refresh, has_looked=lambda: self._held.has_looked)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="texts")
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        """Begin to look for champions."""
+        self._fresh.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        """Stop looking."""
+        await self._fresh.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __is_ready__(self) -> bool:
+        """Ready once it has looked for a champion, be there one or not."""
+        return self._held.has_looked
+
+    @bentoml.api(route="/sentiment")  # type: ignore[untyped-decorator]
+    async def sentiment(self, request: TextRequest) -> SentimentAnswer:
+        """Say how a text sounds."""
+        return await self._ask("sentiment", lambda analyst: analyst.sentiment(request.text))
+
+    @bentoml.api(route="/moderate")  # type: ignore[untyped-decorator]
+    async def moderate(self, request: TextRequest) -> ModerationAnswer:
+        """Say what moderation would do with a text."""
+        return await self._ask("moderate", lambda analyst: analyst.moderate(request.text))
+
+    @bentoml.api(route="/topics")  # type: ignore[untyped-decorator]
+    async def topics(self, request: TextRequest) -> TopicsAnswer:
+        """Say what a text is about, and what it names."""
+        return await self._ask("topics", lambda analyst: analyst.topics(request.text))
+
+    @bentoml.api(route="/spam-detection")  # type: ignore[untyped-decorator]
+    async def spam_detection(self, request: TextRequest) -> SpamAnswer:
+        """Say how likely a text is spam."""
+        return await self._ask("spam", lambda analyst: analyst.spam(request.text))
+
+    @bentoml.api(route="/embed")  # type: ignore[untyped-decorator]
+    async def embed(self, request: EmbedRequest) -> EmbedAnswer:
+        """Turn texts into vectors that lie near to each other where the texts mean much the same."""
+        vectors = await self._ask("embed", lambda analyst: analyst.embed(request.texts))
+        return EmbedAnswer(model_version=ENCODER_VERSION, embeddings=vectors.tolist())
+
+    @bentoml.api(route="/reload")  # type: ignore[untyped-decorator]
+    async def reload(self) -> dict[str, str | None]:
+        """Look for a newer champion now, and return what is served."""
+        return await asyncio.to_thread(self._held.refresh)
+
+    async def _ask(self, asked: str, question: Callable[[Analyst], Answer]) -> Answer:
+        analyst = self._held.served
+        if analyst is None:
+            raise ServiceUnavailable("No content model has been released yet.")
+        ANSWERS.labels(asked).inc()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question, analyst)

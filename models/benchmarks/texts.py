@@ -1,0 +1,206 @@
+"""Public sets of labelled texts, each with the protocol and the figures that it is known by."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.content.data import LabelledTexts, labelled
+from models.content.tuning import Settings
+
+SEED = 20_261
+_FEELINGS = ("negative", "neutral", "positive")
+_MODERATION = ("hate", "offensive", "neither")
+_ENTITIES = ("person", "location", "corporation", "group", "product", "creative-work")
+
+
+@dataclass(frozen=True)
+class TextBenchmark:
+    """A set ready to be trained on.
+
+    Attributes:
+        train, test: the two sides.
+        metric: what the published figures are in: accuracy, macro_f1, macro_recall, weighted_f1 or mcc.
+        published: figures of others by method.
+        protocol: in words.
+    """
+
+    name: str
+    train: LabelledTexts
+    test: LabelledTexts
+    metric: str
+    protocol: str
+    published: dict[str, float] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True)
+class MarkedTexts:
+    """Texts with the spans (begin, end, class) that are to be found in them."""
+
+    texts: tuple[str, ...]
+    spans: tuple[tuple[tuple[int, int, str], ...], ...]
+    classes: tuple[str, ...]
+
+
+def _lines(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return file.read().split("\n")
+
+
+def sms(folder: Path) -> LabelledTexts:
+    """Load short messages, ham or spam, in file order (class A)."""
+    rows = [line.split("\t", 1) for line in _lines(folder / "sms-spam" / "SMSSpamCollection.gz") if "\t" in line]
+    return labelled([(text, name) for name, text in rows], classes=("ham", "spam"))
+
+
+def davidson(folder: Path) -> LabelledTexts:
+    """Load tweets that are hateful, offensive or neither, by most votes (class A)."""
+    with gzip.open(folder / "davidson-hate" / "labeled_data.csv.gz", "rt", encoding="utf-8") as file:
+        pairs = [(row["tweet"], _MODERATION[int(row["class"])]) for row in csv.DictReader(file)]
+    return labelled(pairs, classes=_MODERATION)
+
+
+def sentences(folder: Path) -> LabelledTexts:
+    """Load sentences of film reviews, negative or positive (class A)."""
+    pairs = []
+    with zipfile.ZipFile(folder / "sentence-polarity" / "sentence_polarity.zip") as archive:
+        for name in archive.namelist():
+            if name.endswith((".pos", ".neg")):
+                feeling = "positive" if name.endswith(".pos") else "negative"
+                text = io.TextIOWrapper(archive.open(name), encoding="latin-1")
+                pairs += [(line.strip(), feeling) for line in text]
+    return labelled(pairs, classes=("negative", "positive"))
+
+
+def banking(folder: Path, part: str) -> list[tuple[str, str]]:
+    """Load questions to a bank with their intents (class A)."""
+    with gzip.open(folder / "banking77" / f"{part}.csv.gz", "rt", encoding="utf-8") as file:
+        return [(row["text"], row["category"]) for row in csv.DictReader(file)]
+
+
+def wnut(folder: Path, part: str) -> MarkedTexts:
+    """Load posts with named entities (class A); ``part`` is train, dev or test."""
+    texts, spans, words = [], [], list[tuple[str, str]]()
+    for line in [*_lines(folder / "wnut17" / f"{part}.conll.gz"), ""]:
+        if line.strip():
+            word, tag = line.split("\t")[:2]
+            words.append((word, tag))
+        elif words:
+            texts.append(" ".join(word for word, _ in words))
+            spans.append(tuple(_spans(words)))
+            words = []
+    return MarkedTexts(tuple(texts), tuple(spans), _ENTITIES)
+
+
+def _spans(words: list[tuple[str, str]]) -> Iterator[tuple[int, int, str]]:
+    begin, place, name, end = -1, 0, "", 0
+    for word, tag in words:
+        mark, _, kind = tag.strip().partition("-")
+        if begin >= 0 and (mark != "I" or kind != name):
+            yield begin, end, name
+            begin = -1
+        if mark == "B" or (mark == "I" and begin < 0):
+            begin, name = place, kind
+        end = place + len(word)
+        place = end + 1
+    if begin >= 0:
+        yield begin, end, name
+
+
+def _sst2(folder: Path) -> TextBenchmark:
+    def part(name: str) -> LabelledTexts:
+        rows = [line.rsplit("\t", 1) for line in _lines(folder / "sst2" / f"{name}.tsv.gz") if "\t" in line]
+        return labelled([(text, label) for text, label in rows], classes=("0", "1"))
+
+    published = {"VADER": 0.664, "TF-IDF and logistic regression": 0.825, "MiniLM-L6, 67,000 phrases, on dev": 0.915}
+    return TextBenchmark("sst2", part("train"), part("test"), "accuracy", "6,920 sentences, test of 1,821", published)
+
+
+def _sms(folder: Path) -> TextBenchmark:
+    data = sms(folder)
+    cut = round(0.3 * len(data))
+    index = np.arange(len(data))
+    published = {"SVM (from memory)": 0.893, "TF-IDF and logistic regression": 0.950}
+    return TextBenchmark(
+        "sms",
+        data.rows(index[:cut]),
+        data.rows(index[cut:]),
+        "mcc",
+        "first 30 % in file order train",
+        published,
+        Settings(epochs=4),
+    )
+
+
+def _davidson(folder: Path) -> TextBenchmark:
+    train, test = next(davidson(folder).folds(5, seed=SEED))
+    published = {"Davidson et al.": 0.91, "TF-IDF and logistic regression": 0.895}
+    return TextBenchmark("davidson", train, test, "weighted_f1", "the first of 5 stratified folds", published)
+
+
+def _sentences(folder: Path) -> TextBenchmark:
+    train, test = next(sentences(folder).folds(10, seed=SEED))
+    published = {"CNN (from memory)": 0.815}
+    return TextBenchmark("sentences", train, test, "accuracy", "the first of 10 stratified folds", published)
+
+
+def _banking(folder: Path) -> TextBenchmark:
+    train, test = banking(folder, "train"), banking(folder, "test")
+    classes = tuple(sorted({name for _, name in train}))
+    published = {"USE and ConveRT (from memory)": 0.934}
+    return TextBenchmark(
+        "banking",
+        labelled(train, classes=classes),
+        labelled(test, classes=classes),
+        "accuracy",
+        "as published",
+        published,
+        Settings(epochs=6, learning_rate=1e-3, max_tokens=48),
+    )
+
+
+def _tweeteval(folder: Path, name: str, part: str, classes: tuple[str, ...]) -> LabelledTexts:
+    texts = _lines(folder / "tweeteval" / f"{name}_{part}_text.txt.gz")
+    labels = _lines(folder / "tweeteval" / f"{name}_{part}_labels.txt.gz")
+    pairs = [(text, classes[int(label)]) for text, label in zip(texts, labels, strict=False) if label.strip()]
+    return labelled(pairs, classes=classes)
+
+
+def _olid(folder: Path) -> TextBenchmark:
+    classes = ("not", "offensive")
+    train, test = (_tweeteval(folder, "offensive", part, classes) for part in ("train", "test"))
+    published = {"SVM": 0.523, "fastText": 0.734, "TF-IDF and logistic regression": 0.738, "RoBERTa-base": 0.795}
+    return TextBenchmark("olid", train, test, "macro_f1", "TweetEval's split", published)
+
+
+def _semeval(folder: Path) -> TextBenchmark:
+    pairs = {}
+    for path in sorted((folder / "semeval2017-4a").glob("twitter-*-A.tsv.gz")):
+        for line in _lines(path):
+            parts = line.split("\t")
+            if len(parts) >= 3 and parts[1] in _FEELINGS:  # noqa: PLR2004 (id, label, text)
+                pairs[parts[2]] = parts[1]
+    test = _tweeteval(folder, "sentiment", "test", _FEELINGS)
+    train = labelled([pair for pair in pairs.items() if pair[0] not in set(test.texts)], classes=_FEELINGS)
+    published = {"SVM, fastText": 0.629, "TF-IDF and logistic regression": 0.6165, "RoBERTa-base": 0.713}
+    protocol = "SemEval-2017 4A, TweetEval's test"
+    return TextBenchmark("semeval", train, test, "macro_recall", protocol, published, Settings(epochs=1))
+
+
+TEXT_LOADERS: dict[str, Callable[[Path], TextBenchmark]] = {
+    "sst2": _sst2,
+    "semeval": _semeval,
+    "olid": _olid,
+    "davidson": _davidson,
+    "sms": _sms,
+    "sentences": _sentences,
+    "banking": _banking,
+}

