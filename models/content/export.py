@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -15,7 +14,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from models.content.adapter import Adapter
 from models.content.encoder import model_path
@@ -26,8 +25,8 @@ _OPSET = 18
 def encoder_with(adapter: Adapter | None) -> Any:
     """Return the encoder with an adapter merged into its weights."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It tells of the pooling layer, which is left out on purpose.
-    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    # It tells at length of the pooling layer, which is left out on purpose.
+    set_verbosity_error()  # type: ignore[no-untyped-call]
     encoder = AutoModel.from_pretrained(str(model_path()), add_pooling_layer=False, attn_implementation="eager")
     if adapter is not None:
         state = encoder.state_dict()

@@ -37,6 +37,7 @@ class ContentResult:
     Attributes:
         model_version: of what was registered, or of the champion where nothing was new.
         registry_version: its number in MLflow.
+        run_id: its run.
         promote: whether it is new and may be served.
         reasons: why, in words.
         metrics: what was measured.
@@ -44,6 +45,7 @@ class ContentResult:
 
     model_version: str
     registry_version: str
+    run_id: str
     promote: bool
     reasons: tuple[str, ...]
     metrics: dict[str, float] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def train(settings: Settings, *, feedback: Feedback, data_version: str, seed: in
         return ContentResult(
             champion.model_version,
             champion.registry_version,
+            champion.run_id,
             promote=False,
             reasons=("nothing is new since the champion", *adapted.reasons),
         )
@@ -169,5 +172,5 @@ def _register(
     weights = {f"{task}.safetensors": to_bytes(adapter) for task, adapter in candidate.adapters.items()}
     registered = tracker.register(run_id, files={**built, **weights}, card=card)
     return ContentResult(
-        registered.model_version, registered.registry_version, promote=fair, reasons=reasons, metrics=metrics
+        registered.model_version, registered.registry_version, run_id, promote=fair, reasons=reasons, metrics=metrics
     )

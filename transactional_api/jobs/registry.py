@@ -8,6 +8,7 @@ from transactional_api.events import reminders
 from transactional_api.mail import letters
 from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
+from transactional_api.moderation import screening
 from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
 from transactional_api.search import meanings
@@ -25,6 +26,7 @@ JOBS = (
     reputation,
     media,
     moderation,
+    screening,
     exports,
     forgetting,
     reminders,

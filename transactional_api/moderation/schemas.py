@@ -106,6 +106,7 @@ class CaseOut(BaseModel):
         description="What the content model or the rules say; null until they did.",
         examples=[{"verdict": "review", "path": "rules"}],
     )
+    held: bool = Field(description="Whether it is kept back until you decide.", examples=[False])
     created_at: datetime = Field(examples=[_AT])
 
 

@@ -143,6 +143,8 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
     case = await _open_case(session, viewer=viewer, case_id=case_id)
     subject = SUBJECTS[SubjectKind(case.subject_kind)]
     took_effect = False
+    if case.held:  # It comes back, unless it is this decision that hides it.
+        await subject.show(session, subject_id=case.subject_id, on=True)
     if body.outcome in {Outcome.HIDE, Outcome.REMOVE}:
         if subject.is_active is None:
             raise CannotHideError

@@ -14,7 +14,7 @@ from transactional_api.db.base import Base, Counter, CreatedAt, RowId, Str50
 
 
 class ModerationCase(Base):
-    """One thing that was reported, until it is decided. A thing has one open case; ``words`` are what it said then."""
+    """One thing that was reported, or that the content model stopped at, until it is decided. A thing has one open case; ``words`` are what it said then."""
 
     __tablename__ = "moderation_cases"
 
@@ -28,6 +28,8 @@ class ModerationCase(Base):
     reports: Mapped[Counter]
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     triage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    # Whether the content model keeps it back until a moderator has looked.
+    held: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (

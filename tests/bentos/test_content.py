@@ -1,0 +1,98 @@
+"""The content service as a real process: nothing to say before a release, and the released tasks after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from models.content.feedback import Feedback
+from models.content.train import ContentResult, release, train
+from models.registry import fetch_artifact
+from neighborconnect.settings import Settings
+
+UNWANTED = "You are a stupid bitch, get out of here."
+
+
+@pytest.fixture(scope="module")
+def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client]:
+    run("mlflow", "bento-content")
+    assert settings.content_url is not None
+    with httpx.Client(base_url=settings.content_url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def released(bento: httpx.Client, settings: Settings) -> ContentResult:
+    before = bento.post("/sentiment", json={"request": {"text": "Hello"}})
+    assert before.status_code == 503
+    result = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
+    assert release(settings, result)
+    assert bento.post("/reload", json={}).json() == {"content": result.model_version}
+    return result
+
+
+def ask(bento: httpx.Client, path: str, **request: Any) -> dict[str, Any]:
+    answer = bento.post(path, json={"request": request})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, released: ContentResult) -> None:
+    liked = ask(bento, "/sentiment", text="A wonderful, warm and very funny evening.")
+    assert (liked["label"], liked["model_version"]) == ("positive", released.model_version)
+    assert ask(bento, "/sentiment", text="Dull, tedious and a complete waste of time.")["label"] == "negative"
+    assert ask(bento, "/spam-detection", text="WINNER! Claim your free prize, call 09061701461 now")["is_spam"]
+    assert not ask(bento, "/spam-detection", text="Are you coming to the garden on Sunday?")["is_spam"]
+    about = ask(bento, "/topics", text="My tomatoes need compost, I pay $5. Ask Ben Okafor.")
+    assert about["topics"][0]["topic"] == "gardening"
+    assert "price" in {one["kind"] for one in about["entities"]}
+
+
+def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: ContentResult) -> None:
+    flagged = ask(bento, "/moderate", text=UNWANTED)
+    assert flagged["verdict"] in {"review", "block"}
+    words = [UNWANTED[one["begin"] : one["end"]].strip(",.") for one in flagged["highlights"]]
+    assert "bitch" in words
+    calm = ask(bento, "/moderate", text="Are you coming to the garden on Sunday?")
+    assert (calm["verdict"], calm["highlights"]) == ("allow", [])
+
+
+def test_vectors_of_like_texts_lie_near_to_each_other(bento: httpx.Client, released: ContentResult) -> None:
+    texts = ["I sell my couch.", "A sofa is for sale.", "The bus to the station is late."]
+    answer = ask(bento, "/embed", texts=texts)
+    couch, sofa, bus = np.array(answer["embeddings"])
+    assert couch @ sofa > 0.5 > couch @ bus
+    assert np.linalg.norm(couch) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "text", ["🌱" * 400, "日本語のテキスト、とても長い。" * 200, "a" * 10_000, "\u0000\u202e\u200d", " . "]
+)
+@pytest.mark.parametrize("path", ["/sentiment", "/moderate", "/topics", "/spam-detection"])
+def test_strange_texts_get_a_bounded_answer(bento: httpx.Client, released: ContentResult, path: str, text: str) -> None:
+    assert ask(bento, path, text=text)["model_version"] == released.model_version
+
+
+@pytest.mark.parametrize("request_body", [{"text": ""}, {"text": "a" * 10_001}, {"text": 7}, {}, {"words": "x"}])
+def test_what_is_no_question_is_refused(bento: httpx.Client, request_body: dict[str, Any]) -> None:
+    assert bento.post("/sentiment", json={"request": request_body}).status_code == 400
+    assert bento.post("/embed", json={"request": {"texts": []}}).status_code == 400
+
+
+def test_the_same_training_again_registers_nothing(settings: Settings, released: ContentResult) -> None:
+    again = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
+    assert (again.promote, again.model_version) == (False, released.model_version)
+    assert "nothing is new" in again.reasons[0]
+
+
+def test_the_version_has_its_card_and_its_figure(settings: Settings, released: ContentResult) -> None:
+    assert released.metrics["flagged_worst"] <= 0.1
+    run_id = released.run_id
+    card = fetch_artifact(settings, run_id, "model_card.md").decode()
+    assert "Fairness" in card
+    assert "Davidson" in card
+    assert fetch_artifact(settings, run_id, "bias.png").startswith(b"\x89PNG")
