@@ -80,8 +80,8 @@ class Analyst:
         """Say how a text sounds."""
         said = self._probabilities(SENTIMENT, text)
         score = said["positive"] - said["negative"]
-        neutral = abs(score) < self.policy.neutral_below or said["neutral"] == max(said.values())
-        label = Feeling.NEUTRAL if neutral else (Feeling.POSITIVE if score > 0 else Feeling.NEGATIVE)
+        sounds = Feeling.POSITIVE if score > 0 else Feeling.NEGATIVE
+        label = Feeling.NEUTRAL if abs(score) < self.policy.neutral_below else sounds
         return SentimentAnswer(model_version=self.model_version, label=label, score=score)
 
     def categories(self, texts: Sequence[str]) -> list[dict[str, float]]:
