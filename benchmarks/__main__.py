@@ -11,7 +11,18 @@ from benchmarks.report import show
 from neighborconnect.settings import SettingsError, get_settings
 from neighborconnect.telemetry import configure_logging
 
-BENCHMARKS = ("relay", "capture", "latency", "ingest", "features", "recommendation", "reads", "chat", "fan_out")
+BENCHMARKS = (
+    "relay",
+    "capture",
+    "latency",
+    "ingest",
+    "features",
+    "recommendation",
+    "content",
+    "reads",
+    "chat",
+    "fan_out",
+)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from neighborconnect.settings import Settings, SettingsError, get_settings, home
 
 INGEST_SECONDS = 900.0
 _LOG = Path("logs") / "bootstrap.log"
+_HEADLINES = ("recall_at_20", "ndcg_at_20", "flagged_worst")
 
 
 def bootstrap(
@@ -100,9 +101,10 @@ def _summary(name: str, metadata: Mapping[str, Any]) -> str | None:
     store = name.split("/", 1)[0]
     if store == "models":
         result = metadata["training_result"]
-        figures = {key: result["metrics"][key] for key in ("recall_at_20", "ndcg_at_20") if key in result["metrics"]}
+        figures = {key: result["metrics"][key] for key in _HEADLINES if key in result["metrics"]}
         told = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
-        return f"{name}: {result['model_version']} ({result['served']}) {told}"
+        served = f" ({result['served']})" if "served" in result else ""
+        return f"{name}: {result['model_version']}{served} {told}".rstrip()
     if store == "champions":
         return f"{name}: {'now ' + metadata['candidate'] if metadata['promoted'] else 'stays'}"
     if store in {"snapshots", "vectors", "training", "bento"}:

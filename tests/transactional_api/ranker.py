@@ -52,16 +52,22 @@ class Ranker:
 
 
 @asynccontextmanager
-async def running_ranker() -> AsyncIterator[Ranker]:
-    ranker = Ranker()
-    app = Starlette(routes=[Route("/rank", ranker.answer, methods=["POST"])])
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    """Serve an app on a free port, and give its URL."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
-    serving = asyncio.create_task(server.serve())
+    running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)
-    ranker.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
-        yield ranker
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        await serving
+        await running
+
+
+@asynccontextmanager
+async def running_ranker() -> AsyncIterator[Ranker]:
+    ranker = Ranker()
+    async with serving(Starlette(routes=[Route("/rank", ranker.answer, methods=["POST"])])) as url:
+        ranker.url = url
+        yield ranker

@@ -18,6 +18,8 @@ from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.events import places_taken, queries, reminders
 from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, EventStatus, NewEvent, Rsvp, RsvpOut
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -70,6 +72,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewEvent) -> Ev
         insert(Event).values(connector_id=body.connector_id, created_by=viewer.id, **_columns(body)).returning(Event.id)
     )
     assert event_id is not None  # noqa: S101 (the insert returned it)
+    await screening.screen(session, SubjectKind.EVENT, event_id)
     await notify(
         session,
         Notice(
@@ -149,6 +152,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
         setattr(event, name, value)
     event.updated_at = datetime.now(UTC)
     await session.flush()
+    await screening.screen(session, SubjectKind.EVENT, event_id)
     await _tell_attendees(session, viewer=viewer, event=event, kind=NoticeKind.EVENT_CHANGED, title="changed")
     await move_up(session, event=event)
     return await get(session, viewer=viewer, event_id=event_id)

@@ -28,6 +28,8 @@ from transactional_api.marketplace.schemas import (
     ItemStatus,
     NewItem,
 )
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Near, Point, within
 from transactional_api.text import contains_pattern
@@ -106,6 +108,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewItem) -> Ite
         .returning(MarketplaceItem.id)
     )
     assert item_id is not None  # noqa: S101 (the insert returned it)
+    await screening.screen(session, SubjectKind.ITEM, item_id)
     return await get(session, viewer=viewer, item_id=item_id)
 
 
@@ -181,6 +184,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, item_id: UUID, body:
         setattr(item, name, value)
     item.updated_at = datetime.now(UTC)
     await session.flush()
+    await screening.screen(session, SubjectKind.ITEM, item_id)
     return await get(session, viewer=viewer, item_id=item_id)
 
 

@@ -14,10 +14,8 @@ from transactional_api.db.tables import ModerationCase, ModerationDecision, User
 from transactional_api.inference import InferenceClient
 from transactional_api.jobs import queue
 from transactional_api.moderation.schemas import Outcome, SubjectKind
-from transactional_api.moderation.subjects import SUBJECTS
+from transactional_api.moderation.subjects import MAX_LOOKED_AT, SUBJECTS
 from transactional_api.resources import Resources
-
-MAX_LOOKED_AT = 5_000
 
 
 @queue.task("moderation.triage")

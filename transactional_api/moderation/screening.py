@@ -1,8 +1,8 @@
 """What was just written is looked at by the content model, and what it is unsure of is shown to a moderator.
 
-It happens in a job of the writing transaction: the writer does not wait, and a worker takes it up at once. Only a model
-sorts; the rules that stand in for it answer who asks, and keep nothing back by themselves. What is kept back comes
-back when a moderator lets it stand; a message and a person cannot be kept back, only looked at.
+It happens in a job of the writing transaction: the writer does not wait, a worker takes it up at once, and tries again
+when the model does not answer. Only the model sorts; the rules that stand in for it elsewhere keep nothing back. What
+is kept back comes back when a moderator lets it stand. What people write to each other in private is not looked at.
 """
 
 from __future__ import annotations
@@ -14,21 +14,17 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from neighborconnect.contracts.content import Verdict
+from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, TextRequest, Verdict
 from neighborconnect.telemetry import get_logger
-from transactional_api.analysis import service as analysis
-from transactional_api.analysis.schemas import TextBody
 from transactional_api.answers import Path
 from transactional_api.db.tables import ModerationCase
-from transactional_api.inference import InferenceClient
+from transactional_api.inference import InferenceClient, Service
 from transactional_api.jobs import queue
-from transactional_api.moderation.schemas import SubjectKind
-from transactional_api.moderation.subjects import SUBJECTS
+from transactional_api.moderation.schemas import CaseState, SubjectKind
+from transactional_api.moderation.subjects import MAX_LOOKED_AT, MAX_WORDS, SUBJECTS
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.resources import Resources
-
-MAX_LOOKED_AT = 5_000
 
 log = get_logger(__name__)
 
@@ -40,32 +36,45 @@ async def screen(session: AsyncSession, kind: SubjectKind, subject_id: UUID) -> 
 
 @queue.task("moderation.screen")
 async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
-    """Look at what was written, as it is now; done twice it changes nothing more."""
+    """Look at what was written, as it is now; done twice it changes nothing more.
+
+    Raises:
+        InferenceError: when the model does not answer; the queue tries again later.
+    """
+    if resources.settings.content_url is None:
+        return
     subject = SUBJECTS[SubjectKind(kind)]
     said = func.concat_ws("\n", *subject.words).label("words")
     async with resources.transaction() as session:
         found = select(subject.owner.label("owner_id"), said).where(subject.row_id == UUID(subject_id))
         row = (await session.execute(found)).one_or_none()
-    if row is None or not row.words.strip():
-        return
-    text = TextBody(text=row.words[:MAX_LOOKED_AT])
+        if row is None or not row.words.strip() or await _was_decided(session, kind, UUID(subject_id), row.words):
+            return
+    text = TextRequest(text=row.words[:MAX_LOOKED_AT])
     inference = InferenceClient(resources.settings)
     try:
-        moderation, spam = await analysis.moderate(inference, text), await analysis.detect_spam(inference, text)
+        moderation = await inference.ask(Service.CONTENT, "/moderate", text, ModerationAnswer)
+        spam = await inference.ask(Service.CONTENT, "/spam-detection", text, SpamAnswer)
     finally:
         await inference.aclose()
-    if moderation.path is not Path.MODEL or (moderation.verdict is Verdict.ALLOW and not spam.is_spam):
+    if moderation.verdict is Verdict.ALLOW and not spam.is_spam:
         return
-    triage = moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
+    triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
         await _open_case(session, kind=kind, subject_id=UUID(subject_id), row=row, triage=triage)
+
+
+async def _was_decided(session: AsyncSession, kind: str, subject_id: UUID, words: str) -> bool:
+    """Whether a moderator has decided about these very words: then it is not asked again."""
+    decided = select(ModerationCase.id).filter_by(subject_kind=kind, subject_id=subject_id, state=CaseState.DECIDED)
+    return await session.scalar(decided.where(ModerationCase.words == words[:MAX_WORDS]).limit(1)) is not None
 
 
 async def _open_case(session: AsyncSession, *, kind: str, subject_id: UUID, row: Any, triage: dict[str, Any]) -> None:
     """Open a case, and keep the thing back where the policy says so; one that is open already stays as it is."""
     subject = SUBJECTS[SubjectKind(kind)]
     case = upsert(ModerationCase).values(
-        subject_kind=kind, subject_id=subject_id, owner_id=row.owner_id, words=row.words, triage=triage
+        subject_kind=kind, subject_id=subject_id, owner_id=row.owner_id, words=row.words[:MAX_WORDS], triage=triage
     )
     opened = await session.scalar(
         case.on_conflict_do_nothing(

@@ -28,13 +28,12 @@ from transactional_api.moderation.schemas import (
     ReportOut,
     SubjectKind,
 )
-from transactional_api.moderation.subjects import SUBJECTS
+from transactional_api.moderation.subjects import MAX_WORDS, SUBJECTS
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-MAX_WORDS = 10_000
 
 
 class OwnSubjectError(Problem):
@@ -168,6 +167,8 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
     await session.flush()
     if body.outcome is not Outcome.KEEP and case.owner_id is not None:
         await tell(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
+    elif case.held and case.owner_id is not None:
+        await tell(session, case.owner_id, decision_id, "A moderator looked: others see it now", body.rule)
     row = (await session.execute(decisions().where(ModerationDecision.id == decision_id))).one()
     return DecisionOut.model_validate(row, from_attributes=True)
 

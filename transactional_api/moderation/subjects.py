@@ -31,6 +31,10 @@ from transactional_api.posts import queries as posts
 from transactional_api.reviews import queries as reviews
 from transactional_api.users import queries as users
 
+MAX_WORDS = 10_000
+"""A case keeps so many characters of what was said, and the content model looks at half of them."""
+MAX_LOOKED_AT = 5_000
+
 Counted = tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[UUID], InstrumentedAttribute[int]]
 """The key of the row that counts, that row's id, and its counter."""
 
@@ -44,9 +48,7 @@ class Subject:
     words: tuple[InstrumentedAttribute[Any], ...]
     visible: Callable[[Viewer], Select[Any]]
     is_active: InstrumentedAttribute[bool] | None
-    counted_in: tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[UUID], InstrumentedAttribute[int]] | None = (
-        None
-    )
+    counted_in: Counted | None = None
 
     async def find(self, session: AsyncSession, *, viewer: Viewer, subject_id: UUID) -> Any | None:
         """Return the ``owner_id`` and ``words`` of one that the viewer may see, or None."""

@@ -14,6 +14,8 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors.schemas import TENDS
 from transactional_api.db.tables import Comment, CommentLike, Post
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -48,6 +50,8 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
     comment_id = await session.scalar(
         insert(Comment).values(**body.model_dump(), post_id=post_id, author_id=viewer.id).returning(Comment.id)
     )
+    assert comment_id is not None  # noqa: S101 (the insert returned it)
+    await screening.screen(session, SubjectKind.COMMENT, comment_id)
     await session.execute(
         update(Post)
         .where(Post.id == post_id)
@@ -90,6 +94,7 @@ async def change(
         raise ForbiddenError("Only its author may change a comment")
     changed = update(Comment).where(Comment.id == comment_id)
     await session.execute(changed.values(content=body.content, updated_at=datetime.now(UTC)))
+    await screening.screen(session, SubjectKind.COMMENT, comment_id)
     return await _get(session, viewer=viewer, post_id=post_id, comment_id=comment_id)
 
 

@@ -17,6 +17,8 @@ from transactional_api.connectors.schemas import TENDS, Posting, Role
 from transactional_api.db.reading import Ready
 from transactional_api.db.tables import Connector, PinnedPost, Post, PostLike, PostVersion
 from transactional_api.errors import ForbiddenError, NotFoundError
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -75,6 +77,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
     assert post_id is not None  # noqa: S101 (the insert returned it)
     await words.tag(session, post_id=post_id, body=body)
     await words.mention(session, viewer=viewer, post_id=post_id, text=body.content)
+    await screening.screen(session, SubjectKind.POST, post_id)
     await notify(
         session,
         Notice(
@@ -126,6 +129,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body:
             update(Post).where(Post.id == post_id).values(**body.model_dump(), updated_at=datetime.now(UTC))
         )
         await words.tag(session, post_id=post_id, body=body)
+        await screening.screen(session, SubjectKind.POST, post_id)
     return await get(session, viewer=viewer, post_id=post_id)
 
 

@@ -14,6 +14,8 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.db.tables import HelpfulVote, Review
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -49,6 +51,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewReview) -> R
     )
     if review_id is None:
         raise AlreadyReviewedError
+    await screening.screen(session, SubjectKind.REVIEW, review_id)
     return await get(session, viewer=viewer, review_id=review_id)
 
 
@@ -73,6 +76,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, review_id: UUID, bod
     if row.reviewer_id != viewer.id:
         raise ForbiddenError("Only its writer may change a review")
     await _update(session, review_id=review_id, **body.model_dump(), updated_at=datetime.now(UTC))
+    await screening.screen(session, SubjectKind.REVIEW, review_id)
     return await get(session, viewer=viewer, review_id=review_id)
 
 

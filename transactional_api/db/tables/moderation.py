@@ -14,7 +14,10 @@ from transactional_api.db.base import Base, Counter, CreatedAt, RowId, Str50
 
 
 class ModerationCase(Base):
-    """One thing that was reported, or that the content model stopped at, until it is decided. A thing has one open case; ``words`` are what it said then."""
+    """One thing that was reported, or that the content model stopped at, until it is decided.
+
+    A thing has one open case; ``words`` are what it said then.
+    """
 
     __tablename__ = "moderation_cases"
 

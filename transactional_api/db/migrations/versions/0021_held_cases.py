@@ -12,6 +12,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "moderation_cases", sa.Column("held", sa.Boolean(), server_default=sa.text("false"), nullable=False)
-    )
+    op.add_column("moderation_cases", sa.Column("held", sa.Boolean(), server_default=sa.text("false"), nullable=False))

@@ -1,0 +1,118 @@
+"""``python -m benchmarks content``: the served encoder beside the plain PyTorch model, and the routes that ask it.
+
+The first part needs nothing that runs; the second asks the platform's API, as people would, 20 times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.neighbours import Neighbour, neighbours, own_api
+from benchmarks.report import Row, percentiles
+from models.content.analyst import MODERATION
+from models.content.encoder import normalised, tokenize
+from models.content.export import encoder_with, export
+from models.content.predictor import Task
+from models.content.topics import taxonomy
+from models.content.train import shipped
+from neighborconnect.settings import Settings
+
+THREADS = 2
+TEXTS = 1_000
+SEED = 20261
+PER_SECOND = 20
+ASKED = 400
+_BATCH = 32
+_WORDS = (5, 40)
+_ROUTES = ("sentiment", "moderate", "topics", "spam-detection")
+
+
+def run(settings: Settings) -> list[Row]:
+    """Measure texts a second of the moderation task, then the routes of ``/analysis``."""
+    return [*_throughput(_texts()), *asyncio.run(_routes(settings, _texts()[:ASKED]))]
+
+
+def _texts() -> list[str]:
+    """Return texts of 5 to 40 words, drawn from those that the taxonomy describes its topics with."""
+    words = [word for examples in taxonomy().values() for text in examples for word in text.split()]
+    generator = np.random.default_rng(SEED)
+    lengths = generator.integers(*_WORDS, size=TEXTS, endpoint=True)
+    return [" ".join(generator.choice(words, size=length)) for length in lengths]
+
+
+def _throughput(texts: list[str]) -> list[Row]:
+    adapter = shipped()[MODERATION]
+    torch.set_num_threads(THREADS)
+    plain = nn.ModuleDict({"encoder": encoder_with(adapter)}).eval()
+    head, bias = torch.from_numpy(adapter.head), torch.from_numpy(adapter.bias)
+
+    def with_torch() -> list[int]:
+        found: list[int] = []
+        with torch.inference_mode():
+            for start in range(0, len(texts), _BATCH):
+                tokens = tokenize([normalised(text) for text in texts[start : start + _BATCH]])
+                ids, mask = torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
+                hidden = plain["encoder"](input_ids=ids, attention_mask=mask).last_hidden_state
+                weights = mask.unsqueeze(-1).float()
+                pooled = (hidden * weights).sum(1) / weights.sum(1)
+                found += (pooled @ head.T + bias).argmax(-1).tolist()
+        return found
+
+    served = {small: Task.load(export(adapter, small=small), threads=THREADS) for small in (True, False)}
+    peer, known = _per_second(with_torch)
+    rows = []
+    for small, name in ((True, "8 bits, as served"), (False, "32 bits")):
+        ours, found = _per_second(partial(_classes, served[small], texts))
+        agree = np.mean(np.array(found) == np.array(known))
+        note = f"peer: PyTorch, 32 bits; {THREADS} threads, batches of {_BATCH}; same class for {agree:.1%} of texts"
+        rows.append(Row.beside(f"moderation, {name}", ours=ours, peer=peer, unit="texts/s", note=note))
+    return rows
+
+
+def _classes(task: Task, texts: Sequence[str]) -> list[int]:
+    found: list[int] = task.run(texts).argmax(-1).tolist()
+    return found
+
+
+def _per_second(work: Callable[[], list[int]]) -> tuple[float, list[int]]:
+    """Return the best of three runs, after one to warm up, and what was found."""
+    found, seconds = work(), []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return len(found) / min(seconds), found
+
+
+async def _routes(settings: Settings, texts: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    with own_api(settings) as mine:
+        async with neighbours(mine, number=1) as (somebody,):
+            for route in _ROUTES:
+                seconds, modelled = await _open_loop(somebody, f"/analysis/{route}", texts)
+                note = f"{len(texts)} calls, {PER_SECOND} a second; {modelled} answered by the model"
+                rows += percentiles(f"/analysis/{route}", seconds, note=note)
+    return rows
+
+
+async def _open_loop(somebody: Neighbour, path: str, texts: Sequence[str]) -> tuple[list[float], int]:
+    """Ask at fixed times, whether or not earlier answers have come; a call's time begins when it was due."""
+    for text in texts[:10]:
+        await somebody.ask("POST", path, {"text": text})
+    begin = time.perf_counter()
+
+    async def ask(place: int, text: str) -> tuple[float, str]:
+        due = begin + place / PER_SECOND
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        answer = await somebody.ask("POST", path, {"text": text})
+        return time.perf_counter() - due, str(answer["path"])
+
+    answers = await asyncio.gather(*(ask(place, text) for place, text in enumerate(texts)))
+    return [seconds for seconds, _ in answers], sum(path == "model" for _, path in answers)

@@ -1,0 +1,227 @@
+"""New texts under the content model's eyes: what it is unsure of waits for a moderator, and only what it must."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.ranker import serving
+from tests.transactional_api.test_moderation import EVENT, ITEM, cases, decide, report
+from transactional_api.jobs.worker import run_due
+
+NICE, ODD, VILE, SALE = "Bring seeds.", "You are an odd one.", "You vile thing.", "Cheap pills."
+
+
+class Watch:
+    """The content model's part: the words decide what it says; ``look`` does the work that is queued, with it."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.asked: list[str] = []
+
+    async def moderate(self, request: Request) -> Response:
+        text = (await request.json())["request"]["text"]
+        self.asked.append(text)
+        verdict = "block" if "vile" in text else "review" if "odd" in text else "allow"
+        at = text.find("vile")
+        highlights = [{"begin": at, "end": at + 4, "weight": 0.4}] if at >= 0 else []
+        said = {"categories": {"offensive": 0.5}, "highlights": highlights, "model_version": "3"}
+        return JSONResponse({"verdict": verdict, **said})
+
+    async def spam(self, request: Request) -> Response:
+        is_spam = "pills" in (await request.json())["request"]["text"]
+        return JSONResponse({"is_spam": is_spam, "score": 0.9 if is_spam else 0.1, "signals": [], "model_version": "3"})
+
+    def listen(self, url: str) -> None:
+        resources = self.town.app.state.resources
+        settings = resources.settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000})
+        self.resources = dataclasses.replace(resources, settings=settings)
+
+    async def look(self) -> None:
+        await run_due(self.resources)
+
+
+@pytest.fixture
+async def watch(town: Town) -> AsyncIterator[Watch]:
+    await town.run_jobs()  # What earlier tests left is looked at without a model.
+    found = Watch(town)
+    routes = [
+        Route("/moderate", found.moderate, methods=["POST"]),
+        Route("/spam-detection", found.spam, methods=["POST"]),
+    ]
+    async with serving(Starlette(routes=routes)) as url:
+        found.listen(url)
+        yield found
+
+
+@pytest.fixture
+async def mod(town: Town) -> Person:
+    return await town.settle(role="moderator")
+
+
+@pytest.fixture
+async def garden(ada: Person, ben: Person) -> dict[str, Any]:
+    made = await ada.make_connector()
+    await ben.post(f"/connectors/{made['id']}/join")
+    return made
+
+
+async def write(person: Person, garden: dict[str, Any], kind: str, words: str) -> str:
+    """Write one of a kind and return its path."""
+    of = {"connector_id": garden["id"]}
+    if kind == "comment":
+        post = await person.make_post(garden, content=NICE)
+        path, body = f"/posts/{post['id']}/comments", {"content": words}
+    else:
+        path, body = {
+            "post": ("/posts", of | {"content": words}),
+            "event": ("/events", of | EVENT | {"description": words}),
+            "item": ("/marketplace/items", of | ITEM | {"description": words}),
+            "review": ("/reviews", of | {"rating": 2, "title": "My view", "content": words}),
+        }[kind]
+    answer = await person.post(path, body)
+    assert answer.status_code == 201, answer.text
+    return f"{path}/{answer.json()['id']}"
+
+
+async def case_of(mod: Person, path: str) -> dict[str, Any] | None:
+    return {one["subject_id"]: one for one in (await cases(mod)).values()}.get(path.rsplit("/", 1)[1])
+
+
+@pytest.mark.parametrize("kind", ["post", "comment", "event", "item", "review"])
+async def test_what_the_model_blocks_is_kept_back_until_a_moderator_lets_it_stand(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any], kind: str
+) -> None:
+    path = await write(ben, garden, kind, VILE)
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    assert (case["subject_kind"], case["held"], case["reports"]) == (kind, True, 0)
+    assert case["triage"]["verdict"] == "block"
+    [told] = [one for one in (await ben.get("/notifications")).json()["items"] if one["subject_id"] == case["id"]]
+    assert told["body"] == "Our check stopped at: vile"
+
+    await decide(mod, case["id"], "keep")
+    await watch.look()
+    assert (await watch.town.rows(f"SELECT is_active FROM {TABLES[kind]} WHERE id = :id", id=case["subject_id"])) == [
+        (True,)
+    ]
+    told = (await ben.get("/notifications")).json()["items"]
+    assert "A moderator looked: others see it now" in {one["title"] for one in told}
+
+
+TABLES = {
+    "post": "posts",
+    "comment": "comments",
+    "event": "events",
+    "item": "marketplace_items",
+    "review": "reviews",
+}
+
+
+@pytest.mark.parametrize("words", [ODD, SALE])
+async def test_what_the_model_is_unsure_of_stays_while_somebody_looks(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any], words: str
+) -> None:
+    path = await write(ben, garden, "post", words)
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    assert case["held"] is False
+    assert case["triage"]["spam"]["is_spam"] == (words == SALE)
+    assert (await mod.get(path)).status_code == 200
+
+
+async def test_a_blocked_text_is_seen_by_nobody_and_counts_nowhere(
+    watch: Watch, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "post", VILE)
+    assert (await ada.get(path)).status_code == 200
+    await watch.look()
+    assert (await ada.get(path)).status_code == 404
+    assert (await ada.get(f"/connectors/{garden['id']}")).json()["post_count"] == 0
+    case = await case_of(mod, path)
+    assert case is not None
+    await decide(mod, case["id"], "remove")
+    assert (await ada.get(path)).status_code == 404
+    assert (await ada.get(f"/connectors/{garden['id']}")).json()["post_count"] == 0
+
+
+async def test_a_harmless_text_makes_no_case(watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]) -> None:
+    path = await write(ben, garden, "post", NICE)
+    await watch.look()
+    assert watch.asked == [NICE]
+    assert await case_of(mod, path) is None
+
+
+async def test_changed_words_are_looked_at_again_and_decided_ones_are_not(
+    watch: Watch, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "event", NICE)
+    await watch.look()
+    changed = EVENT | {"description": VILE}
+    assert (await ben.put(path, changed)).status_code == 200
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    await decide(mod, case["id"], "keep")
+
+    later = changed | {"start_date": "2090-06-02T14:00:00Z"}
+    assert (await ben.put(path, later)).status_code == 200
+    await watch.look()
+    assert len(watch.asked) == 2
+    assert (await ada.get(path)).json()["cancelled"] is False
+
+
+async def test_one_thing_has_one_open_case_whoever_stopped_at_it_first(
+    watch: Watch, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "post", VILE)
+    case_id = await report(watch.town, ada, "post", path.rsplit("/", 1)[1])
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    assert (case["id"], case["reports"]) == (case_id, 1)
+
+
+async def test_without_a_model_nothing_is_kept_back(
+    town: Town, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "post", "I will kill you all, you idiots.")
+    await town.run_jobs()
+    assert (await ada.get(path)).status_code == 200
+    assert await case_of(mod, path) is None
+
+
+async def test_a_model_that_is_down_is_asked_again(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    url = str(watch.resources.settings.content_url)
+    watch.listen("http://127.0.0.1:9")
+    path = await write(ben, garden, "post", VILE)
+    await watch.look()
+    assert await case_of(mod, path) is None
+    await watch.town.write("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'moderation.screen'")
+    watch.listen(url)
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    assert case["held"] is True
+
+
+async def test_who_is_erased_leaves_no_case_behind(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "post", VILE)
+    await watch.look()
+    assert await case_of(mod, path) is not None
+    await watch.town.write("DELETE FROM users WHERE id = :id", id=ben.id)
+    assert await case_of(mod, path) is None
