@@ -7,7 +7,8 @@ from neighborconnect.contracts.events import ItemKind
 CHAMPION = "champion"
 REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
 CONTENT_MODEL = "content"
-MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL)
+MATCHING_MODEL = "matching"
+MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL, MATCHING_MODEL)
 """Every registered model that the first run of the pipelines leaves with a champion."""
 
 

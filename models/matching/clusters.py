@@ -1,0 +1,58 @@
+"""The circles of the town: people who are tied to each other more than to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from matplotlib.figure import Figure
+
+from models.matching.town import IntArray, Town
+
+LARGEST = 12
+_DRAWN = 500
+
+
+@dataclass(frozen=True)
+class Circles:
+    """The clusters of people with ties, the largest first, and how well they part the town (modularity, -0.5 to 1)."""
+
+    graph: nx.Graph
+    members: tuple[frozenset[int], ...]
+    modularity: float
+
+
+def find_circles(town: Town, *, seed: int) -> Circles:
+    """Part the town by Louvain's method (Blondel et al. 2008); people without ties are in no circle."""
+    graph: nx.Graph = nx.Graph()
+    graph.add_edges_from(town.ties[town.ties[:, 0] != town.ties[:, 1]].tolist())
+    if not graph:
+        return Circles(graph, (), 0.0)
+    found = sorted(
+        map(frozenset, nx.community.louvain_communities(graph, seed=seed)), key=lambda one: (-len(one), min(one))
+    )
+    return Circles(graph, tuple(found), float(nx.community.modularity(graph, found)))
+
+
+def draw_circles(circles: Circles, *, seed: int) -> Figure:
+    """Draw people of the largest circles, a colour each, and how large all are."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colour = {person: place for place, circle in enumerate(circles.members[:LARGEST]) for person in circle}
+    people: IntArray = np.array(sorted(colour), dtype=np.int64)
+    if len(people) > _DRAWN:
+        people = np.random.default_rng(seed).choice(people, _DRAWN, replace=False)
+    part = circles.graph.subgraph(people.tolist())
+    places = nx.spring_layout(part, seed=seed, iterations=40)
+    nx.draw_networkx_edges(part, places, ax=left, alpha=0.1)
+    nx.draw_networkx_nodes(
+        part, places, ax=left, node_size=18, node_color=[colour[person] for person in part], cmap="tab20"
+    )
+    left.set_title(f"{len(part)} people of the {min(LARGEST, len(circles.members))} largest circles")
+    left.set_axis_off()
+    right.bar(range(1, len(circles.members) + 1), [len(circle) for circle in circles.members])
+    right.set_title(f"{len(circles.members)} circles, modularity {circles.modularity:.2f}")
+    right.set_xlabel("circle")
+    right.set_ylabel("people")
+    return figure

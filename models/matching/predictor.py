@@ -1,0 +1,159 @@
+"""Who and what fits one person: the town's graph, and how its signs are weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from models.matching.combination import Combination
+from models.matching.graph import Graph, Signs, Weights, spread
+from models.matching.town import BoolArray, IntArray
+from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind
+
+PEOPLE, CONNECTORS = "people", "connectors"
+MODEL_FILE = "model.json"
+POPULAR = "popular"
+# For each reason the sign that must be there, and those that it is weighed by.
+_PERSON_REASONS = {
+    "mutual_ties": ("common_ties", ("common_ties", "adamic_adar", "resource_allocation", "walk", "tie_vectors")),
+    "shared_connectors": ("shared_connectors", ("shared_connectors", "connector_overlap", "member_vectors")),
+    "shared_interests": ("shared_interests", ("shared_interests",)),
+    "neighbours": ("same_place", ("same_place", "near_cell")),
+    "lives_near": ("near_cell", ("same_place", "near_cell")),
+}
+_CONNECTOR_REASONS = {
+    "people_you_follow": ("ties_inside", ("ties_inside", "ties_inside_share")),
+    "like_your_connectors": ("like_mine", ("like_mine", "member_vectors")),
+    "your_interests": ("interest", ("interest",)),
+    "neighbours": ("here", ("here",)),
+}
+_LEAST_PEOPLE = 3
+"""An interest that fewer have would tell on them."""
+_MEANING = 0.5
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Answers for one version of the model over one snapshot of the town; safe to use from several threads."""
+
+    graph: Graph
+    people: Combination
+    connectors: Combination
+    model_version: str
+
+    def match(self, user_id: str, kind: MatchKind, *, limit: int) -> MatchAnswer:
+        """Return who or what fits a person, the best first; nothing for who is not in the snapshot."""
+        person, answer = (
+            self._place_of.get(user_id),
+            {
+                MatchKind.USERS: self._users,
+                MatchKind.COMMUNITIES: self._communities,
+                MatchKind.INTERESTS: self._interests,
+                MatchKind.PROXIMITY: self._proximity,
+            },
+        )
+        matches = [] if person is None else answer[kind](person, limit)
+        return MatchAnswer(model_version=self.model_version, matches=matches)
+
+    @cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {user_id: place for place, user_id in enumerate(self.graph.town.people)}
+
+    @cached_property
+    def _follows(self) -> tuple[IntArray, IntArray]:
+        """Who follows whom, by follower: where each begins, and the followees."""
+        ties = self.graph.town.ties
+        order = np.argsort(ties[:, 0], kind="stable")
+        begins = np.searchsorted(ties[order, 0], np.arange(len(self.graph.town.people) + 1))
+        return begins, ties[order, 1]
+
+    def _strangers(self, person: int) -> BoolArray:
+        """Return who is neither the person nor followed by them."""
+        begins, followees = self._follows
+        found = np.ones(len(self.graph.town.people), dtype=bool)
+        found[followees[begins[person] : begins[person + 1]]] = False
+        found[person] = False
+        return found
+
+    def _users(self, person: int, limit: int) -> list[Match]:
+        signs = self.graph.person_signs(person)
+        reasons = _reasons(signs, self.people, _PERSON_REASONS)
+        wanted = self._strangers(person)
+        return _best(self.graph.town.people, self.people.chance(signs), wanted, reasons, limit=limit)
+
+    def _proximity(self, person: int, limit: int) -> list[Match]:
+        signs, names = self.graph.person_signs(person), self.people.signs
+        cell, place = signs[:, names.index("near_cell")], signs[:, names.index("same_place")]
+        near = np.maximum(cell, 0.9 * place)
+        reasons = np.select(
+            [cell == 1, place == 1, cell > 0], ["same_area", "same_neighborhood", "next_area"], "same_city"
+        )
+        # Who is equally near is ordered by how well they fit otherwise.
+        score = near + 0.05 * self.people.chance(signs)
+        return _best(self.graph.town.people, score, self._strangers(person) & (near > 0), reasons, limit=limit)
+
+    def _communities(self, person: int, limit: int) -> list[Match]:
+        signs = self.graph.connector_signs(person)
+        wanted = self.graph.town.is_open.copy()
+        wanted[self.graph.row(self.graph.members, person)] = False
+        reasons = _reasons(signs, self.connectors, _CONNECTOR_REASONS)
+        return _best(self.graph.town.connectors, self.connectors.chance(signs), wanted, reasons, limit=limit)
+
+    def _interests(self, person: int, limit: int) -> list[Match]:
+        graph, town = self.graph, self.graph.town
+        liked, tied, mine = (graph.row(matrix, person) for matrix in (graph.likes, graph.ties, graph.members))
+        number = np.diff(graph.liked_by.indptr)
+        common = np.sqrt(np.maximum(number, 1))
+        alike = spread(graph.liked_by, liked, 1 / common[liked])
+        together = spread(graph.inside, mine, 1 / np.sqrt(np.maximum(graph.sizes, 1))[mine])
+        alike[person] = together[person] = 0
+        sources = {
+            "goes_with_your_interests": self._by_people(alike) / common + _MEANING * self._meaning(liked),
+            "people_you_know": spread(graph.likes, tied, np.ones(len(tied))) / common,
+            "people_in_your_connectors": self._by_people(together) / common,
+        }
+        parts = np.stack([_scaled(values) for values in sources.values()])
+        reasons = np.where(parts.max(axis=0) > 0, np.array(list(sources))[parts.argmax(axis=0)], POPULAR)
+        wanted = number >= _LEAST_PEOPLE
+        wanted[liked] = False
+        score = parts.sum(axis=0) + 0.01 * _scaled(number.astype(np.float64))
+        return _best(town.interests, score, wanted, reasons, limit=limit)
+
+    def _by_people(self, weights: Weights) -> Weights:
+        rows = np.flatnonzero(weights)
+        return spread(self.graph.likes, rows, weights[rows])
+
+    def _meaning(self, liked: IntArray) -> Weights:
+        """Return how near each interest's name is in meaning to one that the person has."""
+        vectors = self.graph.town.interest_vectors
+        if not len(liked) or not vectors.shape[1]:
+            return np.zeros(len(vectors))
+        found: Weights = np.maximum((vectors @ vectors[liked].T).max(axis=1), 0).astype(np.float64)
+        return found
+
+
+def _scaled(values: Weights) -> Weights:
+    most = values.max(initial=0.0)
+    return values / most if most > 0 else values
+
+
+def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tuple[str, ...]]]) -> IntArray:
+    """Return for each row the reason whose signs count for most among those that are there at all."""
+    shares = []
+    for must, counted in known.values():
+        places = [how.signs.index(name) for name in counted]
+        counts = signs[:, places] @ np.array([how.weights[place] for place in places])
+        shares.append(np.where(signs[:, how.signs.index(must)] > 0, counts, -np.inf))
+    found = np.stack(shares)
+    return np.where(np.isfinite(found.max(axis=0)), np.array(list(known))[found.argmax(axis=0)], POPULAR)
+
+
+def _best(names: tuple[str, ...], score: Weights, wanted: BoolArray, reasons: IntArray, *, limit: int) -> list[Match]:
+    """Return the best of those that are wanted; what is only popular comes after what has a reason."""
+    rows = np.flatnonzero(wanted)
+    known = reasons[rows] != POPULAR
+    order = np.lexsort((-score[rows], ~known))[:limit]
+    return [Match(key=names[row], score=float(score[row]), reason=str(reasons[row])) for row in rows[order]]
