@@ -5,11 +5,18 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines import jobs, schedules, sensors
-from pipelines.assets import content, expectations, features, landing, recommendation, warehouse
+from pipelines.assets import content, expectations, features, landing, matching, recommendation, warehouse
 from pipelines.resources import resources
 
 defs = dg.Definitions(
-    assets=[*landing.SPECS, warehouse.build_assets(), *features.ASSETS, *recommendation.ASSETS, *content.ASSETS],
+    assets=[
+        *landing.SPECS,
+        warehouse.build_assets(),
+        *features.ASSETS,
+        *recommendation.ASSETS,
+        *content.ASSETS,
+        *matching.ASSETS,
+    ],
     asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
     jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people],
     schedules=schedules.SCHEDULES,

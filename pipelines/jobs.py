@@ -4,7 +4,7 @@ import dagster as dg
 
 from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
-from pipelines.assets import content, expectations, features, landing, recommendation
+from pipelines.assets import content, expectations, features, landing, matching, recommendation
 from pipelines.assets.names import (
     FEATURE_REGISTRY,
     LATEST,
@@ -19,8 +19,12 @@ from pipelines.assets.names import (
 _expectations = dg.AssetSelection.checks(*expectations.CHECKS)
 _marts = dg.AssetSelection.groups("staging", "intermediate", "marts") - _expectations
 _newest_features = dg.AssetSelection.key_prefixes([LATEST], [ONLINE])
-_served = dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS]) | dg.AssetSelection.keys(bento_key("recommendation"))
-_recommenders = dg.AssetSelection.groups(recommendation.GROUP) | _served
+_recommended = (
+    dg.AssetSelection.groups(recommendation.GROUP) & dg.AssetSelection.key_prefixes([SNAPSHOTS], [VECTORS])
+) | dg.AssetSelection.keys(bento_key("recommendation"))
+_served = _recommended | dg.AssetSelection.keys(matching.TOWN_KEY, bento_key("matching"))
+_recommenders = dg.AssetSelection.groups(recommendation.GROUP) | _recommended
+_matching = dg.AssetSelection.groups(matching.GROUP) | dg.AssetSelection.keys(bento_key("matching"))
 _content = dg.AssetSelection.groups(content.GROUP) | dg.AssetSelection.keys(bento_key("content"))
 
 build_warehouse = dg.define_asset_job(
@@ -55,6 +59,11 @@ train_content = dg.define_asset_job(
     selection=_content,
     description="Let the content models learn from moderators, and serve them if they pass the gate.",
 )
+train_matching = dg.define_asset_job(
+    "train_matching",
+    selection=_matching,
+    description="Take the town as it is now, learn who fits whom, and serve what passes the gate.",
+)
 check_landing = dg.define_asset_job(
     "check_landing",
     selection=dg.AssetSelection.checks_for_assets(*landing.CHECKED_KEYS),
@@ -70,7 +79,8 @@ bootstrap = dg.define_asset_job(
     | _marts
     | _newest_features
     | _recommenders
-    | _content,
+    | _content
+    | _matching,
     description="The first run: everything there is, once.",
 )
 ASSET_JOBS = (
@@ -81,6 +91,7 @@ ASSET_JOBS = (
     refresh_serving,
     train_recommenders,
     train_content,
+    train_matching,
     check_landing,
     check_marts,
     bootstrap,

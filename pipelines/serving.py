@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from neighborconnect.contracts.models import CONTENT_MODEL, REGISTERED_MODEL
+from neighborconnect.contracts.models import CONTENT_MODEL, MATCHING_MODEL, REGISTERED_MODEL
 from neighborconnect.settings import Settings
 
 # It loads models and snapshots before it answers.
@@ -29,7 +29,8 @@ class Bento:
 
 RECOMMENDATION = Bento("recommendation", "recommendation_url", tuple(REGISTERED_MODEL.values()))
 CONTENT = Bento("content", "content_url", (CONTENT_MODEL,))
-BENTOS = (RECOMMENDATION, CONTENT)
+MATCHING = Bento("matching", "matching_url", (MATCHING_MODEL,))
+BENTOS = (RECOMMENDATION, CONTENT, MATCHING)
 
 
 def reload(settings: Settings, bento: Bento) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class NoAnswer(StrEnum):
     INVALID_ANSWER = "invalid_answer"
     NOT_DEPLOYED = "not_deployed"
     NO_CONSENT = "no_consent"
+    NO_MATCHES = "no_matches"
 
 
 class InferenceError(Exception):

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.benchmarks import text_runs
+from models.benchmarks import graphs, text_runs
+from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS, Benchmark
 from models.benchmarks.text_runs import TEXT_BENCHMARKS
 from models.recommendation.choosing import choose_recipe
@@ -23,6 +24,7 @@ from models.recommendation.judging import Judgement, judge
 from models.recommendation.terms import Items
 
 SEED = 20_261
+NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS)
 _METRICS = ("recall", "ndcg", "hit")
 
 
@@ -66,20 +68,23 @@ def comparison(benchmark: Benchmark, judgement: Judgement) -> Table:
 
 
 def main(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join((*LOADERS, *TEXT_BENCHMARKS))}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the sets; else NEIGHBORCONNECT_DATA.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Of texts: keep the trained task here, or read it back.")] = None,
 ) -> None:
     """Train on a public data set and print our figures beside the published ones."""
     folder = data or os.environ.get("NEIGHBORCONNECT_DATA")
-    if name not in {*LOADERS, *TEXT_BENCHMARKS}:
-        sys.exit(f"There is no set {name!r}: choose one of {', '.join((*LOADERS, *TEXT_BENCHMARKS))}.")
+    if name not in NAMES:
+        sys.exit(f"There is no set {name!r}: choose one of {', '.join(NAMES)}.")
     if folder is None:
         sys.exit("Say where the sets are, with --data or NEIGHBORCONNECT_DATA.")
     console = Console()
     started = time.monotonic()
     if name in TEXT_BENCHMARKS:
         text_runs.run(name, Path(folder), console=console, kept=keep)
+        return
+    if name in GRAPH_BENCHMARKS:
+        graphs.run(name, Path(folder), console=console)
         return
     benchmark = LOADERS[name](Path(folder))
     judgement = train_and_judge(benchmark, console=console)

@@ -81,8 +81,8 @@ def hide_ties(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, Pai
     hidden = _hidden(undirected, at, share=share, generator=generator, keep=(True, True))
     matches = undirected[hidden]
     left = town.with_ties(town.ties[~hidden[same]], town.tied_at[~hidden[same]])
-    strangers = _drawn(len(matches), (n, n), taken=undirected, generator=generator, ordered=False)
-    return left, _beside(matches, strangers)
+    strangers = drawn(len(matches), (n, n), taken=undirected, generator=generator, ordered=False)
+    return left, beside(matches, strangers)
 
 
 def hide_members(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, Pairs]:
@@ -91,7 +91,7 @@ def hide_members(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, 
     shape = (len(town.people), len(town.connectors))
     hidden = _hidden(town.members, town.joined_at, share=share, generator=generator, keep=(True, False))
     left = town.with_members(town.members[~hidden], town.joined_at[~hidden])
-    return left, _beside(town.members[hidden], _drawn(hidden.sum(), shape, taken=town.members, generator=generator))
+    return left, beside(town.members[hidden], drawn(hidden.sum(), shape, taken=town.members, generator=generator))
 
 
 # Nothing is learnt in the rules of thumb: some signs count as they are.
@@ -109,15 +109,21 @@ CONNECTORS = Question(
 )
 
 
+def hide(town: Town, question: Question, *, seed: int) -> tuple[Town, Pairs]:
+    """Hide some matches; raises ``TooLittleError`` when there are too few."""
+    left, hidden = question.hide(town, seed=seed)
+    if hidden.labels.sum() < LEAST_PAIRS:
+        raise TooLittleError(f"{hidden.labels.sum()} matches could be hidden, and {LEAST_PAIRS} are needed")
+    return left, hidden
+
+
 def learn(town: Town, question: Question, *, seed: int) -> Combination:
     """Learn a combination by hiding a part of what is known.
 
     Raises:
         TooLittleError: when too little is known.
     """
-    left, hidden = question.hide(town, seed=seed)
-    if hidden.labels.sum() < LEAST_PAIRS:
-        raise TooLittleError(f"{hidden.labels.sum()} matches could be hidden, and {LEAST_PAIRS} are needed")
+    left, hidden = hide(town, question, seed=seed)
     signs = signs_of(Graph(with_vectors(left)), hidden.pairs, ask=question.ask)
     return fit(question.signs, signs, hidden.labels)
 
@@ -180,7 +186,7 @@ def _hidden(
     return hidden
 
 
-def _drawn(
+def drawn(
     number: int, shape: tuple[int, int], *, taken: IntArray, generator: np.random.Generator, ordered: bool = True
 ) -> IntArray:
     """Draw different pairs by chance that are not among ``taken``; fewer where there are not so many."""
@@ -197,6 +203,7 @@ def _drawn(
     return np.stack((keys // shape[1], keys % shape[1]), axis=1) if number else np.zeros((0, 2), dtype=np.int64)
 
 
-def _beside(matches: IntArray, others: IntArray) -> Pairs:
+def beside(matches: IntArray, others: IntArray) -> Pairs:
+    """Return pairs that are a match and pairs that are none, with their labels."""
     labels = np.concatenate((np.ones(len(matches), dtype=np.int64), np.zeros(len(others), dtype=np.int64)))
     return Pairs(np.concatenate((matches, others)), labels)

@@ -55,8 +55,8 @@ and memberships, shared connectors and interests, place in H3 cells), small enou
 {len(town.members)} memberships, {len(np.unique(town.likes[:, 0])) if len(town.likes) else 0} people with interests. Who
 refuses to be served personally is not in it.
 
-**Protocol.** Ties and memberships were hidden, {timed}, and told from as many pairs drawn by chance; weights were learnt
-by hiding again what was left. AUC, 95 % bootstrap over pairs.
+**Protocol.** Ties and memberships were hidden, {timed}, and told from as many pairs drawn by chance; weights were
+learnt by hiding again what was left. AUC, 95 % bootstrap over pairs.
 
 | what | method | AUC | pairs |
 |---|---|---|---|

@@ -12,11 +12,11 @@ from models.matching.clusters import draw_circles, find_circles
 from models.matching.combination import Combination
 from models.matching.evaluate import (
     CONNECTORS,
-    LEAST_PAIRS,
     PEOPLE,
     Judgement,
     Question,
     TooLittleError,
+    hide,
     judge,
     learn,
     signs_of,
@@ -75,9 +75,7 @@ def find(town: Town, name: str, question: Question, *, seed: int, before: Combin
     """Learn, judge, and decide what is served: what was learnt only where it beats the rule of thumb for sure."""
     rule = question.rule_of_thumb
     try:
-        left, hidden = question.hide(town, seed=seed)
-        if hidden.labels.sum() < LEAST_PAIRS:
-            raise TooLittleError(f"{hidden.labels.sum()} matches could be hidden, and {LEAST_PAIRS} are needed")
+        left, hidden = hide(town, question, seed=seed)
         learnt = learn(left, question, seed=seed + 1)
     except TooLittleError as error:
         return _Found(rule, None, RULE, f"{name}: the rule of thumb is served, for {error}")

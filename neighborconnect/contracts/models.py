@@ -11,6 +11,9 @@ MATCHING_MODEL = "matching"
 MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL, MATCHING_MODEL)
 """Every registered model that the first run of the pipelines leaves with a champion."""
 
+TOWN_PREFIX = ("snapshots", "matching")
+"""Path parts, below the lake's bucket, of the snapshots of the town."""
+
 
 def snapshot_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
     """Path parts, below the lake's bucket, of the item snapshots of one model version."""

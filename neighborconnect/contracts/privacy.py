@@ -189,6 +189,7 @@ PLATFORM: tuple[Place, ...] = (
     Place(Store.FEATURES, "offline", "user_id", Fate.DELETED),
     Place(Store.ONLINE_FEATURES, "redis", "key", Fate.DELETED),
     Place(Store.MODELS, "snapshots", "user_id", Fate.EXPIRES, note="From the next training on, which is daily"),
+    Place(Store.MODELS, "town", "person", Fate.EXPIRES, note="From the next hour on; older ones, three hours"),
 )
 """What the pipelines' erasure sees to, within the hour."""
 

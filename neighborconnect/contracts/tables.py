@@ -85,7 +85,7 @@ USERS = CapturedTable(
         Column("first_name", _TEXT, Privacy.PERSONAL),
         Column("last_name", _TEXT, Privacy.PERSONAL),
         Column("avatar_url", _TEXT, Privacy.PERSONAL),
-        Column("neighborhood", _TEXT, Privacy.PERSONAL, consumers=("marts", "recommendation")),
+        Column("neighborhood", _TEXT, Privacy.PERSONAL, consumers=("marts", "recommendation", "matching")),
         Column("city", _TEXT),
         Column("state", _TEXT),
         Column("country", _TEXT),
@@ -106,7 +106,7 @@ USERS = CapturedTable(
         Column("email_sealed", _TEXT, Privacy.SECRET),
         Column("phone_sealed", _TEXT, Privacy.SECRET),
         Column("home_sealed", _TEXT, Privacy.SECRET),
-        Column("home_cell", _TEXT, Privacy.PERSONAL),
+        Column("home_cell", _TEXT, Privacy.PERSONAL, consumers=("matching",)),
     ),
 )
 CONNECTORS = CapturedTable(

@@ -195,5 +195,6 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         _mlflow(stack),
         _bento("bento", title="Recommendations (BentoML)", package="recommendation", port=stack.ports.recommendation),
         _bento("bento-content", title="What texts say (BentoML)", package="content", port=stack.ports.content),
+        _bento("bento-matching", title="Who fits whom (BentoML)", package="matching", port=stack.ports.matching),
         *_dagster(stack),
     )

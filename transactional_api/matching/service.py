@@ -100,6 +100,8 @@ async def _matches(
         if not viewer.personalised:
             raise InferenceError(NoAnswer.NO_CONSENT)  # noqa: TRY301 (the rules answer as for every other reason)
         answer = await inference.ask(Service.MATCHING, "/match", request, MatchAnswer)
+        if not answer.matches:  # Who is new is not in the model's town yet.
+            raise InferenceError(NoAnswer.NO_MATCHES)  # noqa: TRY301
         if kind is not MatchKind.INTERESTS:
             _ids(answer.matches)
     except (InferenceError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""The matching service: who and what fits a person."""

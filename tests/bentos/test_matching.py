@@ -1,0 +1,88 @@
+"""The matching service as a real process: nothing to say before a release, and the town's matches after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from models.matching.graph import with_vectors
+from models.matching.town import to_bytes
+from models.matching.train import MatchingResult, release, train
+from models.registry import fetch_artifact
+from models.shelf import Shelf
+from neighborconnect.contracts.models import TOWN_PREFIX
+from neighborconnect.settings import Settings
+from tests.models.test_matching import circles_town
+
+TOWN = with_vectors(circles_town())
+
+
+@pytest.fixture(scope="module")
+def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client]:
+    run("mlflow", "bento-matching")
+    assert settings.matching_url is not None
+    with httpx.Client(base_url=settings.matching_url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def released(bento: httpx.Client, settings: Settings) -> MatchingResult:
+    assert ask(bento, user_id="p0", kind="users").status_code == 503
+    result = train(settings, town=TOWN, data_version="town", seed=1, say=lambda _text: None)
+    assert release(settings, result)
+    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": None}
+    assert ask(bento, user_id="p0", kind="users").status_code == 503
+    Shelf(settings, *TOWN_PREFIX).publish("20300101", to_bytes(TOWN))
+    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": "20300101"}
+    return result
+
+
+def ask(bento: httpx.Client, **request: Any) -> httpx.Response:
+    return bento.post("/match", json={"request": request})
+
+
+def test_people_of_ones_circle_come_first(bento: httpx.Client, released: MatchingResult) -> None:
+    answer = ask(bento, user_id="p0", kind="users", limit=5).json()
+    assert answer["model_version"] == released.model_version
+    assert len(answer["matches"]) == 5
+    assert sum(int(one["key"][1:]) < 25 for one in answer["matches"]) >= 4
+    scores = [one["score"] for one in answer["matches"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("kind", ["users", "communities", "interests", "proximity"])
+def test_who_is_unknown_gets_an_empty_answer(bento: httpx.Client, released: MatchingResult, kind: str) -> None:
+    assert ask(bento, user_id="nobody", kind=kind).json()["matches"] == []
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"user_id": "p0"}, {"user_id": "p0", "kind": "love"}, {"user_id": "p0", "kind": "users", "limit": 0}]
+)
+def test_what_is_no_question_is_refused(bento: httpx.Client, asked: dict[str, Any]) -> None:
+    assert ask(bento, **asked).status_code == 400
+
+
+def test_a_town_that_cannot_be_read_leaves_the_one_that_is_served(
+    bento: httpx.Client, settings: Settings, released: MatchingResult
+) -> None:
+    Shelf(settings, *TOWN_PREFIX).publish("20300102", b"no town")
+    assert bento.post("/reload", json={}).json()["town"] == "20300101"
+    assert ask(bento, user_id="p0", kind="users").json()["matches"]
+
+
+def test_the_version_has_its_card_and_its_figures(settings: Settings, released: MatchingResult) -> None:
+    assert released.metrics["people_auc_learnt"] > 0.8
+    assert "AUC" in fetch_artifact(settings, released.run_id, "model_card.md").decode()
+    for figure in ("circles.png", "judgement.png"):
+        assert fetch_artifact(settings, released.run_id, figure).startswith(b"\x89PNG")
+
+
+def test_a_champion_that_is_as_good_gives_way_and_the_same_holds_again(
+    settings: Settings, released: MatchingResult
+) -> None:
+    again = train(settings, town=TOWN, data_version="town", seed=2, say=lambda _text: None)
+    assert again.promote
+    assert "people_auc_champion" in again.metrics
