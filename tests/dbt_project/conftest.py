@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,17 +69,24 @@ def row_id(name: str) -> UUID:
     return uuid5(NAMESPACE, name)
 
 
-@pytest.fixture(scope="module")
-def warehouse(settings: Settings, postgres_admin_url: str) -> Iterator[Warehouse]:
+@contextmanager
+def own_warehouse(settings: Settings, admin_url: str, *, database: str) -> Iterator[Warehouse]:
+    """Make an empty warehouse, and drop it at the end."""
     url = urlsplit(settings.warehouse_url)
-    with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {DATABASE} with (force)".encode())
-        admin.execute(f"create database {DATABASE} owner {url.username}".encode())
-        own = Warehouse(settings.model_copy(update={"warehouse_url": url._replace(path=f"/{DATABASE}").geturl()}))
-        populate(own)
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(f"drop database if exists {database} with (force)".encode())
+        admin.execute(f"create database {database} owner {url.username}".encode())
+        own = Warehouse(settings.model_copy(update={"warehouse_url": url._replace(path=f"/{database}").geturl()}))
         yield own
         own.close()
-        admin.execute(f"drop database {DATABASE} with (force)".encode())
+        admin.execute(f"drop database {database} with (force)".encode())
+
+
+@pytest.fixture(scope="module")
+def warehouse(settings: Settings, postgres_admin_url: str) -> Iterator[Warehouse]:
+    with own_warehouse(settings, postgres_admin_url, database=DATABASE) as own:
+        populate(own)
+        yield own
 
 
 def populate(warehouse: Warehouse) -> None:

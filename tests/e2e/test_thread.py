@@ -99,6 +99,22 @@ def status(platform: Platform) -> dict[str, Any]:
     return {each["name"]: each for each in json.loads(platform.run("neighborconnect", "status", "--json"))}
 
 
+def test_the_first_run_leaves_models_that_answer_about_texts_and_about_neighbours(platform: Platform) -> None:
+    reader = Neighbour(platform.settings.api_url, interests=["gardening"])
+    for what in ("sentiment", "moderate", "topics", "spam-detection"):
+        assert reader.post(f"/analysis/{what}", {"text": "My tomatoes are a delight."})["path"] == "model"
+    # A newcomer is not in the town that the model knows; those who were there before it are.
+    matched = reader.post("/matching/users", {"limit": 5})
+    assert (matched["path"], matched["reason_code"]) == ("rules", "no_matches")
+    resident = reader.get(f"/posts/{reader.posts_about('gardening', most=1)[0]}")["author_id"]
+    assert platform.settings.matching_url is not None
+    with httpx.Client(base_url=platform.settings.matching_url, timeout=30, trust_env=False) as bento:
+        asked = {"user_id": resident, "kind": "users", "limit": 5}
+        matches = bento.post("/match", json={"request": asked}).raise_for_status().json()["matches"]
+    assert len(matches) == 5
+    assert {one["reason"] for one in matches} != {"popular"}
+
+
 def test_a_killed_bento_costs_personality_for_a_while_and_no_answer(platform: Platform) -> None:
     reader = Neighbour(platform.settings.api_url, interests=["gardening"])
     before = status(platform)["bento"]["pid"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import h3
 import numpy as np
 import pytest
@@ -174,8 +176,6 @@ def test_a_town_that_does_not_fit_itself_is_refused() -> None:
 
 
 def test_a_combination_is_read_as_it_was_written() -> None:
-    import json
-
     rule = PEOPLE.rule_of_thumb
     assert Combination.of(json.loads(rule.as_json())) == rule
     assert (len(PERSON_SIGNS), len(CONNECTOR_SIGNS)) == (len(rule.weights), len(CONNECTORS.rule_of_thumb.weights))

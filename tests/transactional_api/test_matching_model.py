@@ -75,7 +75,7 @@ async def test_where_the_model_knows_nobody_the_rules_answer_and_say_so(ada: Per
 
 
 async def test_who_refuses_to_be_served_personally_is_not_asked_about(ada: Person, model: Service) -> None:
-    answer = await ada.put("/privacy/consents", {"purpose": "personalisation", "granted": False})
+    answer = await ada.put("/privacy/consents/personalisation", {"granted": False})
     assert answer.status_code < 300, answer.text
     matched = (await ada.post("/matching/users", {})).json()
     assert (matched["path"], matched["reason_code"]) == ("rules", "no_consent")
