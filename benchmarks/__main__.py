@@ -19,6 +19,7 @@ BENCHMARKS = (
     "features",
     "recommendation",
     "content",
+    "matching",
     "reads",
     "chat",
     "fan_out",

@@ -154,6 +154,7 @@ def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tupl
 def _best(names: tuple[str, ...], score: Weights, wanted: BoolArray, reasons: IntArray, *, limit: int) -> list[Match]:
     """Return the best of those that are wanted; what is only popular comes after what has a reason."""
     rows = np.flatnonzero(wanted)
-    known = reasons[rows] != POPULAR
-    order = np.lexsort((-score[rows], ~known))[:limit]
+    worth = _scaled(score[rows] - score[rows].min(initial=0.0)) + 2.0 * (reasons[rows] != POPULAR)
+    best = np.argpartition(-worth, limit)[:limit] if len(rows) > limit else np.arange(len(rows))
+    order = best[np.argsort(-worth[best], kind="stable")]
     return [Match(key=names[row], score=float(score[row]), reason=str(reasons[row])) for row in rows[order]]
