@@ -1,19 +1,19 @@
 """The content models: what moderators decided, the registered version, the champion, and what serves it."""
 
-import json
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 
 from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.settings import Settings
+from pipelines.assets.champions import RESULT, champion_asset
 from pipelines.assets.names import CHAMPIONS, MODELS, RAW, TRAINING, landed
 from pipelines.assets.policies import WEEKLY
 from pipelines.assets.serving import bento_asset
 from pipelines.serving import CONTENT
 
 GROUP = "content"
-RESULT = "training_result"
 SEED = 20_261
 FEEDBACK_KEY = dg.AssetKey([TRAINING, "moderation_feedback"])
 MODEL_KEY = dg.AssetKey([MODELS, CONTENT_MODEL])
@@ -63,25 +63,12 @@ def content_model(
     )
 
 
-@dg.asset(
-    key=CHAMPION_KEY,
-    deps=[MODEL_KEY],
-    group_name=GROUP,
-    kinds={"mlflow"},
-    description="The alias that the content service follows.",
-)
-def content_champion(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult[None]:
-    """Promote what passed the gate."""
+def _release(settings: Settings, said: dict[str, Any]) -> bool:
     from models.content.train import ContentResult, release
 
-    event = context.instance.get_latest_materialization_event(MODEL_KEY)
-    if event is None or event.asset_materialization is None:
-        raise dg.Failure("The content models have not been trained yet: run train_content.")
-    said = json.loads(json.dumps(event.asset_materialization.metadata[RESULT].value))
-    result = ContentResult(**said | {"reasons": tuple(said["reasons"])})
-    return dg.MaterializeResult(metadata={"candidate": result.model_version, "promoted": release(settings, result)})
+    return release(settings, ContentResult(**said))
 
+
+content_champion = champion_asset(CONTENT_MODEL, group=GROUP, job="train_content", release=_release)
 
 ASSETS = [moderation_feedback, content_model, content_champion, bento_asset(CONTENT, deps=[CHAMPION_KEY])]

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -10,13 +9,13 @@ import dagster as dg
 
 from neighborconnect.contracts.models import MATCHING_MODEL
 from neighborconnect.settings import Settings
+from pipelines.assets.champions import RESULT, champion_asset
 from pipelines.assets.names import CHAMPIONS, MODELS, RAW, SNAPSHOTS, landed
 from pipelines.assets.policies import DAILY, HOURLY
 from pipelines.assets.serving import bento_asset
 from pipelines.serving import MATCHING
 
 GROUP = "matching"
-RESULT = "training_result"
 SEED = 20_261
 TOWN_KEY = dg.AssetKey([SNAPSHOTS, "town"])
 MODEL_KEY = dg.AssetKey([MODELS, MATCHING_MODEL])
@@ -72,25 +71,12 @@ def matching_model(
     return dg.MaterializeResult(metadata=metadata)
 
 
-@dg.asset(
-    key=CHAMPION_KEY,
-    deps=[MODEL_KEY],
-    group_name=GROUP,
-    kinds={"mlflow"},
-    description="The alias that the matching service follows.",
-)
-def matching_champion(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult[None]:
-    """Promote what passed the gate."""
+def _release(settings: Settings, said: dict[str, Any]) -> bool:
     from models.matching.train import MatchingResult, release
 
-    event = context.instance.get_latest_materialization_event(MODEL_KEY)
-    if event is None or event.asset_materialization is None:
-        raise dg.Failure("Matching has not been trained yet: run train_matching.")
-    said = json.loads(json.dumps(event.asset_materialization.metadata[RESULT].value))
-    result = MatchingResult(**said | {"reasons": tuple(said["reasons"])})
-    return dg.MaterializeResult(metadata={"candidate": result.model_version, "promoted": release(settings, result)})
+    return release(settings, MatchingResult(**said))
 
+
+matching_champion = champion_asset(MATCHING_MODEL, group=GROUP, job="train_matching", release=_release)
 
 ASSETS = [town, matching_model, matching_champion, bento_asset(MATCHING, deps=[CHAMPION_KEY, TOWN_KEY])]

@@ -59,6 +59,20 @@ async def ben(town: Town) -> Person:
     return await town.settle(first_name="Ben")
 
 
+@pytest.fixture
+async def mod(town: Town) -> Person:
+    """A moderator of the platform."""
+    return await town.settle(role="moderator")
+
+
+@pytest.fixture
+async def garden(ada: Person, ben: Person) -> dict[str, Any]:
+    """A connector of Ada's that Ben is in."""
+    made = await ada.make_connector()
+    await ben.post(f"/connectors/{made['id']}/join")
+    return made
+
+
 @pytest.fixture(scope="session")
 async def running(settings: Settings) -> AsyncIterator[Ranker]:
     """A recommendation service for the session."""

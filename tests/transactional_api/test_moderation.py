@@ -21,18 +21,6 @@ ITEM = {
 EVENT = {"title": "Seed swap", "description": "Bring seeds.", "start_date": "2090-05-02T14:00:00Z"}
 
 
-@pytest.fixture
-async def mod(town: Town) -> Person:
-    return await town.settle(role="moderator")
-
-
-@pytest.fixture
-async def garden(ada: Person, ben: Person) -> dict[str, Any]:
-    made = await ada.make_connector()
-    await ben.post(f"/connectors/{made['id']}/join")
-    return made
-
-
 class Court(NamedTuple):
     """Everybody who takes part, and the connector that it is about."""
 

@@ -62,18 +62,6 @@ async def watch(town: Town) -> AsyncIterator[Watch]:
         yield found
 
 
-@pytest.fixture
-async def mod(town: Town) -> Person:
-    return await town.settle(role="moderator")
-
-
-@pytest.fixture
-async def garden(ada: Person, ben: Person) -> dict[str, Any]:
-    made = await ada.make_connector()
-    await ben.post(f"/connectors/{made['id']}/join")
-    return made
-
-
 async def write(person: Person, garden: dict[str, Any], kind: str, words: str) -> str:
     """Write one of a kind and return its path."""
     of = {"connector_id": garden["id"]}
