@@ -6,18 +6,9 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from tests.transactional_api.people import Person, Town, somewhere
 from transactional_api.posts.pins import MAX_PINNED
 from transactional_api.posts.words import mentions_in, tags_in
-
-
-@pytest.fixture
-async def garden(ada: Person, ben: Person) -> dict[str, Any]:
-    made = await ada.make_connector()
-    await ben.post(f"/connectors/{made['id']}/join")
-    return made
 
 
 async def ids(person: Person, path: str, **params: Any) -> list[str]:

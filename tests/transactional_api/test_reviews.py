@@ -18,13 +18,6 @@ async def review(person: Person, connector: dict[str, Any], **changes: Any) -> d
     return dict(answer.json())
 
 
-@pytest.fixture
-async def garden(ada: Person, ben: Person) -> dict[str, Any]:
-    made = await ada.make_connector()
-    await ben.post(f"/connectors/{made['id']}/join")
-    return made
-
-
 async def test_a_member_reviews_once_even_when_they_ask_twice_at_once(ben: Person, garden: dict[str, Any]) -> None:
     body = BODY | {"connector_id": garden["id"]}
     answers = await asyncio.gather(*(ben.post("/reviews", body) for _ in range(2)))

@@ -12,13 +12,6 @@ from tests.transactional_api.people import Person, Town
 
 
 @pytest.fixture
-async def garden(ada: Person, ben: Person) -> dict[str, Any]:
-    made = await ada.make_connector()
-    await ben.post(f"/connectors/{made['id']}/join")
-    return made
-
-
-@pytest.fixture
 async def clip(town: Town, ada: Person) -> dict[str, Any]:
     return await town.keep_upload(ada, video(pictures=90))
 
