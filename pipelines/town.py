@@ -78,9 +78,15 @@ def collect(settings: Settings) -> Town:
 
 def publish(settings: Settings) -> tuple[Town, str]:
     """Publish the town as of now; return it and its version."""
-    town, version = collect(settings), datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    town = collect(settings)
+    return town, put_up(settings, town)
+
+
+def put_up(settings: Settings, town: Town) -> str:
+    """Publish a town under the present time; return its version."""
+    version = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     Shelf(settings, *TOWN_PREFIX).publish(version, to_bytes(town))
-    return town, version
+    return version
 
 
 def read_newest(settings: Settings) -> tuple[Town, str]:

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from models.matching.graph import with_vectors
-from models.matching.town import to_bytes
 from models.matching.train import MatchingResult, release, train
 from models.registry import fetch_artifact
 from models.shelf import Shelf
 from neighborconnect.contracts.models import TOWN_PREFIX
 from neighborconnect.settings import Settings
+from pipelines.town import put_up
 from tests.models.test_matching import circles_town
 
 TOWN = with_vectors(circles_town())
@@ -35,8 +35,8 @@ def released(bento: httpx.Client, settings: Settings) -> MatchingResult:
     assert release(settings, result)
     assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": None}
     assert ask(bento, user_id="p0", kind="users").status_code == 503
-    Shelf(settings, *TOWN_PREFIX).publish("20300101", to_bytes(TOWN))
-    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": "20300101"}
+    version = put_up(settings, TOWN)
+    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": version}
     return result
 
 
@@ -68,8 +68,10 @@ def test_what_is_no_question_is_refused(bento: httpx.Client, asked: dict[str, An
 def test_a_town_that_cannot_be_read_leaves_the_one_that_is_served(
     bento: httpx.Client, settings: Settings, released: MatchingResult
 ) -> None:
-    Shelf(settings, *TOWN_PREFIX).publish("20300102", b"no town")
-    assert bento.post("/reload", json={}).json()["town"] == "20300101"
+    served = bento.post("/reload", json={}).json()["town"]
+    shelf = Shelf(settings, *TOWN_PREFIX)
+    shelf.publish(f"{shelf.newest()}x", b"no town")
+    assert bento.post("/reload", json={}).json()["town"] == served
     assert ask(bento, user_id="p0", kind="users").json()["matches"]
 
 
