@@ -177,7 +177,19 @@ async def test_one_thing_has_one_open_case_whoever_stopped_at_it_first(
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert (case["id"], case["reports"]) == (case_id, 1)
+    assert (case["id"], case["reports"], case["held"]) == (case_id, 1, True)
+
+
+async def test_what_was_odd_and_becomes_vile_is_kept_back_with_the_words_that_it_has_now(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    path = await write(ben, garden, "post", ODD)
+    await watch.look()
+    assert (await ben.put(path, {"content": VILE})).status_code == 200
+    await watch.look()
+    case = await case_of(mod, path)
+    assert case is not None
+    assert (case["words"], case["held"]) == (VILE, True)
 
 
 async def test_without_a_model_nothing_is_kept_back(

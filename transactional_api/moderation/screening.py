@@ -71,21 +71,21 @@ async def _was_decided(session: AsyncSession, kind: str, subject_id: UUID, words
 
 
 async def _open_case(session: AsyncSession, *, kind: str, subject_id: UUID, row: Any, triage: dict[str, Any]) -> None:
-    """Open a case, and keep the thing back where the policy says so; one that is open already stays as it is."""
+    """Open a case, or bring the open one up to date, and keep the thing back where the policy says so."""
     subject = SUBJECTS[SubjectKind(kind)]
-    case = upsert(ModerationCase).values(
-        subject_kind=kind, subject_id=subject_id, owner_id=row.owner_id, words=row.words[:MAX_WORDS], triage=triage
-    )
-    opened = await session.scalar(
-        case.on_conflict_do_nothing(
-            index_elements=["subject_kind", "subject_id"], index_where=ModerationCase.state == "open"
-        ).returning(ModerationCase)
-    )
-    if opened is None:
+    said = {"words": row.words[:MAX_WORDS], "triage": triage}
+    case = upsert(ModerationCase).values(subject_kind=kind, subject_id=subject_id, owner_id=row.owner_id, **said)
+    opened = (
+        await session.execute(
+            case.on_conflict_do_update(
+                index_elements=["subject_kind", "subject_id"], index_where=ModerationCase.state == "open", set_=said
+            ).returning(ModerationCase)
+        )
+    ).scalar_one()
+    if opened.held or triage["verdict"] != Verdict.BLOCK or subject.is_active is None:
         return
-    if triage["verdict"] == Verdict.BLOCK and subject.is_active is not None:
-        opened.held = await subject.show(session, subject_id=subject_id, on=False)
-    log.info("text.flagged", subject_kind=kind, verdict=triage["verdict"], held=opened.held)
+    opened.held = await subject.show(session, subject_id=subject_id, on=False)
+    log.info("text.held", subject_kind=kind, case=str(opened.id))
     if opened.held and row.owner_id is not None:
         words = ", ".join(row.words[one["begin"] : one["end"]] for one in triage["highlights"])
         await notify(
