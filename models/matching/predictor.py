@@ -46,16 +46,14 @@ class Matcher:
 
     def match(self, user_id: str, kind: MatchKind, *, limit: int) -> MatchAnswer:
         """Return who or what fits a person, the best first; nothing for who is not in the snapshot."""
-        person, answer = (
-            self._place_of.get(user_id),
-            {
-                MatchKind.USERS: self._users,
-                MatchKind.COMMUNITIES: self._communities,
-                MatchKind.INTERESTS: self._interests,
-                MatchKind.PROXIMITY: self._proximity,
-            },
-        )
-        matches = [] if person is None else answer[kind](person, limit)
+        person = self._place_of.get(user_id)
+        answer = {
+            MatchKind.USERS: self._users,
+            MatchKind.COMMUNITIES: self._communities,
+            MatchKind.INTERESTS: self._interests,
+            MatchKind.PROXIMITY: self._proximity,
+        }[kind]
+        matches = [] if person is None else answer(person, limit)
         return MatchAnswer(model_version=self.model_version, matches=matches)
 
     @cached_property
