@@ -24,7 +24,7 @@ from neighborconnect.settings import Settings, SettingsError, get_settings, home
 
 INGEST_SECONDS = 900.0
 _LOG = Path("logs") / "bootstrap.log"
-_HEADLINES = ("recall_at_20", "ndcg_at_20", "flagged_worst")
+_HEADLINES = ("recall_at_20", "ndcg_at_20", "flagged_worst", "people_auc_learnt")
 
 
 def bootstrap(
@@ -103,8 +103,10 @@ def _summary(name: str, metadata: Mapping[str, Any]) -> str | None:
         result = metadata["training_result"]
         figures = {key: result["metrics"][key] for key in _HEADLINES if key in result["metrics"]}
         told = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
-        served = f" ({result['served']})" if "served" in result else ""
-        return f"{name}: {result['model_version']}{served} {told}".rstrip()
+        served = result.get("served", "")
+        if isinstance(served, dict):
+            served = ", ".join(f"{part}: {method}" for part, method in served.items())
+        return f"{name}: {result['model_version']}{f' ({served})' if served else ''} {told}".rstrip()
     if store == "champions":
         return f"{name}: {'now ' + metadata['candidate'] if metadata['promoted'] else 'stays'}"
     if store in {"snapshots", "vectors", "training", "bento"}:
