@@ -1,7 +1,6 @@
 """Matching: the town as it is now, the registered version, the champion, and what serves it."""
 
 import base64
-import io
 from dataclasses import asdict
 from typing import Any
 
@@ -51,8 +50,8 @@ def matching_model(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
     """Learn and register."""
-    from models.matching.clusters import draw_circles, find_circles
     from models.matching.train import train
+    from models.registry import fetch_artifact
     from pipelines.town import read_newest
 
     found, data_version = read_newest(settings)
@@ -62,11 +61,8 @@ def matching_model(
         "model_version": dg.MetadataValue.text(result.model_version),
         "gate": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in result.reasons)),
     }
-    circles = find_circles(found, seed=SEED)
-    if circles.members:
-        drawn = io.BytesIO()
-        draw_circles(circles, seed=SEED).savefig(drawn, format="png", dpi=60)
-        picture = base64.b64encode(drawn.getvalue()).decode()
+    if result.metrics["circles"]:
+        picture = base64.b64encode(fetch_artifact(settings, result.run_id, "circles.png")).decode()
         metadata["circles"] = dg.MetadataValue.md(f"![circles of the town](data:image/png;base64,{picture})")
     return dg.MaterializeResult(metadata=metadata)
 
