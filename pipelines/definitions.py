@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines import jobs, schedules, sensors
-from pipelines.assets import content, expectations, features, landing, matching, recommendation, warehouse
+from pipelines.assets import content, expectations, features, landing, matching, recommendation, vision, warehouse
 from pipelines.resources import resources
 
 defs = dg.Definitions(
@@ -16,6 +16,7 @@ defs = dg.Definitions(
         *recommendation.ASSETS,
         *content.ASSETS,
         *matching.ASSETS,
+        *vision.ASSETS,
     ],
     asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
     jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people],

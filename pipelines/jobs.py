@@ -4,7 +4,7 @@ import dagster as dg
 
 from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
-from pipelines.assets import content, expectations, features, landing, matching, recommendation
+from pipelines.assets import content, expectations, features, landing, matching, recommendation, vision
 from pipelines.assets.names import (
     FEATURE_REGISTRY,
     LATEST,
@@ -26,6 +26,7 @@ _served = _recommended | dg.AssetSelection.keys(matching.TOWN_KEY, bento_key("ma
 _recommenders = dg.AssetSelection.groups(recommendation.GROUP) | _recommended
 _matching = dg.AssetSelection.groups(matching.GROUP) | dg.AssetSelection.keys(bento_key("matching"))
 _content = dg.AssetSelection.groups(content.GROUP) | dg.AssetSelection.keys(bento_key("content"))
+_vision = dg.AssetSelection.groups(vision.GROUP) | dg.AssetSelection.keys(bento_key("image"), bento_key("video"))
 
 build_warehouse = dg.define_asset_job(
     "build_warehouse", selection=_marts, description="Build and test the warehouse with dbt."
@@ -64,6 +65,11 @@ train_matching = dg.define_asset_job(
     selection=_matching,
     description="Take the town as it is now, learn who fits whom, and serve what passes the gate.",
 )
+train_vision = dg.define_asset_job(
+    "train_vision",
+    selection=_vision,
+    description="Take the vision networks as they are installed, examine them, and serve them if they pass.",
+)
 check_landing = dg.define_asset_job(
     "check_landing",
     selection=dg.AssetSelection.checks_for_assets(*landing.CHECKED_KEYS),
@@ -80,7 +86,8 @@ bootstrap = dg.define_asset_job(
     | _newest_features
     | _recommenders
     | _content
-    | _matching,
+    | _matching
+    | _vision,
     description="The first run: everything there is, once.",
 )
 ASSET_JOBS = (
@@ -92,6 +99,7 @@ ASSET_JOBS = (
     train_recommenders,
     train_content,
     train_matching,
+    train_vision,
     check_landing,
     check_marts,
     bootstrap,

@@ -16,6 +16,7 @@ SCHEDULES = [
     dg.ScheduleDefinition(job=jobs.train_recommenders, cron_schedule="0 3 * * *", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.train_content, cron_schedule="0 4 * * 1", default_status=_RUNNING),
     dg.ScheduleDefinition(job=jobs.train_matching, cron_schedule="30 3 * * *", default_status=_RUNNING),
+    dg.ScheduleDefinition(job=jobs.train_vision, cron_schedule="30 4 * * 1", default_status=_RUNNING),
     dg.build_schedule_from_partitioned_job(
         jobs.record_features, name="record_features_schedule", hour_of_day=0, minute_of_hour=30, default_status=_RUNNING
     ),

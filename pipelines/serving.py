@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from neighborconnect.contracts.models import CONTENT_MODEL, MATCHING_MODEL, REGISTERED_MODEL
+from neighborconnect.contracts.models import CONTENT_MODEL, MATCHING_MODEL, REGISTERED_MODEL, VISION_MODEL
 from neighborconnect.settings import Settings
 
 # It loads models and snapshots before it answers.
@@ -30,7 +30,9 @@ class Bento:
 RECOMMENDATION = Bento("recommendation", "recommendation_url", tuple(REGISTERED_MODEL.values()))
 CONTENT = Bento("content", "content_url", (CONTENT_MODEL,))
 MATCHING = Bento("matching", "matching_url", (MATCHING_MODEL,))
-BENTOS = (RECOMMENDATION, CONTENT, MATCHING)
+IMAGE = Bento("image", "image_url", (VISION_MODEL,))
+VIDEO = Bento("video", "video_url", (VISION_MODEL,))
+BENTOS = (RECOMMENDATION, CONTENT, MATCHING, IMAGE, VIDEO)
 
 
 def reload(settings: Settings, bento: Bento) -> dict[str, Any]:

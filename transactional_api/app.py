@@ -26,7 +26,7 @@ from transactional_api.interactions.routes import router as interactions
 from transactional_api.marketplace.routes import router as marketplace
 from transactional_api.matching.routes import router as matching
 from transactional_api.media.routes import router as media
-from transactional_api.media.service import open_media
+from transactional_api.media.stores import open_media
 from transactional_api.middleware import RequestContext
 from transactional_api.moderation.routes import router as moderation
 from transactional_api.moments.routes import reels, stories

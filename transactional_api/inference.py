@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -12,6 +13,7 @@ from prometheus_client import Histogram
 from pydantic import BaseModel
 
 from neighborconnect.contracts.serving import RankRequest, RankResponse
+from neighborconnect.contracts.vision import REFUSED
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import current_traceparent, get_logger
 from transactional_api.breaker import BreakerOpenError, CircuitBreaker
@@ -38,6 +40,7 @@ class NoAnswer(StrEnum):
     NOT_DEPLOYED = "not_deployed"
     NO_CONSENT = "no_consent"
     NO_MATCHES = "no_matches"
+    REFUSED = "refused"
 
 
 class InferenceError(Exception):
@@ -74,6 +77,8 @@ class InferenceClient:
         }
         slow = settings.inference_deadline_ms / 1000
         self._deadlines = dict.fromkeys(Service, slow)
+        self._deadlines[Service.IMAGE] = settings.image_deadline_ms / 1000
+        self._deadlines[Service.VIDEO] = settings.video_deadline_ms / 1000
         self._deadlines[Service.RECOMMENDATION] = settings.recommendation_deadline_ms / 1000
         self._breakers = {service: CircuitBreaker() for service in Service}
         if breaker is not None:
@@ -113,7 +118,7 @@ class InferenceClient:
             raise InferenceError(NoAnswer.NOT_DEPLOYED)
         try:
             with self._breakers[service].call():
-                return await self._post(url + path, request, answer, seconds=self._deadlines[service])
+                got = await self._post(url + path, request, answer, seconds=self._deadlines[service])
         except BreakerOpenError:
             outcome = NoAnswer.BREAKER_OPEN
             raise InferenceError(NoAnswer.BREAKER_OPEN) from None
@@ -121,22 +126,55 @@ class InferenceClient:
             outcome = error.reason
             log.warning("inference.no_answer", reason=error.reason, service=service, path=path)
             raise
+        else:
+            outcome = NoAnswer.REFUSED if got is None else "answered"
         finally:
             SECONDS.labels(service, outcome).observe(asyncio.get_running_loop().time() - began)
+        # That a file is refused says nothing against the service.
+        if got is None:
+            raise InferenceError(NoAnswer.REFUSED)
+        return got
 
-    async def _post(self, url: str, request: BaseModel, answer: type[Answer], *, seconds: float) -> Answer:
-        headers = {"content-type": "application/json"}
-        if traceparent := current_traceparent.get():
-            headers["traceparent"] = traceparent
-        body = f'{{"request":{request.model_dump_json()}}}'
+    async def follow(
+        self, service: Service, path: str, request: BaseModel, step: type[Answer]
+    ) -> AsyncGenerator[Answer, None]:
+        """Ask for something long, and yield each step that the service tells of; leaving off cancels it.
+
+        Between two steps it may be silent for as long as the service's deadline.
+
+        Raises:
+            InferenceError: when it cannot be asked, or breaks off; it says why.
+        """
+        url = self._urls[service]
+        if url is None:
+            raise InferenceError(NoAnswer.NOT_DEPLOYED)
+        body, headers = _body(request), _headers()
+        seconds = self._deadlines[service]
+        try:
+            async with self._http.stream("POST", url + path, content=body, headers=headers, timeout=seconds) as got:
+                if got.status_code != httpx.codes.OK:
+                    raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
+                async for line in got.aiter_lines():
+                    if line:
+                        yield step.model_validate_json(line)
+        except httpx.TimeoutException:
+            raise InferenceError(NoAnswer.DEADLINE_EXCEEDED) from None
+        except httpx.HTTPError:
+            raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE) from None
+        except ValueError:
+            raise InferenceError(NoAnswer.INVALID_ANSWER) from None
+
+    async def _post(self, url: str, request: BaseModel, answer: type[Answer], *, seconds: float) -> Answer | None:
         try:
             # httpx limits each read and write; the deadline is for all of them together.
             async with asyncio.timeout(seconds):
-                got = await self._http.post(url, content=body, headers=headers)
+                got = await self._http.post(url, content=_body(request), headers=_headers())
         except (TimeoutError, httpx.TimeoutException):
             raise InferenceError(NoAnswer.DEADLINE_EXCEEDED) from None
         except httpx.HTTPError:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE) from None
+        if got.status_code == REFUSED:
+            return None
         if got.status_code != httpx.codes.OK:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
         try:
@@ -147,3 +185,14 @@ class InferenceClient:
         except ValueError:
             raise InferenceError(NoAnswer.INVALID_ANSWER) from None
         return response
+
+
+def _headers() -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    if traceparent := current_traceparent.get():
+        headers["traceparent"] = traceparent
+    return headers
+
+
+def _body(request: BaseModel) -> str:
+    return f'{{"request":{request.model_dump_json()}}}'

@@ -8,7 +8,8 @@ CHAMPION = "champion"
 REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
 CONTENT_MODEL = "content"
 MATCHING_MODEL = "matching"
-MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL, MATCHING_MODEL)
+VISION_MODEL = "vision"
+MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL, MATCHING_MODEL, VISION_MODEL)
 """Every registered model that the first run of the pipelines leaves with a champion."""
 
 TOWN_PREFIX = ("snapshots", "matching")

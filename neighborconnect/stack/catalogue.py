@@ -25,7 +25,7 @@ BEFORE_THE_FIRST_MODEL = (
     "dagster-webserver",
     "dagster-daemon",
 )
-BENTOS = ("bento", "bento-content", "bento-matching")
+BENTOS = ("bento", "bento-content", "bento-matching", "bento-image", "bento-video")
 SERVICE_ORDER = (*SERVERS, *BEFORE_THE_FIRST_MODEL, *BENTOS)
 # Nothing here calls home, and libraries do not each take every core or a heap an arena.
 _SWITCHES = {

@@ -91,7 +91,7 @@ class Stack:
             "RECOMMENDATION_URL": f"http://{HOST}:{self.ports.recommendation}",
             "CONTENT_URL": f"http://{HOST}:{self.ports.content}",
             "MATCHING_URL": f"http://{HOST}:{self.ports.matching}",
-            "IMAGE_URL": f"http://{HOST}:{self.ports.vision}",
+            "IMAGE_URL": f"http://{HOST}:{self.ports.image}",
             "VIDEO_URL": f"http://{HOST}:{self.ports.video}",
             "JWT_SECRET": self.secrets["jwt"],
             "PERSONAL_DATA_KEYS": self.secrets["personal_data"],

@@ -196,5 +196,7 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         _bento("bento", title="Recommendations (BentoML)", package="recommendation", port=stack.ports.recommendation),
         _bento("bento-content", title="What texts say (BentoML)", package="content", port=stack.ports.content),
         _bento("bento-matching", title="Who fits whom (BentoML)", package="matching", port=stack.ports.matching),
+        _bento("bento-image", title="What pictures show (BentoML)", package="image", port=stack.ports.image),
+        _bento("bento-video", title="Videos, made and seen (BentoML)", package="video", port=stack.ports.video),
         *_dagster(stack),
     )

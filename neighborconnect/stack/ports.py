@@ -85,8 +85,8 @@ class Ports:
         return self._at(5003)
 
     @property
-    def vision(self) -> int:
-        """The vision bento's port."""
+    def image(self) -> int:
+        """The image bento's port."""
         return self._at(5004)
 
     @property

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
+from minio import Minio
 
 from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
+from models.vision.train import VisionResult, release, train
 from neighborconnect.settings import Settings
 from neighborconnect.stack.catalogue import SERVERS
 from neighborconnect.stack.control import wait_for, want
 from neighborconnect.stack.layout import Stack
+
+SOON = timedelta(minutes=5)
+
+
+class Files:
+    """The media bucket, and links into it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bucket = settings.s3_media_bucket
+        self._client = Minio(
+            urlsplit(settings.s3_endpoint_url).netloc,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            secure=False,
+            region=settings.s3_region,
+        )
+
+    def put(self, data: bytes) -> str:
+        """Keep a file and return a link to read it."""
+        key = f"tests/{uuid4()}"
+        self._client.put_object(self._bucket, key, io.BytesIO(data), len(data))
+        return str(self._client.presigned_get_object(self._bucket, key, SOON))
+
+    def target(self) -> tuple[str, Callable[[], bytes]]:
+        """Return a link to write to, and what reads what was written."""
+        key = f"tests/{uuid4()}"
+        link = str(self._client.presigned_put_object(self._bucket, key, SOON))
+        return link, lambda: bytes(self._client.get_object(self._bucket, key).data)
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +77,18 @@ def bento(run: Callable[..., None], settings: Settings, store: FeatureStore) -> 
     run("mlflow", "bento")
     with httpx.Client(base_url=settings.recommendation_url, timeout=30, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def files(settings: Settings) -> Files:
+    return Files(settings)
+
+
+@pytest.fixture(scope="session")
+def vision(run: Callable[..., None], settings: Settings) -> VisionResult:
+    """The vision model, trained and released once for both services."""
+    run("mlflow")
+    result = train(settings, seed=1, say=lambda _text: None)
+    assert result.promote, result.reasons
+    assert release(settings, result)
+    return result

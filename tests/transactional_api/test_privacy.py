@@ -24,7 +24,7 @@ from transactional_api.db.base import Base
 from transactional_api.db.meanings import MEANINGS
 from transactional_api.housekeeping import CLOCKS, turn_clocks
 from transactional_api.mail import letters
-from transactional_api.media.service import open_media
+from transactional_api.media.stores import open_media
 from transactional_api.privacy import exports, forgetting
 
 SUNDAY = {"title": "Swap", "description": "Seeds", "location": "Dean Street 12"}

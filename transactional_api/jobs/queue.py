@@ -63,14 +63,24 @@ def periodic(cron: str) -> Callable[[JobTask], JobTask]:
     return schedule
 
 
-async def defer(session: AsyncSession, job: JobTask, *, at: datetime | None = None, **arguments: Any) -> None:
+async def defer(
+    session: AsyncSession,
+    job: JobTask,
+    *,
+    at: datetime | None = None,
+    one_at_a_time: str | None = None,
+    **arguments: Any,
+) -> None:
     """Queue a job if and when the session's transaction commits.
 
     Args:
         session: its transaction decides.
         job: what ``task`` returned.
         at: not before this time; as soon as a worker is free if None.
+        one_at_a_time: jobs that share this name run one after another.
         arguments: JSON values for the job.
     """
     connection = await (await session.connection()).get_raw_connection()
-    await job.configure(schedule_at=at, connection=connection.driver_connection).defer_async(**arguments)
+    await job.configure(schedule_at=at, lock=one_at_a_time, connection=connection.driver_connection).defer_async(
+        **arguments
+    )

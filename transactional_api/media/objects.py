@@ -88,6 +88,12 @@ class Objects:
             self._client.presigned_put_object, self._bucket, key, timedelta(seconds=UPLOAD_SECONDS)
         )
 
+    async def source(self, key: str) -> str:
+        """Return where one of our own services reads an object in the next minutes: the store itself."""
+        return await asyncio.to_thread(
+            self._client.presigned_get_object, self._bucket, key, timedelta(seconds=UPLOAD_SECONDS)
+        )
+
     async def link(self, key: str) -> str:
         """Return where an object can be had for an hour: at the CDN, or from the bucket itself.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Path, Request, UploadFile
+from fastapi.responses import PlainTextResponse
 
 from transactional_api.auth import ActorDep, ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
@@ -19,18 +20,19 @@ from transactional_api.errors import (
     declare,
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
-from transactional_api.media import service
+from transactional_api.media import renditions, service
 from transactional_api.media.schemas import MediaBody, MediaOut, UploadBody, UploadOut
 from transactional_api.media.service import (
     MAX_UPLOAD_BYTES,
-    Media,
     NotUploadedError,
     QuotaExceededError,
     UnreadableUploadError,
 )
+from transactional_api.media.stores import Media
 
 router = APIRouter(prefix="/media", tags=["media"], route_class=TransactionalRoute)
 
+HLS = "application/vnd.apple.mpegurl"
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, KeyReusedError, KeyInUseError)
 
@@ -96,6 +98,36 @@ async def process(body: MediaBody, session: SessionDep, writer: WriterDep, media
 async def get(media_id: UUID, session: SessionDep, viewer: ViewerDep, media: MediaDep) -> MediaOut:
     """Get an upload with links that are good for an hour: your own, or one that is ready and whose id you have."""
     return await service.get(session, media=media, viewer=viewer, media_id=media_id)
+
+
+@router.get(
+    "/{media_id}/playlist.m3u8",
+    operation_id="getVideoPlaylist",
+    responses=declare(*READS) | {200: {"content": {HLS: {}}}},
+    response_class=PlainTextResponse,
+)
+async def get_playlist(media_id: UUID, session: SessionDep, viewer: ViewerDep, media: MediaDep) -> PlainTextResponse:
+    """Get the HLS playlist of a video's renditions. A player sends the token along to the playlists it names."""
+    document = await service.document_of(session, media=media, viewer=viewer, media_id=media_id)
+    return PlainTextResponse(renditions.master_playlist(document), media_type=HLS)
+
+
+@router.get(
+    "/{media_id}/playlist/{name}.m3u8",
+    operation_id="getRenditionPlaylist",
+    responses=declare(*READS) | {200: {"content": {HLS: {}}}},
+    response_class=PlainTextResponse,
+)
+async def get_rendition_playlist(
+    media_id: UUID,
+    name: Annotated[str, Path(max_length=20, examples=["h264-480"])],
+    session: SessionDep,
+    viewer: ViewerDep,
+    media: MediaDep,
+) -> PlainTextResponse:
+    """Get the HLS playlist of one rendition; its links are good for an hour and need no token."""
+    document = await service.document_of(session, media=media, viewer=viewer, media_id=media_id)
+    return PlainTextResponse(await renditions.playlist(media, document, name=name), media_type=HLS)
 
 
 @router.delete("/{media_id}", operation_id="deleteMedia", status_code=204, responses=declare(*WRITES, ForbiddenError))

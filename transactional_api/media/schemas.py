@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from neighborconnect.contracts.vision import VideoCodec
 from transactional_api.media.processing import MediaKind
 from transactional_api.text import RequestBody
 
@@ -19,6 +20,17 @@ class UploadState(StrEnum):
     PENDING = "pending"
     READY = "ready"
     FAILED = "failed"
+
+
+class RenditionOut(BaseModel):
+    """A video written anew, with a link that is good for an hour."""
+
+    name: str = Field(examples=["h264-480"])
+    width: int = Field(examples=[854])
+    height: int = Field(examples=[480])
+    codec: VideoCodec = Field(examples=["h264"])
+    bytes: int = Field(examples=[1_482_044])
+    url: str = Field(examples=["https://cdn.example.org/3c1f-h264-480.mp4?expires=1&signature=ab"])
 
 
 class MediaOut(BaseModel):
@@ -42,6 +54,19 @@ class MediaOut(BaseModel):
     thumbnails: dict[str, str] = Field(
         description="Links by width in pixels.",
         examples=[{"320": "https://cdn.example.org/3c1f-320.webp?expires=1&signature=ab"}],
+    )
+    alt_text: str | None = Field(
+        default=None,
+        description="A suggestion for who cannot see it.",
+        examples=["Picture, perhaps of a person and a bicycle"],
+    )
+    blur_hash: str | None = Field(
+        default=None, description="To show while it loads.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"]
+    )
+    colours: list[str] = Field(default=[], description="The strongest first.", examples=[["#2e8b57"]])
+    renditions: list[RenditionOut] = Field(default=[], description="Of a video, for screens of every size.")
+    progress: float | None = Field(
+        default=None, description="How far the renditions of a video are, from 0 to 1.", examples=[None]
     )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 

@@ -1,28 +1,28 @@
 """Uploads: taken in, processed by a job, shown by links that expire.
 
 Who uploaded sees an upload in any state. Once it is ready, everybody who is logged in and has its id does, but for
-blocks between the two: an id cannot be guessed, and is given away by what the upload is put into.
+blocks between the two, and unless moderation keeps it back: an id cannot be guessed, and is given away by what the
+upload is put into.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import update
+from sqlalchemy import delete, exists, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer
-from transactional_api.db.tables import MediaUsage, User
+from transactional_api.db.tables import MediaUsage, Upload, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
-from transactional_api.media.documents import DocumentStore, StoredDocument, document_store
-from transactional_api.media.objects import Objects
+from transactional_api.media import seeing
+from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import (
     THUMBNAIL_TYPE,
     MediaKind,
@@ -30,14 +30,13 @@ from transactional_api.media.processing import (
     process,
     sniff,
 )
-from transactional_api.media.schemas import MediaOut, UploadOut, UploadState
+from transactional_api.media.schemas import MediaOut, RenditionOut, UploadOut, UploadState
+from transactional_api.media.stores import COLLECTION, Media, open_media
 from transactional_api.resources import Resources
 from transactional_api.users import queries as users
 
-COLLECTION = "media"
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 AWAITED_FOR = timedelta(hours=1)
-_MIB = 1024 * 1024
 
 log = get_logger(__name__)
 
@@ -58,21 +57,6 @@ class NotUploadedError(Problem):
     """Nothing was sent to the upload link, or more than was said."""
 
     status, code, title = 409, "not_uploaded", "Send the file to the upload link first, no larger than you said"
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """What uploads are served with."""
-
-    documents: DocumentStore
-    objects: Objects
-    quota_bytes: int
-
-
-def open_media(resources: Resources) -> Media:
-    """Return the stores of uploads."""
-    settings = resources.settings
-    return Media(document_store(settings, engine=resources.engine), Objects(settings), settings.media_quota_mib * _MIB)
 
 
 async def upload(session: AsyncSession, *, media: Media, viewer: Viewer, data: bytes) -> MediaOut:
@@ -143,15 +127,25 @@ async def complete_upload(session: AsyncSession, *, media: Media, viewer: Viewer
 
 async def get(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID) -> MediaOut:
     """Return an upload; raises ``NotFoundError`` when the viewer may not see it."""
+    return await _out(media, await _seen_by(session, media=media, viewer=viewer, media_id=media_id))
+
+
+async def document_of(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID) -> dict[str, Any]:
+    """Return the document of an upload; raises ``NotFoundError`` when the viewer may not see it."""
+    return (await _seen_by(session, media=media, viewer=viewer, media_id=media_id)).document
+
+
+async def _seen_by(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID) -> StoredDocument:
     stored = await media.documents.get(COLLECTION, document_id=media_id)
     if stored is None:
         raise NotFoundError
     owner_id = UUID(stored.document["ownerId"])
     if owner_id != viewer.id:
-        seen = await session.scalar(users.visible_to(viewer).where(User.id == owner_id))
+        kept_back = exists().where(Upload.id == media_id, Upload.is_active.is_(False))
+        seen = await session.scalar(users.visible_to(viewer).where(User.id == owner_id, ~kept_back))
         if seen is None or stored.document["state"] != UploadState.READY:
             raise NotFoundError
-    return await _out(media, stored)
+    return stored
 
 
 async def remove(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID) -> None:
@@ -226,6 +220,10 @@ async def process_upload(resources: Resources, *, media_id: str) -> None:
     }
     await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
     await media.objects.remove(key)  # With all that it said of its maker.
+    async with resources.transaction() as session:
+        row = insert(Upload).values(id=stored.id, owner_id=UUID(stored.document["ownerId"]))
+        await session.execute(row.on_conflict_do_nothing())
+        await queue.defer(session, seeing.see, media_id=media_id)
 
 
 @queue.task("media.forget")
@@ -242,8 +240,9 @@ async def _delete(session: AsyncSession, *, media: Media, stored: StoredDocument
     if not await media.documents.delete(COLLECTION, document_id=stored.id):
         return  # Somebody else deleted it and gave its room back.
     document = stored.document
-    keys = [document["key"], document.get("clean"), *document.get("thumbnails", {}).values()]
-    await media.objects.remove(*(key for key in keys if key))
+    # Every copy's key begins with that of the upload.
+    await media.objects.remove_under(document["key"])
+    await session.execute(delete(Upload).where(Upload.id == stored.id))
     await session.execute(
         update(MediaUsage)
         .where(MediaUsage.user_id == UUID(document["ownerId"]))
@@ -297,5 +296,21 @@ async def _out(media: Media, stored: StoredDocument) -> MediaOut:
         seconds=document.get("seconds"),
         url=await media.objects.link(document["clean"]) if ready else None,
         thumbnails={width: await media.objects.link(key) for width, key in document["thumbnails"].items() if ready},
+        alt_text=document.get("alt_text"),
+        blur_hash=document.get("blur_hash"),
+        colours=document.get("colours", []),
+        renditions=[
+            RenditionOut(
+                name=name,
+                width=one["width"],
+                height=one["height"],
+                codec=one["codec"],
+                bytes=one["bytes"],
+                url=await media.objects.link(one["key"]),
+            )
+            for name, one in document.get("renditions", {}).items()
+            if ready
+        ],
+        progress=document.get("progress"),
         created_at=stored.created_at,
     )

@@ -30,6 +30,7 @@ class SubjectKind(StrEnum):
     ITEM = "item"
     REVIEW = "review"
     MESSAGE = "message"
+    UPLOAD = "upload"
 
 
 class Reason(StrEnum):

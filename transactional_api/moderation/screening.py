@@ -48,7 +48,7 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     async with resources.transaction() as session:
         found = select(subject.owner.label("owner_id"), said).where(subject.row_id == UUID(subject_id))
         row = (await session.execute(found)).one_or_none()
-        if row is None or not row.words.strip() or await _was_decided(session, kind, UUID(subject_id), row.words):
+        if row is None or not row.words.strip() or await was_decided(session, kind, UUID(subject_id), row.words):
             return
     text = TextRequest(text=row.words[:MAX_LOOKED_AT])
     inference = InferenceClient(resources.settings)
@@ -61,20 +61,35 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         return
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
-        await _open_case(session, kind=kind, subject_id=UUID(subject_id), row=row, triage=triage)
+        await open_case(
+            session,
+            kind=SubjectKind(kind),
+            subject_id=UUID(subject_id),
+            owner_id=row.owner_id,
+            words=row.words,
+            triage=triage,
+        )
 
 
-async def _was_decided(session: AsyncSession, kind: str, subject_id: UUID, words: str) -> bool:
+async def was_decided(session: AsyncSession, kind: str, subject_id: UUID, words: str) -> bool:
     """Whether a moderator has decided about these very words: then it is not asked again."""
     decided = select(ModerationCase.id).filter_by(subject_kind=kind, subject_id=subject_id, state=CaseState.DECIDED)
     return await session.scalar(decided.where(ModerationCase.words == words[:MAX_WORDS]).limit(1)) is not None
 
 
-async def _open_case(session: AsyncSession, *, kind: str, subject_id: UUID, row: Any, triage: dict[str, Any]) -> None:
-    """Open a case, or bring the open one up to date, and keep the thing back where the policy says so."""
-    subject = SUBJECTS[SubjectKind(kind)]
-    said = {"words": row.words[:MAX_WORDS], "triage": triage}
-    case = upsert(ModerationCase).values(subject_kind=kind, subject_id=subject_id, owner_id=row.owner_id, **said)
+async def open_case(
+    session: AsyncSession,
+    *,
+    kind: SubjectKind,
+    subject_id: UUID,
+    owner_id: UUID | None,
+    words: str,
+    triage: dict[str, Any],
+) -> None:
+    """Open a case, or bring the open one up to date, and keep the thing back where its verdict says so."""
+    subject = SUBJECTS[kind]
+    said = {"words": words[:MAX_WORDS], "triage": triage}
+    case = upsert(ModerationCase).values(subject_kind=kind, subject_id=subject_id, owner_id=owner_id, **said)
     opened = (
         await session.execute(
             case.on_conflict_do_update(
@@ -85,9 +100,9 @@ async def _open_case(session: AsyncSession, *, kind: str, subject_id: UUID, row:
     if opened.held or triage["verdict"] != Verdict.BLOCK or subject.is_active is None:
         return
     opened.held = await subject.show(session, subject_id=subject_id, on=False)
-    log.info("text.held", subject_kind=kind, case=str(opened.id))
-    if opened.held and row.owner_id is not None:
-        words = ", ".join(row.words[one["begin"] : one["end"]] for one in triage["highlights"])
+    log.info("moderation.held", subject_kind=kind, case=str(opened.id))
+    if opened.held and owner_id is not None:
+        stopped_at = ", ".join(words[one["begin"] : one["end"]] for one in triage.get("highlights", ()))
         await notify(
             session,
             Notice(
@@ -95,7 +110,7 @@ async def _open_case(session: AsyncSession, *, kind: str, subject_id: UUID, row:
                 subject_kind="moderation_case",
                 subject_id=opened.id,
                 title="A moderator looks at this before others see it",
-                body=f"Our check stopped at: {words}"[:200] if words else "",
-                user_ids=[row.owner_id],
+                body=f"Our check stopped at: {stopped_at}"[:200] if stopped_at else "",
+                user_ids=[owner_id],
             ),
         )

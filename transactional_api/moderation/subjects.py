@@ -22,6 +22,7 @@ from transactional_api.db.tables import (
     MarketplaceItem,
     Post,
     Review,
+    Upload,
     User,
 )
 from transactional_api.events import queries as events
@@ -102,6 +103,11 @@ def _messages(viewer: Viewer) -> Select[Any]:
     return select(ChatMessage).where(exists().where(mine).correlate(ChatMessage), ChatMessage.deleted_at.is_(None))
 
 
+def _uploads(viewer: Viewer) -> Select[Any]:
+    shown = Upload.owner_id.in_(users.visible_to(viewer).with_only_columns(User.id))
+    return select(Upload).where(Upload.is_active.is_(True), shown)
+
+
 SUBJECTS = {
     SubjectKind.USER: Subject(
         User.id, User.id, (User.username, User.first_name, User.last_name), users.visible_to, None
@@ -146,6 +152,7 @@ SUBJECTS = {
     SubjectKind.REVIEW: Subject(
         Review.id, Review.reviewer_id, (Review.title, Review.content), _reviews, Review.is_active
     ),
+    SubjectKind.UPLOAD: Subject(Upload.id, Upload.owner_id, (Upload.words,), _uploads, Upload.is_active),
     SubjectKind.MESSAGE: Subject(ChatMessage.id, ChatMessage.author_id, (ChatMessage.content,), _messages, None),
 }
 """Messages are read by those in the conversation alone, and people are suspended: neither is hidden."""

@@ -21,7 +21,7 @@ from transactional_api.media import service as uploads
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
 from transactional_api.media.schemas import MediaOut, UploadState
-from transactional_api.media.service import Media
+from transactional_api.media.stores import Media
 from transactional_api.moments.schemas import NewReel, NewStory, ReelOut, StoryOut
 from transactional_api.paging import Cursor, Page, PageRequest
 from transactional_api.users import queries as users

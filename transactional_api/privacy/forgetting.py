@@ -23,7 +23,7 @@ from transactional_api.chat.bell import online_key
 from transactional_api.db.tables import Erasure, User
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
-from transactional_api.media.service import open_media
+from transactional_api.media.stores import open_media
 from transactional_api.privacy import words
 from transactional_api.privacy.leaving import leave_connectors, leave_events, take_back_marks
 from transactional_api.resources import Resources

@@ -1,96 +1,268 @@
-"""What is seen in one's own uploads: by the vision models where they are deployed, else by none, and it says so."""
+"""What is made of one's own uploads and seen in them: by the vision services where they are, else by none; it says so.
+
+What was made or seen once is kept with the upload, so that asking again costs nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from pydantic import BaseModel
 
-from neighborconnect.contracts.content import ModelAnswer, Verdict
-from neighborconnect.contracts.vision import FacesAnswer, LabelsAnswer, MediaRequest, MediaVerdict
+from neighborconnect.contracts.content import Verdict
+from neighborconnect.contracts.vision import (
+    CopyAnswer,
+    FacesAnswer,
+    FacesRequest,
+    MediaRequest,
+    OptimizeRequest,
+    PictureFormat,
+    PosterAnswer,
+    PosterRequest,
+    SeenAnswer,
+    ThumbnailAnswer,
+    ThumbnailRequest,
+    VideoAnswer,
+    VideoVerdict,
+)
 from transactional_api.answers import Path
 from transactional_api.auth import Viewer
+from transactional_api.errors import Problem
 from transactional_api.inference import InferenceClient, InferenceError, Service
+from transactional_api.media import seeing
 from transactional_api.media import service as uploads
+from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
-from transactional_api.media.schemas import MediaOut, UploadState
-from transactional_api.media.service import Media
+from transactional_api.media.schemas import UploadState
+from transactional_api.media.stores import COLLECTION, Media
 from transactional_api.moments.service import MediaNotReadyError
-from transactional_api.vision.schemas import Copy, Faces, Labels, VideoFacts, VideoModeration
+from transactional_api.vision.schemas import (
+    Copy,
+    Faces,
+    FacesBody,
+    Labels,
+    OptimizeBody,
+    ThumbnailBody,
+    VideoCopy,
+    VideoFacts,
+    VideoModeration,
+)
 
-Answer = TypeVar("Answer", bound=ModelAnswer)
+MAX_COPIES = 24
+_COPY = "copy_"
+_EXTENSIONS = {PictureFormat.JPEG: "jpg", PictureFormat.WEBP: "webp", PictureFormat.AVIF: "avif"}
 
-
-async def copy(
-    session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID, kind: MediaKind, width: int | None
-) -> Copy:
-    """Return the processed upload, or its smallest thumbnail that is at least so wide (else the largest)."""
-    upload = await _own(session, media=media, viewer=viewer, media_id=media_id, kind=kind)
-    if width is None:
-        assert upload.url is not None  # noqa: S101 (it is ready)
-        return Copy(media_id=media_id, url=upload.url, width=upload.width)
-    widths = sorted(int(one) for one in upload.thumbnails)
-    fitting = next((one for one in widths if one >= width), widths[-1])
-    return Copy(media_id=media_id, url=upload.thumbnails[str(fitting)], width=fitting)
-
-
-async def faces(
-    session: AsyncSession, *, media: Media, viewer: Viewer, inference: InferenceClient, media_id: UUID
-) -> Faces:
-    """Find the faces of a picture."""
-    upload = await _own(session, media=media, viewer=viewer, media_id=media_id, kind=MediaKind.IMAGE)
-    answer, said = await _ask(inference, Service.IMAGE, "/detect-faces", upload, FacesAnswer)
-    return Faces(**said, faces=[one.model_dump() for one in answer.faces] if answer else [])
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
-async def labels(
-    session: AsyncSession, *, media: Media, viewer: Viewer, inference: InferenceClient, media_id: UUID
-) -> Labels:
-    """Say what is to be seen in a picture."""
-    upload = await _own(session, media=media, viewer=viewer, media_id=media_id, kind=MediaKind.IMAGE)
-    answer, said = await _ask(inference, Service.IMAGE, "/classify", upload, LabelsAnswer)
-    return Labels(**said, labels=[one.model_dump() for one in answer.labels] if answer else [])
+class TooManyCopiesError(Problem):
+    """An upload is kept in so many sizes and no more."""
 
-
-async def facts(
-    session: AsyncSession, *, media: Media, viewer: Viewer, inference: InferenceClient, media_id: UUID
-) -> VideoFacts:
-    """Say what a video is and what is to be seen in it."""
-    upload = await _own(session, media=media, viewer=viewer, media_id=media_id, kind=MediaKind.VIDEO)
-    answer, said = await _ask(inference, Service.VIDEO, "/analyze", upload, LabelsAnswer)
-    return VideoFacts(
-        **said,
-        labels=[one.model_dump() for one in answer.labels] if answer else [],
-        seconds=upload.seconds,
-        width=upload.width,
-        height=upload.height,
+    status, code, title = (
+        409,
+        "too_many_copies",
+        f"There are {MAX_COPIES} copies already; use one of them",
     )
 
 
-async def moderate(
-    session: AsyncSession, *, media: Media, viewer: Viewer, inference: InferenceClient, media_id: UUID
-) -> VideoModeration:
-    """Say what moderation would do with a video."""
-    upload = await _own(session, media=media, viewer=viewer, media_id=media_id, kind=MediaKind.VIDEO)
-    answer, said = await _ask(inference, Service.VIDEO, "/moderate", upload, MediaVerdict)
-    return VideoModeration(**said, verdict=answer.verdict if answer else Verdict.REVIEW)
+@dataclass(frozen=True, slots=True)
+class _Question(Generic[Answer]):
+    """What is asked, whom, and what answers it."""
+
+    service: Service
+    path: str
+    answer: type[Answer]
 
 
-async def _own(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID, kind: MediaKind) -> MediaOut:
-    await uploads.own(media, viewer=viewer, media_id=media_id)
-    upload = await uploads.get(session, media=media, viewer=viewer, media_id=media_id)
-    if upload.state is not UploadState.READY or upload.kind is not kind:
-        raise MediaNotReadyError
-    return upload
+_OPTIMIZE = _Question(Service.IMAGE, "/optimize", CopyAnswer)
+_THUMBNAIL = _Question(Service.IMAGE, "/thumbnail", ThumbnailAnswer)
+_FACES = _Question(Service.IMAGE, "/detect-faces", FacesAnswer)
+_CLASSIFY = _Question(Service.IMAGE, "/classify", SeenAnswer)
+_POSTER = _Question(Service.VIDEO, "/extract-thumbnail", PosterAnswer)
+_ANALYZE = _Question(Service.VIDEO, "/analyze", VideoAnswer)
+_MODERATE = _Question(Service.VIDEO, "/moderate", VideoVerdict)
 
 
-async def _ask(
-    inference: InferenceClient, service: Service, path: str, upload: MediaOut, answer: type[Answer]
-) -> tuple[Answer | None, dict[str, Any]]:
-    try:
-        request = MediaRequest(media_id=str(upload.id), url=upload.url or "")
-        got = await inference.ask(service, path, request, answer)
-    except InferenceError as error:
-        return None, {"path": Path.RULES, "reason_code": error.reason.value, "model_version": None}
-    return got, {"path": Path.MODEL, "reason_code": None, "model_version": got.model_version}
+class Eyes:
+    """What the routes ask with: the stores, the services, and who asks."""
+
+    def __init__(self, *, media: Media, inference: InferenceClient, viewer: Viewer) -> None:
+        self._media, self._inference, self._viewer = media, inference, viewer
+
+    async def optimize(self, body: OptimizeBody) -> Copy:
+        """Write a picture as small as it looks the same.
+
+        Raises:
+            NotFoundError: when it is not the viewer's.
+            MediaNotReadyError: when it is no picture, or not ready.
+            TooManyCopiesError: when it has too many copies.
+        """
+        stored = await self._own(body.media_id, MediaKind.IMAGE)
+        name = f"{body.format}-{body.longest}"
+        request = OptimizeRequest(
+            **await self._links(stored, name, body.format), format=body.format, longest=body.longest
+        )
+        answer, said = await self._copy(stored, name, _OPTIMIZE, request)
+        return await self._copy_out(Copy, stored, answer, said, key=_key(stored, name, body.format))
+
+    async def thumbnail(self, body: ThumbnailBody) -> Copy:
+        """Show a picture small: the whole as it is kept anyway, or the part that matters. Raises as ``optimize``."""
+        stored = await self._own(body.media_id, MediaKind.IMAGE)
+        if body.height is None:
+            return await self._kept(Copy, stored, width=body.width)
+        name = f"{body.format}-{body.width}x{body.height}"
+        request = ThumbnailRequest(**await self._links(stored, name, body.format), **_shape(body))
+        answer, said = await self._copy(stored, name, _THUMBNAIL, request)
+        return await self._copy_out(Copy, stored, answer, said, key=_key(stored, name, body.format), width=body.width)
+
+    async def poster(self, body: ThumbnailBody) -> VideoCopy:
+        """Show a video's best moment small. Raises as ``optimize``, for a picture."""
+        stored = await self._own(body.media_id, MediaKind.VIDEO)
+        if body.height is None:
+            return await self._kept(VideoCopy, stored, width=body.width)
+        name = f"{body.format}-{body.width}x{body.height}"
+        links, sheet = await self._links(stored, name, body.format), f"{stored.document['key']}-sheet.webp"
+        request = PosterRequest(**links, **_shape(body), sprite=await self._media.objects.upload_link(sheet))
+        answer, said = await self._copy(stored, name, _POSTER, request)
+        copy = await self._copy_out(
+            VideoCopy, stored, answer, said, key=_key(stored, name, body.format), width=body.width
+        )
+        if answer is None:
+            return copy
+        copy = copy.model_copy(update={"second": answer.second})
+        if answer.sprite is None:
+            return copy
+        return copy.model_copy(
+            update={
+                "sprite_url": await self._media.objects.link(sheet),
+                "sprite_columns": answer.sprite.columns,
+                "sprite_rows": answer.sprite.rows,
+                "sprite_every_seconds": answer.sprite.every_seconds,
+            }
+        )
+
+    async def faces(self, body: FacesBody) -> Faces:
+        """Find the faces of a picture, and hide them in a copy if asked. Raises as ``optimize``."""
+        stored = await self._own(body.media_id, MediaKind.IMAGE)
+        name = f"faces-{body.hide}"
+        links: dict[str, Any] = await self._links(stored, name, PictureFormat.JPEG)
+        if body.hide is None:
+            del links["target"]
+        answer, said = await self._copy(stored, name, _FACES, FacesRequest(**links, hide=body.hide))
+        if answer is None:
+            return Faces(**said, faces=[])
+        hidden = None
+        if answer.written is not None:
+            url = await self._media.objects.link(_key(stored, name, PictureFormat.JPEG))
+            hidden = Copy(**said, **_told(answer.written), media_id=stored.id, url=url)
+        return Faces(**said, faces=answer.faces, hidden=hidden)
+
+    async def labels(self, media_id: UUID) -> Labels:
+        """Say what is to be seen in a picture. Raises as ``optimize``."""
+        stored = await self._own(media_id, MediaKind.IMAGE)
+        answer, said = await self._seen(stored, seeing.SEEN, _CLASSIFY)
+        if answer is None:
+            return Labels(**said, labels=[])
+        return Labels(**said, **answer.model_dump(include=set(Labels.model_fields) - set(said)))
+
+    async def facts(self, media_id: UUID) -> VideoFacts:
+        """Say what a video is and what is to be seen and heard in it. Raises as ``optimize``, for a picture."""
+        stored = await self._own(media_id, MediaKind.VIDEO)
+        answer, said = await self._seen(stored, seeing.ANALYSIS, _ANALYZE)
+        known = {name: stored.document.get(name) for name in ("seconds", "width", "height")}
+        if answer is None:
+            return VideoFacts(**said, **known)
+        return VideoFacts(**said, **answer.model_dump(include=set(VideoFacts.model_fields) - set(said)))
+
+    async def moderate(self, media_id: UUID) -> VideoModeration:
+        """Say what moderation would do with a video. Raises as ``optimize``, for a picture."""
+        stored = await self._own(media_id, MediaKind.VIDEO)
+        answer, said = await self._seen(stored, seeing.MODERATION, _MODERATE)
+        if answer is None:
+            return VideoModeration(**said, verdict=Verdict.REVIEW)
+        return VideoModeration(**said, verdict=answer.verdict, nsfw=answer.nsfw, timeline=answer.timeline)
+
+    async def _own(self, media_id: UUID, kind: MediaKind) -> StoredDocument:
+        stored = await uploads.own(self._media, viewer=self._viewer, media_id=media_id)
+        if stored.document["state"] != UploadState.READY or stored.document["kind"] != kind:
+            raise MediaNotReadyError
+        return stored
+
+    async def _links(self, stored: StoredDocument, name: str, as_format: PictureFormat) -> dict[str, str]:
+        return {
+            "media_id": str(stored.id),
+            "url": await self._media.objects.source(stored.document["clean"]),
+            "target": await self._media.objects.upload_link(_key(stored, name, as_format)),
+        }
+
+    async def _copy(
+        self, stored: StoredDocument, name: str, question: _Question[Answer], request: MediaRequest
+    ) -> tuple[Answer | None, dict[str, Any]]:
+        """Have a copy made, or remember the one that there is."""
+        field = _COPY + name
+        if field not in stored.document and sum(one.startswith(_COPY) for one in stored.document) >= MAX_COPIES:
+            raise TooManyCopiesError
+        return await self._seen(stored, field, question, request)
+
+    async def _seen(
+        self, stored: StoredDocument, field: str, question: _Question[Answer], request: MediaRequest | None = None
+    ) -> tuple[Answer | None, dict[str, Any]]:
+        """Return what is kept with the upload, else ask and keep it; and what the answer says of itself."""
+        if field in stored.document:
+            got = question.answer.model_validate(stored.document[field])
+        else:
+            url = await self._media.objects.source(stored.document["clean"])
+            asked = request or MediaRequest(media_id=str(stored.id), url=url)
+            try:
+                got = await self._inference.ask(question.service, question.path, asked, question.answer)
+            except InferenceError as error:
+                return None, {"path": Path.RULES, "reason_code": error.reason.value, "model_version": None}
+            kept = {field: got.model_dump(mode="json")}
+            await self._media.documents.change(COLLECTION, document_id=stored.id, fields=kept)
+        version = getattr(got, "model_version", None)
+        return got, {"path": Path.MODEL, "reason_code": None, "model_version": version}
+
+    async def _copy_out(
+        self,
+        kind: type[AnyCopy],
+        stored: StoredDocument,
+        answer: CopyAnswer | None,
+        said: dict[str, Any],
+        *,
+        key: str,
+        width: int | None = None,
+    ) -> AnyCopy:
+        if answer is None:
+            kept = await self._kept(kind, stored, width=width)
+            return kept.model_copy(update=said)
+        url = await self._media.objects.link(key)
+        return kind(**said, **_told(answer), media_id=stored.id, url=url)
+
+    async def _kept(self, kind: type[AnyCopy], stored: StoredDocument, *, width: int | None) -> AnyCopy:
+        """Return the processed upload, or its smallest thumbnail that is at least so wide (else the largest)."""
+        said = {"path": Path.RULES, "reason_code": "kept_copy", "model_version": None}
+        if width is None:
+            key, wide = stored.document["clean"], stored.document["width"]
+        else:
+            thumbnails = stored.document["thumbnails"]
+            widths = sorted(int(one) for one in thumbnails)
+            wide = next((one for one in widths if one >= width), widths[-1])
+            key = thumbnails[str(wide)]
+        return kind(**said, media_id=stored.id, url=await self._media.objects.link(key), width=wide)
+
+
+AnyCopy = TypeVar("AnyCopy", bound=Copy)
+
+
+def _shape(body: ThumbnailBody) -> dict[str, Any]:
+    return {"width": body.width, "height": body.height, "format": body.format}
+
+
+def _key(stored: StoredDocument, name: str, as_format: PictureFormat) -> str:
+    return f"{stored.document['key']}-{name}.{_EXTENSIONS[as_format]}"
+
+
+def _told(answer: CopyAnswer) -> dict[str, Any]:
+    return answer.model_dump(include={"width", "height", "bytes", "content_type", "ssim", "blur_hash"})

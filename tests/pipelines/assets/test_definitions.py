@@ -80,7 +80,7 @@ def test_every_schedule_runs_by_itself_and_asks_for_a_run(
     definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     repository = definitions.get_repository_def()
-    assert len(repository.schedule_defs) == 10
+    assert len(repository.schedule_defs) == 11
     for schedule in repository.schedule_defs:
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING, schedule.name
         with dg.build_schedule_context(instance=instance, repository_def=repository) as context:

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
 from transactional_api.media.objects import Objects
-from transactional_api.media.service import MAX_UPLOAD_BYTES, Media
+from transactional_api.media.service import MAX_UPLOAD_BYTES
+from transactional_api.media.stores import Media
 
 
 async def fetch(link: str) -> httpx.Response:

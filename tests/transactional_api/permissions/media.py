@@ -14,7 +14,7 @@ OWN = told(401, 404, 404, 200)
 async def furnish(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     ready = await town.keep_upload(owner, png())
-    private.things["media_id"] = ready["id"]
+    private.things.update(media_id=ready["id"], name="h264-240")
 
 
 ROWS = [
@@ -23,5 +23,8 @@ ROWS = [
     Row("POST", "/media/uploads/{media_id}/complete", OWN),
     Row("POST", "/media/process", OWN, lambda it: {"media_id": it.things["media_id"]}),
     Row("GET", "/media/{media_id}", SEEN),
+    # Who may see an upload learns that this one is no video with renditions.
+    Row("GET", "/media/{media_id}/playlist.m3u8", told(401, 404, 404, 404)),
+    Row("GET", "/media/{media_id}/playlist/{name}.m3u8", told(401, 404, 404, 404)),
     Row("DELETE", "/media/{media_id}", told(401, 403, 403, 204, blocked=404)),
 ]

@@ -15,7 +15,7 @@ OWN = told(401, 404, 404, 200)
 async def furnish(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     private.things["image"] = (await town.keep_upload(owner, png()))["id"]
-    private.things["video"] = (await town.keep_upload(owner, video(pictures=2)))["id"]
+    private.things["video"] = private.things["media_id"] = (await town.keep_upload(owner, video(pictures=2)))["id"]
 
 
 def of(kind: str) -> Callable[[Private], Any]:
@@ -26,4 +26,7 @@ ASKED = {
     "image": ("optimize", "thumbnail", "detect-faces", "classify"),
     "video": ("process", "extract-thumbnail", "analyze", "moderate"),
 }
-ROWS = [Row("POST", f"/{kind}s/{what}", OWN, of(kind)) for kind, asked in ASKED.items() for what in asked]
+ROWS = [
+    *(Row("POST", f"/{kind}s/{what}", OWN, of(kind)) for kind, asked in ASKED.items() for what in asked),
+    Row("DELETE", "/videos/process/{media_id}", OWN),
+]

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from transactional_api.db.base import Base, CreatedAt, RowId
+from transactional_api.db.base import Active, Base, CreatedAt, RowId
 
 
 class MediaDocument(Base):
@@ -33,6 +33,18 @@ class MediaDocument(Base):
             postgresql_ops={"document": "jsonb_path_ops"},
         ),
     )
+
+
+class Upload(Base):
+    """An upload that is ready, as moderation sees it: what it shows in words, and whether others see it."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    words: Mapped[str] = mapped_column(Text, server_default="")
+    is_active: Mapped[Active]
+    created_at: Mapped[CreatedAt]
 
 
 class MediaUsage(Base):

@@ -1,0 +1,34 @@
+"""Where uploads are: a document each, and objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from transactional_api.media.documents import DocumentStore, StoredDocument, document_store
+from transactional_api.media.objects import Objects
+from transactional_api.media.schemas import UploadState
+from transactional_api.resources import Resources
+
+COLLECTION = "media"
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What uploads are served with."""
+
+    documents: DocumentStore
+    objects: Objects
+    quota_bytes: int
+
+    async def ready(self, media_id: UUID) -> StoredDocument | None:
+        """Return an upload that has been processed, or None."""
+        stored = await self.documents.get(COLLECTION, document_id=media_id)
+        return stored if stored is not None and stored.document["state"] == UploadState.READY else None
+
+
+def open_media(resources: Resources) -> Media:
+    """Return the stores of uploads."""
+    settings = resources.settings
+    return Media(document_store(settings, engine=resources.engine), Objects(settings), settings.media_quota_mib * _MIB)
