@@ -20,6 +20,8 @@ BENCHMARKS = (
     "recommendation",
     "content",
     "matching",
+    "images",
+    "video",
     "reads",
     "chat",
     "fan_out",

@@ -16,6 +16,7 @@ from rich.table import Table
 from models.benchmarks import graphs, text_runs
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS, Benchmark
+from models.benchmarks.pictures import PICTURE_BENCHMARKS
 from models.benchmarks.text_runs import TEXT_BENCHMARKS
 from models.recommendation.choosing import choose_recipe
 from models.recommendation.data import checked_items
@@ -24,7 +25,7 @@ from models.recommendation.judging import Judgement, judge
 from models.recommendation.terms import Items
 
 SEED = 20_261
-NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS)
+NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *PICTURE_BENCHMARKS)
 _METRICS = ("recall", "ndcg", "hit")
 
 
@@ -85,6 +86,9 @@ def main(
         return
     if name in GRAPH_BENCHMARKS:
         graphs.run(name, Path(folder), console=console)
+        return
+    if name in PICTURE_BENCHMARKS:
+        PICTURE_BENCHMARKS[name](Path(folder), console=console)
         return
     benchmark = LOADERS[name](Path(folder))
     judgement = train_and_judge(benchmark, console=console)
