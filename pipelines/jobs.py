@@ -58,7 +58,7 @@ train_recommenders = dg.define_asset_job(
 train_content = dg.define_asset_job(
     "train_content",
     selection=_content,
-    description="Let the content models learn from moderators, and serve them if they pass the gate.",
+    description="Let the content models learn from moderators, serve them if they pass, and find what is talked about.",
 )
 train_matching = dg.define_asset_job(
     "train_matching",

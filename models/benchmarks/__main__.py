@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.benchmarks import graphs, text_runs
+from models.benchmarks import graphs, text_runs, themes
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS, Benchmark
 from models.benchmarks.pictures import PICTURE_BENCHMARKS
@@ -25,7 +25,8 @@ from models.recommendation.judging import Judgement, judge
 from models.recommendation.terms import Items
 
 SEED = 20_261
-NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *PICTURE_BENCHMARKS)
+THEMES = "banking77-themes"
+NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *PICTURE_BENCHMARKS, THEMES)
 _METRICS = ("recall", "ndcg", "hit")
 
 
@@ -86,6 +87,9 @@ def main(
         return
     if name in GRAPH_BENCHMARKS:
         graphs.run(name, Path(folder), console=console)
+        return
+    if name == THEMES:
+        themes.run(Path(folder), console=console)
         return
     if name in PICTURE_BENCHMARKS:
         PICTURE_BENCHMARKS[name](Path(folder), console=console)

@@ -1,5 +1,7 @@
-"""The content models: what moderators decided, the registered version, the champion, and what serves it."""
+"""The content models: what moderators decided, the registered version, the champion, what serves it, and themes."""
 
+import base64
+import io
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +10,7 @@ import dagster as dg
 from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.settings import Settings
 from pipelines.assets.champions import RESULT, champion_asset
-from pipelines.assets.names import CHAMPIONS, MODELS, RAW, TRAINING, landed
+from pipelines.assets.names import CATALOGUE, CHAMPIONS, MODELS, RAW, TRAINING, landed
 from pipelines.assets.policies import WEEKLY
 from pipelines.assets.serving import bento_asset
 from pipelines.serving import CONTENT
@@ -18,6 +20,7 @@ SEED = 20_261
 FEEDBACK_KEY = dg.AssetKey([TRAINING, "moderation_feedback"])
 MODEL_KEY = dg.AssetKey([MODELS, CONTENT_MODEL])
 CHAMPION_KEY = dg.AssetKey([CHAMPIONS, CONTENT_MODEL])
+THEMES_KEY = dg.AssetKey(["themes"])
 
 
 @dg.asset(
@@ -71,4 +74,31 @@ def _release(settings: Settings, said: dict[str, Any]) -> bool:
 
 content_champion = champion_asset(CONTENT_MODEL, group=GROUP, job="train_content", release=_release)
 
-ASSETS = [moderation_feedback, content_model, content_champion, bento_asset(CONTENT, deps=[CHAMPION_KEY])]
+
+@dg.asset(
+    key=THEMES_KEY,
+    deps=[CATALOGUE],
+    group_name=GROUP,
+    kinds={"scikitlearn", "deltalake"},
+    description="What the town and each connector talk about, found in public posts, with a map of the town's.",
+    freshness_policy=WEEKLY,
+)
+def themes(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+    """Find the themes and keep them."""
+    from pipelines.themes import find, write
+
+    found = find(settings)
+    drawn = io.BytesIO()
+    found.figure.savefig(drawn, format="png")
+    picture = base64.b64encode(drawn.getvalue()).decode()
+    metadata: dict[str, Any] = {
+        "dagster/row_count": found.rows.height,
+        "data_version": write(settings, found.rows),
+        "connectors": found.rows["connector_id"].n_unique() - 1,
+        "town": dg.MetadataValue.md("\n".join(f"- {one.label}: {one.texts}" for one in found.town.themes)),
+        "map": dg.MetadataValue.md(f"![themes of the town](data:image/png;base64,{picture})"),
+    }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+ASSETS = [themes, moderation_feedback, content_model, content_champion, bento_asset(CONTENT, deps=[CHAMPION_KEY])]

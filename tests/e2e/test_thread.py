@@ -8,19 +8,26 @@ import signal
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
+from deltalake import DeltaTable
 
 from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
 from tests.e2e.conftest import Platform
+from tests.nasty import clip
 
 API = "/api/v1"
 FEED_LIMIT = 20
 WITHIN_SECONDS = 2.0
 RELOAD_SECONDS = 60.0
 RESTART_SECONDS = 180.0
+UPLOAD_SECONDS = 300.0
 
 
 class Neighbour:
@@ -41,6 +48,17 @@ class Neighbour:
     def post(self, path: str, body: Any = None) -> Any:
         answer = self._http.post(path, json=body).raise_for_status()
         return answer.json() if answer.content else None
+
+    def upload(self, data: bytes, *, until: Callable[[Any], bool]) -> Any:
+        answer = self._http.post("/media/upload", files={"file": ("file", data)}).raise_for_status()
+        return self.wait(answer.json()["id"], until=until)
+
+    def wait(self, media_id: str, *, until: Callable[[Any], bool]) -> Any:
+        deadline = time.monotonic() + UPLOAD_SECONDS
+        while not until(upload := self.get(f"/media/{media_id}")):
+            assert time.monotonic() < deadline, upload
+            time.sleep(0.2)
+        return upload
 
     def feed(self) -> Any:
         return self.post("/recommendations/content", {"limit": FEED_LIMIT})
@@ -113,6 +131,35 @@ def test_the_first_run_leaves_models_that_answer_about_texts_and_about_neighbour
         matches = bento.post("/match", json={"request": asked}).raise_for_status().json()["matches"]
     assert len(matches) == 5
     assert {one["reason"] for one in matches} != {"popular"}
+
+
+def test_the_first_run_leaves_the_themes_of_the_town(platform: Platform) -> None:
+    path = platform.settings.lake_path("themes")
+    table = DeltaTable(path, storage_options=platform.settings.lake_storage_options)
+    rows = pl.scan_delta(table).collect()
+    town = rows.filter(pl.col("connector_id") == "")
+    assert town.height >= 5
+    assert town["share"].sum() > 0.5
+    assert all(label for label in town["label"])
+
+
+def test_a_picture_and_a_video_are_seen_and_a_killed_job_goes_on(platform: Platform, tmp_path: Path) -> None:
+    person = Neighbour(platform.settings.api_url)
+    portrait = files("skimage.data") / "astronaut.png"
+    picture = person.upload(portrait.read_bytes(), until=lambda it: it["alt_text"] is not None)
+    assert "a person" in picture["alt_text"]
+    hidden = person.post("/images/detect-faces", {"media_id": picture["id"], "hide": "blur"})
+    assert (hidden["path"], len(hidden["faces"])) == ("model", 1)
+    assert httpx.get(hidden["hidden"]["url"]).content.startswith(b"\xff\xd8")
+    # Long enough that the worker dies in the middle of it.
+    data = clip(tmp_path / "clip.mp4", (150, 150), size=(640, 480), sound="words").read_bytes()
+    video = person.upload(data, until=lambda it: (it["progress"] or 0) > 0)
+    os.kill(status(platform)["jobs"]["pid"], signal.SIGKILL)
+    os.kill(status(platform)["bento-video"]["pid"], signal.SIGKILL)
+    video = person.wait(video["id"], until=lambda it: it["progress"] == 1.0)
+    assert {one["name"] for one in video["renditions"]} == {"h264-240", "h264-480", "av1-480"}
+    facts = person.post("/videos/analyze", {"media_id": video["id"]})
+    assert (facts["path"], len(facts["shots"])) == ("model", 2)
 
 
 def test_a_killed_bento_costs_personality_for_a_while_and_no_answer(platform: Platform) -> None:
