@@ -95,6 +95,30 @@ class PredictionEvent(BaseModel):
     predicted_at: datetime
 
 
+class JudgementEvent(BaseModel):
+    """What a model, or the rules in its place, said of a text, an upload or a person's matches.
+
+    As published on ``prediction.judgements``, keyed by who it is about. It holds verdicts and scores, never what was
+    judged, and names nobody else.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    event_id: int
+    judgement_id: UUID
+    user_id: UUID | None
+    family: str
+    asked: str
+    subject_kind: str | None
+    subject_id: UUID | None
+    path: str
+    reason_code: str | None
+    model_version: str | None
+    answer: dict[str, Any]
+    latency_ms: float
+    judged_at: datetime
+
+
 class ExposureEvent(BaseModel):
     """Somebody met a variant of an experiment, as published on ``experiment.exposures``; keyed by user."""
 
@@ -141,6 +165,20 @@ PREDICTION_COLUMNS: tuple[Column, ...] = (
     Column("features", _JSON),
     Column("latency_ms", _FLOAT),
     Column("predicted_at", _TIME),
+)
+JUDGEMENT_COLUMNS: tuple[Column, ...] = (
+    Column("judgement_id", _UUID),
+    Column("user_id", _UUID),
+    Column("family", _TEXT),
+    Column("asked", _TEXT),
+    Column("subject_kind", _TEXT),
+    Column("subject_id", _UUID),
+    Column("path", _TEXT),
+    Column("reason_code", _TEXT),
+    Column("model_version", _TEXT),
+    Column("answer", _JSON),
+    Column("latency_ms", _FLOAT),
+    Column("judged_at", _TIME),
 )
 EXPOSURE_COLUMNS: tuple[Column, ...] = (
     Column("exposure_id", _UUID),

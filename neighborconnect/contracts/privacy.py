@@ -184,6 +184,7 @@ PLATFORM: tuple[Place, ...] = (
     Place(Store.LAKE, "erasures", "user_id", Fate.KEPT, note="So that a lake that is filled again forgets again"),
     Place(Store.LAKE, "interactions", "user_id", Fate.DELETED),
     Place(Store.LAKE, "predictions", "user_id", Fate.DELETED),
+    Place(Store.LAKE, "judgements", "user_id", Fate.DELETED),
     Place(Store.LAKE, "exposures", "user_id", Fate.DELETED),
     Place(Store.LAKE, "training", "user_id", Fate.EXPIRES, note="From the next training on; older ones, 30 days"),
     Place(Store.WAREHOUSE, "raw", "user_id", Fate.DELETED, note="And every mart with such a column"),

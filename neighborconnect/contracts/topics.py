@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neighborconnect.contracts.events import EXPOSURE_COLUMNS, INTERACTION_COLUMNS, PREDICTION_COLUMNS
+from neighborconnect.contracts.events import (
+    EXPOSURE_COLUMNS,
+    INTERACTION_COLUMNS,
+    JUDGEMENT_COLUMNS,
+    PREDICTION_COLUMNS,
+)
 from neighborconnect.contracts.tables import CAPTURED_TABLES, Column
 
 PARTITIONS = 3
 DEAD_LETTER_TOPIC = "neighborconnect.dead-letters"
 INTERACTIONS_TOPIC = "behaviour.interactions"
 PREDICTIONS_TOPIC = "prediction.recommendations"
+JUDGEMENTS_TOPIC = "prediction.judgements"
 EXPOSURES_TOPIC = "experiment.exposures"
 
 
@@ -35,6 +41,7 @@ STREAMS: tuple[Stream, ...] = (
     *(Stream(table.topic, table.name, table.published, is_change_stream=True) for table in CAPTURED_TABLES),
     Stream(INTERACTIONS_TOPIC, "interactions", INTERACTION_COLUMNS, is_change_stream=False),
     Stream(PREDICTIONS_TOPIC, "predictions", PREDICTION_COLUMNS, is_change_stream=False),
+    Stream(JUDGEMENTS_TOPIC, "judgements", JUDGEMENT_COLUMNS, is_change_stream=False),
     Stream(EXPOSURES_TOPIC, "exposures", EXPOSURE_COLUMNS, is_change_stream=False),
 )
 STREAM_BY_TOPIC = {stream.topic: stream for stream in STREAMS}

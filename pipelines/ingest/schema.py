@@ -42,6 +42,7 @@ EVENT_TIME: Final[dict[str, str]] = {
     "moderation_decisions": "created_at",
     "interactions": "occurred_at",
     "predictions": "predicted_at",
+    "judgements": "judged_at",
     "exposures": "exposed_at",
 }
 """Which column of a table says when its event happened, as opposed to ``_committed_at``."""

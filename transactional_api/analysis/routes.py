@@ -18,24 +18,28 @@ ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 
 
 @router.post("/sentiment", operation_id="analyseSentiment", responses=ANSWERS)
-async def sentiment(body: TextBody, inference: InferenceDep, _viewer: ViewerDep) -> Sentiment:
+async def sentiment(body: TextBody, session: SessionDep, inference: InferenceDep, viewer: ViewerDep) -> Sentiment:
     """Find out how a text sounds. It always answers, and says which path did."""
-    return await service.sentiment(inference, body)
+    answering = service.sentiment(inference, body)
+    return await service.logged(session, viewer=viewer, asked="sentiment", answering=answering)
 
 
 @router.post("/moderate", operation_id="moderateText", responses=ANSWERS)
-async def moderate(body: TextBody, inference: InferenceDep, _viewer: ViewerDep) -> Moderation:
+async def moderate(body: TextBody, session: SessionDep, inference: InferenceDep, viewer: ViewerDep) -> Moderation:
     """Find out what moderation would do with a text. It always answers, and says which path did."""
-    return await service.moderate(inference, body)
+    answering = service.moderate(inference, body)
+    return await service.logged(session, viewer=viewer, asked="moderate", answering=answering)
 
 
 @router.post("/topics", operation_id="findTopics", responses=ANSWERS)
-async def topics(body: TextBody, session: SessionDep, inference: InferenceDep, _viewer: ViewerDep) -> Topics:
+async def topics(body: TextBody, session: SessionDep, inference: InferenceDep, viewer: ViewerDep) -> Topics:
     """Find out what a text is about. It always answers, and says which path did."""
-    return await service.topics(session, inference=inference, body=body)
+    answering = service.topics(session, inference=inference, body=body)
+    return await service.logged(session, viewer=viewer, asked="topics", answering=answering)
 
 
 @router.post("/spam-detection", operation_id="detectSpam", responses=ANSWERS)
-async def detect_spam(body: TextBody, inference: InferenceDep, _viewer: ViewerDep) -> Spam:
+async def detect_spam(body: TextBody, session: SessionDep, inference: InferenceDep, viewer: ViewerDep) -> Spam:
     """Find out whether a text is spam. It always answers, and says which path did."""
-    return await service.detect_spam(inference, body)
+    answering = service.detect_spam(inference, body)
+    return await service.logged(session, viewer=viewer, asked="spam-detection", answering=answering)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -19,12 +20,28 @@ from neighborconnect.contracts.content import (
 from transactional_api.analysis import rules
 from transactional_api.analysis.schemas import Moderation, Sentiment, Spam, TextBody, Topic, Topics
 from transactional_api.answers import Answered, Path
+from transactional_api.auth import Viewer
 from transactional_api.db.tables import Connector
 from transactional_api.inference import InferenceClient, InferenceError, Service
+from transactional_api.judgements import Question
 
 MAX_KNOWN_TOPICS = 500
 
 Out = TypeVar("Out", bound=Answered)
+
+
+_NOT_KEPT = {"path", "reason_code", "model_version", "entities"}
+"""Of an answer: what its judgement says anyway, and what repeats the words of the text."""
+
+
+async def logged(session: AsyncSession, *, viewer: Viewer, asked: str, answering: Awaitable[Out]) -> Out:
+    """Await an answer, and keep what it says as a judgement where the viewer lets us."""
+    question = Question(Service.CONTENT, asked, viewer.id)
+    out = await answering
+    if viewer.watched:
+        told = out.model_dump(mode="json", exclude=_NOT_KEPT)
+        await question.log(session, told, version=out.model_version, reason=out.reason_code)
+    return out
 
 
 async def sentiment(inference: InferenceClient, body: TextBody) -> Sentiment:

@@ -16,6 +16,7 @@ from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import ConnectorOut
 from transactional_api.db.tables import Connector, User
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
+from transactional_api.judgements import Question
 from transactional_api.matching import queries
 from transactional_api.matching.schemas import (
     MatchedConnector,
@@ -96,17 +97,29 @@ async def _matches(
     rule: Rule,
 ) -> tuple[Sequence[Match], dict[str, Any]]:
     request = MatchRequest(user_id=str(viewer.id), kind=kind, limit=limit)
+    question = Question(Service.MATCHING, kind.value, viewer.id)
+    matches, said = await _ask(session, viewer=viewer, inference=inference, request=request, rule=rule)
+    if viewer.watched:
+        # Who was matched is not in it: they have not agreed to be kept in what is kept of somebody else.
+        told = {"scores": [one.score for one in matches], "reasons": [one.reason for one in matches]}
+        await question.log(session, told, version=said["model_version"], reason=said["reason_code"])
+    return matches, said
+
+
+async def _ask(
+    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, request: MatchRequest, rule: Rule
+) -> tuple[Sequence[Match], dict[str, Any]]:
     try:
         if not viewer.personalised:
             raise InferenceError(NoAnswer.NO_CONSENT)  # noqa: TRY301 (the rules answer as for every other reason)
         answer = await inference.ask(Service.MATCHING, "/match", request, MatchAnswer)
         if not answer.matches:  # Who is new is not in the model's town yet.
             raise InferenceError(NoAnswer.NO_MATCHES)  # noqa: TRY301
-        if kind is not MatchKind.INTERESTS:
+        if request.kind is not MatchKind.INTERESTS:
             _ids(answer.matches)
     except (InferenceError, ValueError) as error:
         reason = error.reason if isinstance(error, InferenceError) else NoAnswer.INVALID_ANSWER
-        rows = await session.execute(rule(viewer, limit=limit))
+        rows = await session.execute(rule(viewer, limit=request.limit))
         ruled = [Match(key=str(row.key), score=float(row.score), reason=row.reason) for row in rows]
         return ruled, {"path": Path.RULES, "reason_code": reason.value, "model_version": None}
     return answer.matches, {"path": Path.MODEL, "reason_code": None, "model_version": answer.model_version}

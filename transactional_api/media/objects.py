@@ -89,9 +89,15 @@ class Objects:
         )
 
     async def source(self, key: str) -> str:
-        """Return where one of our own services reads an object in the next minutes: the store itself."""
+        """Return where one of our own services reads an object within the hour: the store itself."""
         return await asyncio.to_thread(
-            self._client.presigned_get_object, self._bucket, key, timedelta(seconds=UPLOAD_SECONDS)
+            self._client.presigned_get_object, self._bucket, key, timedelta(seconds=LINK_SECONDS)
+        )
+
+    async def target(self, key: str) -> str:
+        """Return where one of our own services writes an object within the hour; a video may take most of it."""
+        return await asyncio.to_thread(
+            self._client.presigned_put_object, self._bucket, key, timedelta(seconds=LINK_SECONDS)
         )
 
     async def link(self, key: str) -> str:

@@ -95,7 +95,7 @@ async def _write_one(
     request = RenditionRequest(
         media_id=str(stored.id),
         url=await media.objects.source(stored.document["clean"]),
-        target=await media.objects.upload_link(key),
+        target=await media.objects.target(key),
         height=height,
         codec=codec,
         uri=_URI,

@@ -19,6 +19,7 @@ from transactional_api.answers import Path
 from transactional_api.db.tables import Upload
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
 from transactional_api.jobs import queue
+from transactional_api.judgements import Question, is_watched
 from transactional_api.media import renditions
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
@@ -50,6 +51,9 @@ async def see(resources: Resources, *, media_id: str) -> None:
     )
     if url is None:
         return
+    is_video, owner_id = stored.document["kind"] == MediaKind.VIDEO, UUID(stored.document["ownerId"])
+    family = Service.VIDEO if is_video else Service.IMAGE
+    question = Question(family, "see", owner_id, SubjectKind.UPLOAD, stored.id)
     request = MediaRequest(media_id=media_id, url=await media.objects.source(stored.document["clean"]))
     inference = InferenceClient(settings)
     try:
@@ -63,8 +67,11 @@ async def see(resources: Resources, *, media_id: str) -> None:
         await inference.aclose()
     await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
     async with resources.transaction() as session:
+        if await is_watched(session, owner_id):
+            told = {name: triage[name] for name in ("verdict", "categories")}
+            await question.log(session, told, version=triage["model_version"], reason=None)
         await _moderate(session, stored, words=words, triage=triage)
-        if stored.document["kind"] == MediaKind.VIDEO:
+        if is_video:
             await renditions.begin(session, media=media, media_id=stored.id)
 
 

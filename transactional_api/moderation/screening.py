@@ -20,6 +20,7 @@ from transactional_api.answers import Path
 from transactional_api.db.tables import ModerationCase
 from transactional_api.inference import InferenceClient, Service
 from transactional_api.jobs import queue
+from transactional_api.judgements import Question, is_watched
 from transactional_api.moderation.schemas import CaseState, SubjectKind
 from transactional_api.moderation.subjects import MAX_LOOKED_AT, MAX_WORDS, SUBJECTS
 from transactional_api.notifications.channels import NoticeKind
@@ -50,6 +51,8 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         row = (await session.execute(found)).one_or_none()
         if row is None or not row.words.strip() or await was_decided(session, kind, UUID(subject_id), row.words):
             return
+    about = {"user_id": row.owner_id, "subject_kind": kind, "subject_id": UUID(subject_id)}
+    question = Question(Service.CONTENT, "screen", **about)
     text = TextRequest(text=row.words[:MAX_LOOKED_AT])
     inference = InferenceClient(resources.settings)
     try:
@@ -57,10 +60,13 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         spam = await inference.ask(Service.CONTENT, "/spam-detection", text, SpamAnswer)
     finally:
         await inference.aclose()
-    if moderation.verdict is Verdict.ALLOW and not spam.is_spam:
-        return
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
+        if await is_watched(session, row.owner_id):
+            told = {name: triage[name] for name in ("verdict", "categories", "spam")}
+            await question.log(session, told, version=moderation.model_version, reason=None)
+        if moderation.verdict is Verdict.ALLOW and not spam.is_spam:
+            return
         await open_case(
             session,
             kind=SubjectKind(kind),

@@ -124,7 +124,7 @@ class Eyes:
             return await self._kept(VideoCopy, stored, width=body.width)
         name = f"{body.format}-{body.width}x{body.height}"
         links, sheet = await self._links(stored, name, body.format), f"{stored.document['key']}-sheet.webp"
-        request = PosterRequest(**links, **_shape(body), sprite=await self._media.objects.upload_link(sheet))
+        request = PosterRequest(**links, **_shape(body), sprite=await self._media.objects.target(sheet))
         answer, said = await self._copy(stored, name, _POSTER, request)
         copy = await self._copy_out(
             VideoCopy, stored, answer, said, key=_key(stored, name, body.format), width=body.width
@@ -194,7 +194,7 @@ class Eyes:
         return {
             "media_id": str(stored.id),
             "url": await self._media.objects.source(stored.document["clean"]),
-            "target": await self._media.objects.upload_link(_key(stored, name, as_format)),
+            "target": await self._media.objects.target(_key(stored, name, as_format)),
         }
 
     async def _copy(

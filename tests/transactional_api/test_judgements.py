@@ -1,0 +1,73 @@
+"""What the models said leaves as events: verdicts and scores, never the words, and only of who lets us."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from neighborconnect.contracts.events import JudgementEvent
+from tests.transactional_api.media.files import jpeg
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.test_screening import Watch, watch
+from tests.transactional_api.test_vision import Vision, vision
+
+__all__ = ["vision", "watch"]
+WORDS = "You vile thing of Dean Street"
+
+
+async def judgements(town: Town, person: Person) -> list[dict[str, Any]]:
+    found = await town.rows(
+        "SELECT payload FROM cdc_outbox WHERE topic = 'prediction.judgements' AND key = :id ORDER BY id",
+        id=str(person.id),
+    )
+    events = [row.payload for row in found]
+    for event in events:
+        JudgementEvent.model_validate(event | {"event_id": 1})
+        assert "vile" not in json.dumps(event)
+        assert "Dean" not in json.dumps(event)
+    return events
+
+
+@pytest.mark.parametrize("asked", ["sentiment", "moderate", "topics", "spam-detection"])
+async def test_an_answer_about_a_text_is_kept_without_the_text(town: Town, ada: Person, asked: str) -> None:
+    await ada.post(f"/analysis/{asked}", {"text": WORDS})
+    (event,) = await judgements(town, ada)
+    assert (event["family"], event["asked"], event["path"]) == ("content", asked, "rules")
+    assert event["reason_code"] == "not_deployed"
+    assert event["answer"]
+
+
+async def test_matches_are_kept_without_who_was_matched(town: Town, ada: Person, ben: Person) -> None:
+    await ada.post("/matching/users", {"limit": 5})
+    (event,) = await judgements(town, ada)
+    assert (event["family"], event["asked"], set(event["answer"])) == ("matching", "users", {"scores", "reasons"})
+    assert str(ben.id) not in json.dumps(event)
+
+
+async def test_who_refuses_is_not_kept(town: Town, ada: Person, watch: Watch, garden: dict[str, Any]) -> None:
+    for purpose in ("personalisation", "analytics"):
+        assert (await ada.put(f"/privacy/consents/{purpose}", {"granted": False})).status_code == 200
+    await ada.post("/analysis/moderate", {"text": WORDS})
+    await ada.post("/matching/users", {"limit": 5})
+    await ada.make_post(garden, content=WORDS)
+    await watch.look()
+    assert await judgements(town, ada) == []
+
+
+async def test_a_screened_post_is_kept_with_its_id(
+    town: Town, ben: Person, watch: Watch, garden: dict[str, Any]
+) -> None:
+    post = await ben.make_post(garden, content=WORDS)
+    await watch.look()
+    (event,) = await judgements(town, ben)
+    assert (event["asked"], event["subject_kind"], event["subject_id"]) == ("screen", "post", post["id"])
+    assert (event["answer"]["verdict"], event["model_version"], event["path"]) == ("block", "3", "model")
+
+
+async def test_a_seen_upload_is_kept_with_its_id(town: Town, ada: Person, vision: Vision) -> None:
+    picture = await vision.keep(ada, jpeg())
+    (event,) = await judgements(town, ada)
+    assert (event["family"], event["subject_kind"], event["subject_id"]) == ("image", "upload", picture["id"])
+    assert event["answer"] == {"verdict": "allow", "categories": {"nsfw": 0.01}}
