@@ -109,7 +109,8 @@ class MatchingService:
         if matcher is None:
             raise ServiceUnavailable("No matching model has been released yet.")
         answer = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: matcher.match(request.user_id, request.kind, limit=request.limit)
+            self._threads,
+            lambda: matcher.match(request.user_id, request.kind, limit=request.limit, together=request.with_user_ids),
         )
         ANSWERS.labels(request.kind.value, str(bool(answer.matches)).lower()).inc()
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.benchmarks import graphs, text_runs, themes
+from models.benchmarks import graphs, groups, text_runs, themes
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS, Benchmark
 from models.benchmarks.pictures import PICTURE_BENCHMARKS
@@ -25,8 +26,12 @@ from models.recommendation.judging import Judgement, judge
 from models.recommendation.terms import Items
 
 SEED = 20_261
-THEMES = "banking77-themes"
-NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *PICTURE_BENCHMARKS, THEMES)
+_OTHERS: dict[str, Callable[..., None]] = {
+    **PICTURE_BENCHMARKS,
+    "banking77-themes": themes.run,
+    "camra2011-group": groups.run,
+}
+NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *_OTHERS)
 _METRICS = ("recall", "ndcg", "hit")
 
 
@@ -88,11 +93,8 @@ def main(
     if name in GRAPH_BENCHMARKS:
         graphs.run(name, Path(folder), console=console)
         return
-    if name == THEMES:
-        themes.run(Path(folder), console=console)
-        return
-    if name in PICTURE_BENCHMARKS:
-        PICTURE_BENCHMARKS[name](Path(folder), console=console)
+    if name in _OTHERS:
+        _OTHERS[name](Path(folder), console=console)
         return
     benchmark = LOADERS[name](Path(folder))
     judgement = train_and_judge(benchmark, console=console)

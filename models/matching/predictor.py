@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind
 PEOPLE, CONNECTORS = "people", "connectors"
 MODEL_FILE = "model.json"
 POPULAR = "popular"
+_FITS_OTHERS = "fits_your_friends"
 # For each reason the sign that must be there, and those that it is weighed by.
 _PERSON_REASONS = {
     "mutual_ties": ("common_ties", ("common_ties", "adamic_adar", "resource_allocation", "walk", "tie_vectors")),
@@ -44,12 +45,22 @@ class Matcher:
     connectors: Combination
     model_version: str
 
-    def match(self, user_id: str, kind: MatchKind, *, limit: int) -> MatchAnswer:
-        """Return who or what fits a person, the best first; nothing for who is not in the snapshot."""
+    def match(self, user_id: str, kind: MatchKind, *, limit: int, together: Sequence[str] = ()) -> MatchAnswer:
+        """Return who or what fits a person, the best first; nothing for who is not in the snapshot.
+
+        Args:
+            user_id: the person.
+            kind: of what is matched.
+            limit: at most so many.
+            together: with whom connectors are to fit them; who is not in the snapshot does not count.
+        """
         person = self._place_of.get(user_id)
+        if person is not None and kind is MatchKind.COMMUNITIES:
+            others = [place for other in together if (place := self._place_of.get(other)) is not None]
+            matches = self._communities(person, limit, others=others)
+            return MatchAnswer(model_version=self.model_version, matches=matches)
         answer = {
             MatchKind.USERS: self._users,
-            MatchKind.COMMUNITIES: self._communities,
             MatchKind.INTERESTS: self._interests,
             MatchKind.PROXIMITY: self._proximity,
         }[kind]
@@ -93,12 +104,18 @@ class Matcher:
         score = near + 0.05 * self.people.chance(signs)
         return _best(self.graph.town.people, score, self._strangers(person) & (near > 0), reasons, limit=limit)
 
-    def _communities(self, person: int, limit: int) -> list[Match]:
+    def _communities(self, person: int, limit: int, *, others: Sequence[int] = ()) -> list[Match]:
+        """Match connectors; a group's chance is the mean of its people's, and the person's own reasons come first."""
         signs = self.graph.connector_signs(person)
+        chances, reasons = [self.connectors.chance(signs)], _reasons(signs, self.connectors, _CONNECTOR_REASONS)
+        for other in others:
+            theirs = self.graph.connector_signs(other)
+            chances.append(self.connectors.chance(theirs))
+            fits = _reasons(theirs, self.connectors, _CONNECTOR_REASONS) != POPULAR
+            reasons = np.where((reasons == POPULAR) & fits, _FITS_OTHERS, reasons)
         wanted = self.graph.town.is_open.copy()
         wanted[self.graph.row(self.graph.members, person)] = False
-        reasons = _reasons(signs, self.connectors, _CONNECTOR_REASONS)
-        return _best(self.graph.town.connectors, self.connectors.chance(signs), wanted, reasons, limit=limit)
+        return _best(self.graph.town.connectors, np.mean(chances, axis=0), wanted, reasons, limit=limit)
 
     def _interests(self, person: int, limit: int) -> list[Match]:
         graph, town = self.graph, self.graph.town

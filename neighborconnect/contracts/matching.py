@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from neighborconnect.contracts.content import ModelAnswer
 
 MAX_MATCHES = 100
+MAX_COMPANIONS = 20
 
 
 class MatchKind(StrEnum):
@@ -21,11 +22,15 @@ class MatchKind(StrEnum):
 
 
 class MatchRequest(BaseModel):
-    """Match one person: ``POST /match`` on the bento, body ``{"request": ...}``."""
+    """Match one person: ``POST /match`` on the bento, body ``{"request": ...}``.
+
+    Connectors may be matched for a person together with others: ``with_user_ids``.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: str
+    with_user_ids: list[str] = Field(default=[], max_length=MAX_COMPANIONS)
     kind: MatchKind
     limit: int = Field(default=20, ge=1, le=MAX_MATCHES)
 

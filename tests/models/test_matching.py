@@ -139,6 +139,19 @@ def test_connectors_fit_and_closed_ones_are_not_told_of() -> None:
     assert found == {"bakers": "people_you_follow"}
 
 
+def test_connectors_fit_a_group_by_the_mean_of_its_people() -> None:
+    found = matcher(with_vectors(circles_town()))
+
+    def of(person: str, *others: str) -> list[tuple[int, str]]:
+        answer = found.match(person, MatchKind.COMMUNITIES, limit=4, together=others)
+        return [(int(one.key[1:]) // 3, one.reason) for one in answer.matches]
+
+    # Alone what is near to one's own circle comes first; with two of another circle, what is near to theirs.
+    assert of("p0")[0] == (0, "people_you_follow")
+    assert of("p0", "p199", "p198")[0] == (7, "fits_your_friends")
+    assert of("p0", "nobody") == of("p0")
+
+
 def test_interests_fit_that_enough_people_have() -> None:
     found = {one.key: one.reason for one in matcher(small_town()).match("ada", MatchKind.INTERESTS, limit=9).matches}
     assert found == {"bread": "goes_with_your_interests"}

@@ -57,7 +57,7 @@ async def test_who_is_blocked_hidden_or_gone_never_appears_whatever_the_model_sa
         answer = (await ada.post(f"/matching/{what}", {"limit": 10})).json()
         assert (answer["path"], answer["model_version"]) == ("model", "matching-1")
         assert [(one["user"]["id"], one["reason"]) for one in answer["matches"]] == [(str(seen.id), "mutual_ties")]
-        assert model.asked[-1] == {"user_id": str(ada.id), "kind": kind, "limit": 10}
+        assert model.asked[-1] == {"user_id": str(ada.id), "with_user_ids": [], "kind": kind, "limit": 10}
 
 
 async def test_connectors_that_one_may_not_see_or_is_in_never_appear(ada: Person, ben: Person, model: Service) -> None:
@@ -66,6 +66,26 @@ async def test_connectors_that_one_may_not_see_or_is_in_never_appear(ada: Person
     model.keys = [closed["id"], mine["id"], open_one["id"]]
     answer = (await ada.post("/matching/communities", {})).json()
     assert [one["connector"]["id"] for one in answer["matches"]] == [open_one["id"]]
+
+
+async def test_connectors_fit_a_group_of_friends_and_nobody_else(
+    town: Town, ada: Person, ben: Person, model: Service
+) -> None:
+    cleo = await town.settle()
+    model.keys = [(await cleo.make_connector())["id"]]
+    asked = {"with_user_ids": [str(ben.id)]}
+    for follower, followee, status in ((ada, ben, 404), (ben, ada, 200)):
+        assert (await follower.post(f"/users/{followee.id}/follow")).status_code in {200, 201, 204}
+        answer = await ada.post("/matching/communities", asked)
+        assert answer.status_code == status
+    assert len(answer.json()["matches"]) == 1
+    assert model.asked[-1]["with_user_ids"] == [str(ben.id)]
+    for others in ([str(cleo.id)], [str(ben.id), str(cleo.id)], [str(ada.id)]):
+        assert (await ada.post("/matching/communities", {"with_user_ids": others})).status_code == 404
+    await ben.post(f"/users/{ada.id}/block")
+    assert (await ada.post("/matching/communities", asked)).status_code == 404
+    many = [str(ben.id)] * 21
+    assert (await ada.post("/matching/communities", {"with_user_ids": many})).status_code == 422
 
 
 async def test_where_the_model_knows_nobody_the_rules_answer_and_say_so(ada: Person, model: Service) -> None:

@@ -5,7 +5,9 @@ Every statement returns ``key, score, reason`` with the best first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, union
 
@@ -55,6 +57,14 @@ def near(viewer: Viewer, *, limit: int) -> Select[Any]:
         .where(nearness > 0),
         limit=limit,
     )
+
+
+def friends(viewer: Viewer, *, among: Sequence[UUID]) -> Select[Any]:
+    """Return the ids of those who follow the viewer, are followed by them, and are visible to them."""
+    followed = select(Follow.followee_id).where(Follow.follower_id == viewer.id)
+    following = select(Follow.follower_id).where(Follow.followee_id == viewer.id)
+    both = (User.id.in_(among), User.id.in_(followed), User.id.in_(following))
+    return users.visible_to(viewer).with_only_columns(User.id).where(*both)
 
 
 def communities(viewer: Viewer, *, limit: int) -> Select[Any]:

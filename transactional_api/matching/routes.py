@@ -9,9 +9,15 @@ from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
-from transactional_api.errors import InvalidRequestError, UnauthenticatedError, declare
+from transactional_api.errors import InvalidRequestError, NotFoundError, UnauthenticatedError, declare
 from transactional_api.matching import service
-from transactional_api.matching.schemas import MatchBody, MatchedConnectors, MatchedInterests, MatchedUsers
+from transactional_api.matching.schemas import (
+    CommunitiesBody,
+    MatchBody,
+    MatchedConnectors,
+    MatchedInterests,
+    MatchedUsers,
+)
 
 router = APIRouter(prefix="/matching", tags=["matching"], route_class=TransactionalRoute)
 
@@ -26,12 +32,16 @@ async def users(asked: MatchBody, session: SessionDep, viewer: ViewerDep, infere
     )
 
 
-@router.post("/communities", operation_id="matchCommunities", responses=ANSWERS)
+@router.post(
+    "/communities",
+    operation_id="matchCommunities",
+    responses=declare(UnauthenticatedError, InvalidRequestError, NotFoundError),
+)
 async def communities(
-    asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep
+    asked: CommunitiesBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep
 ) -> MatchedConnectors:
-    """Find connectors that fit you. It always answers, and says which path did."""
-    return await service.match_connectors(session, viewer=viewer, inference=inference, limit=asked.limit)
+    """Find connectors that fit you, or you and friends. It always answers, and says which path did."""
+    return await service.match_connectors(session, viewer=viewer, inference=inference, asked=asked)
 
 
 @router.post("/interests", operation_id="matchInterests", responses=ANSWERS)

@@ -15,10 +15,12 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import ConnectorOut
 from transactional_api.db.tables import Connector, User
+from transactional_api.errors import NotFoundError
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
 from transactional_api.judgements import Question
 from transactional_api.matching import queries
 from transactional_api.matching.schemas import (
+    CommunitiesBody,
     MatchedConnector,
     MatchedConnectors,
     MatchedInterest,
@@ -51,16 +53,24 @@ async def match_users(
 
 
 async def match_connectors(
-    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int
+    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, asked: CommunitiesBody
 ) -> MatchedConnectors:
-    """Match connectors that the viewer may see and is not in."""
+    """Match connectors that the viewer may see and is not in.
+
+    Raises:
+        NotFoundError: when one of those to be matched along is nobody who follows the viewer and is followed back.
+    """
+    friends = set(await session.scalars(queries.friends(viewer, among=asked.with_user_ids)))
+    if friends != set(asked.with_user_ids):
+        raise NotFoundError
     matches, said = await _matches(
         session,
         viewer=viewer,
         inference=inference,
         kind=MatchKind.COMMUNITIES,
-        limit=limit,
+        limit=asked.limit,
         rule=queries.communities,
+        together=sorted(map(str, friends)),
     )
     statement = connectors.visible_to(viewer).where(Connector.id.in_(_ids(matches)), ~connectors.is_member(viewer))
     found = {row.id: ConnectorOut.model_validate(row) for row in await session.scalars(statement)}
@@ -95,8 +105,9 @@ async def _matches(
     kind: MatchKind,
     limit: int,
     rule: Rule,
+    together: Sequence[str] = (),
 ) -> tuple[Sequence[Match], dict[str, Any]]:
-    request = MatchRequest(user_id=str(viewer.id), kind=kind, limit=limit)
+    request = MatchRequest(user_id=str(viewer.id), with_user_ids=list(together), kind=kind, limit=limit)
     question = Question(Service.MATCHING, kind.value, viewer.id)
     matches, said = await _ask(session, viewer=viewer, inference=inference, request=request, rule=rule)
     if viewer.watched:
