@@ -152,4 +152,6 @@ def test_the_whole_session_of_a_stubborn_child_is_ended() -> None:
         sleeper = process.children()[0]
         Child(process, popen).stop(asking_with=signal.SIGTERM, seconds=0.2)
         popen.wait()
+        # It was killed; how soon the kernel has buried it is not ours.
+        psutil.wait_procs([sleeper], timeout=10)
         assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
