@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from neighborconnect.contracts.models import CHAMPION
 from neighborconnect.settings import Settings
 
 CARD_FILE = "model_card.md"
+FINGERPRINT = "fingerprint"
+"""Tag of a run: the same for the same ingredients."""
 MODEL_FOLDER = "model"
 """Where a run keeps the files that are served; ``models.registry.fetch_artifact`` reads ``model/<file>``."""
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -37,6 +39,27 @@ class RegisteredVersion:
     def model_version(self) -> str:
         """Name of the version in answers and events."""
         return model_version_name(self.name, run_id=self.run_id)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Attributes:
+        model_version: of what was registered, or of the champion where nothing was new.
+        registry_version: its number in MLflow.
+        run_id: its run.
+        promote: whether it is new and may be served.
+        reasons: why, in words.
+        metrics: what was measured.
+    """
+
+    model_version: str
+    registry_version: str
+    run_id: str
+    promote: bool
+    reasons: tuple[str, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 class ModelTracker:
@@ -123,3 +146,19 @@ class ModelTracker:
     def promote(self, registry_version: str) -> None:
         """Make a version the champion. Whatever serving reads of it must be in place."""
         self.client.set_registered_model_alias(self.name, CHAMPION, registry_version)
+
+    def release(self, result: RunResult) -> bool:
+        """Make a version the champion if its training says so; return whether it did."""
+        if result.promote:
+            self.promote(result.registry_version)
+        return result.promote
+
+    def champion_known_by(self, fingerprint: str, *, reasons: Sequence[str] = ()) -> RunResult | None:
+        """Return the champion as a result that promotes nothing, where its run carries this fingerprint; else None."""
+        champion = self.champion()
+        if champion is None or self.client.get_run(champion.run_id).data.tags.get(FINGERPRINT) != fingerprint:
+            return None
+        said = ("nothing is new since the champion", *reasons)
+        return RunResult(
+            champion.model_version, champion.registry_version, champion.run_id, promote=False, reasons=said
+        )

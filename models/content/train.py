@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from models.content.adapter import Adapter, from_bytes, to_bytes
@@ -19,36 +19,14 @@ from models.content.evaluate import BiasReport, bias_report
 from models.content.export import export
 from models.content.feedback import Feedback, FeedbackResult, adapt
 from models.content.report import draw_bias, model_card
-from models.tracking import ModelTracker, RegisteredVersion
+from models.tracking import FINGERPRINT, ModelTracker, RunResult
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.settings import Settings
 
 EXPERIMENT = "content"
-_FINGERPRINT = "fingerprint"
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ContentResult:
-    """What a run came to.
-
-    Attributes:
-        model_version: of what was registered, or of the champion where nothing was new.
-        registry_version: its number in MLflow.
-        run_id: its run.
-        promote: whether it is new and may be served.
-        reasons: why, in words.
-        metrics: what was measured.
-    """
-
-    model_version: str
-    registry_version: str
-    run_id: str
-    promote: bool
-    reasons: tuple[str, ...]
-    metrics: dict[str, float] = field(default_factory=dict)
 
 
 def shipped() -> dict[str, Adapter]:
@@ -93,7 +71,7 @@ class _Candidate:
         return digest.hexdigest()
 
 
-def train(settings: Settings, *, feedback: Feedback, data_version: str, seed: int, say: Say) -> ContentResult:
+def train(settings: Settings, *, feedback: Feedback, data_version: str, seed: int, say: Say) -> RunResult:
     """Run one training; registers a version unless it would be the very champion.
 
     Args:
@@ -109,15 +87,8 @@ def train(settings: Settings, *, feedback: Feedback, data_version: str, seed: in
         adapters[MODERATION] = adapted.adapter
     candidate = _Candidate(adapters, (files(__package__) / "policy.toml").read_text(encoding="utf-8"), adapted)
     tracker = _tracker(settings)
-    champion = tracker.champion()
-    if champion is not None and _fingerprint_of(tracker, champion) == candidate.fingerprint:
-        return ContentResult(
-            champion.model_version,
-            champion.registry_version,
-            champion.run_id,
-            promote=False,
-            reasons=("nothing is new since the champion", *adapted.reasons),
-        )
+    if (known := tracker.champion_known_by(candidate.fingerprint, reasons=adapted.reasons)) is not None:
+        return known
     run_id = tracker.start(run_name=data_version)
     try:
         return _register(tracker, run_id, candidate, data_version=data_version, say=say)
@@ -126,25 +97,16 @@ def train(settings: Settings, *, feedback: Feedback, data_version: str, seed: in
         raise
 
 
-def release(settings: Settings, result: ContentResult) -> bool:
+def release(settings: Settings, result: RunResult) -> bool:
     """Make a version the champion if its training says so; return whether it did."""
-    if result.promote:
-        _tracker(settings).promote(result.registry_version)
-    return result.promote
+    return _tracker(settings).release(result)
 
 
 def _tracker(settings: Settings) -> ModelTracker:
     return ModelTracker(settings, name=CONTENT_MODEL, experiment=EXPERIMENT)
 
 
-def _fingerprint_of(tracker: ModelTracker, version: RegisteredVersion) -> str | None:
-    found: str | None = tracker.client.get_run(version.run_id).data.tags.get(_FINGERPRINT)
-    return found
-
-
-def _register(
-    tracker: ModelTracker, run_id: str, candidate: _Candidate, *, data_version: str, say: Say
-) -> ContentResult:
+def _register(tracker: ModelTracker, run_id: str, candidate: _Candidate, *, data_version: str, say: Say) -> RunResult:
     built = build(candidate.adapters, policy=candidate.policy, say=say)
     say("asking who would be flagged for nothing")
     analyst = Analyst.load(built, model_version="candidate")
@@ -162,7 +124,7 @@ def _register(
         params={"policy": hashlib.sha256(candidate.policy.encode()).hexdigest()[:12]},
         metrics=metrics,
         tags={
-            _FINGERPRINT: candidate.fingerprint,
+            FINGERPRINT: candidate.fingerprint,
             "data_version": data_version,
             "gate": "passed" if fair else "refused",
         },
@@ -171,6 +133,6 @@ def _register(
     say("registering")
     weights = {f"{task}.safetensors": to_bytes(adapter) for task, adapter in candidate.adapters.items()}
     registered = tracker.register(run_id, files={**built, **weights}, card=card)
-    return ContentResult(
+    return RunResult(
         registered.model_version, registered.registry_version, run_id, promote=fair, reasons=reasons, metrics=metrics
     )

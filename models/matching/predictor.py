@@ -55,16 +55,18 @@ class Matcher:
             together: with whom connectors are to fit them; who is not in the snapshot does not count.
         """
         person = self._place_of.get(user_id)
-        if person is not None and kind is MatchKind.COMMUNITIES:
+        if person is None:
+            matches = []
+        elif kind is MatchKind.COMMUNITIES:
             others = [place for other in together if (place := self._place_of.get(other)) is not None]
             matches = self._communities(person, limit, others=others)
-            return MatchAnswer(model_version=self.model_version, matches=matches)
-        answer = {
-            MatchKind.USERS: self._users,
-            MatchKind.INTERESTS: self._interests,
-            MatchKind.PROXIMITY: self._proximity,
-        }[kind]
-        matches = [] if person is None else answer(person, limit)
+        else:
+            answer = {
+                MatchKind.USERS: self._users,
+                MatchKind.INTERESTS: self._interests,
+                MatchKind.PROXIMITY: self._proximity,
+            }[kind]
+            matches = answer(person, limit)
         return MatchAnswer(model_version=self.model_version, matches=matches)
 
     @cached_property

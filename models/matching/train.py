@@ -27,7 +27,7 @@ from models.matching.predictor import MODEL_FILE
 from models.matching.predictor import PEOPLE as PEOPLE_NAME
 from models.matching.report import draw_judgement, model_card
 from models.matching.town import Town
-from models.tracking import MODEL_FOLDER, ModelTracker
+from models.tracking import MODEL_FOLDER, ModelTracker, RunResult
 from neighborconnect.contracts.models import MATCHING_MODEL
 from neighborconnect.settings import Settings
 
@@ -39,26 +39,10 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class MatchingResult:
-    """What a run came to.
+class MatchingResult(RunResult):
+    """What a run came to, and for people and for connectors whether what was learnt or the rule of thumb is served."""
 
-    Attributes:
-        model_version: of what was registered.
-        registry_version: its number in MLflow.
-        run_id: its run.
-        promote: whether it may be served.
-        served: for people and for connectors, whether what was learnt or the rule of thumb is served.
-        reasons: why, in words.
-        metrics: what was measured.
-    """
-
-    model_version: str
-    registry_version: str
-    run_id: str
-    promote: bool
-    served: dict[str, str]
-    reasons: tuple[str, ...]
-    metrics: dict[str, float] = field(default_factory=dict)
+    served: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,9 +100,7 @@ def train(settings: Settings, *, town: Town, data_version: str, seed: int, say: 
 
 def release(settings: Settings, result: MatchingResult) -> bool:
     """Make a version the champion if its training says so; return whether it did."""
-    if result.promote:
-        ModelTracker(settings, name=MATCHING_MODEL, experiment=EXPERIMENT).promote(result.registry_version)
-    return result.promote
+    return ModelTracker(settings, name=MATCHING_MODEL, experiment=EXPERIMENT).release(result)
 
 
 def _champion(tracker: ModelTracker) -> Mapping[str, Combination]:
@@ -164,7 +146,13 @@ def _register(
     tracker.log_report(run_id, card=card, figures=figures)
     registered = tracker.register(run_id, files={MODEL_FILE: model}, card=card)
     return MatchingResult(
-        registered.model_version, registered.registry_version, run_id, not worse, served, reasons, metrics
+        registered.model_version,
+        registered.registry_version,
+        run_id,
+        promote=not worse,
+        reasons=reasons,
+        metrics=metrics,
+        served=served,
     )
 
 

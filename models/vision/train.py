@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from models.tracking import ModelTracker, RegisteredVersion
+from models.tracking import FINGERPRINT, ModelTracker, RunResult
 from models.vision.data import PORTRAIT, ordinary_pictures
 from models.vision.evaluate import examine
 from models.vision.networks import MANIFEST
@@ -18,34 +17,12 @@ from neighborconnect.contracts.models import VISION_MODEL
 from neighborconnect.settings import Settings
 
 EXPERIMENT = "vision"
-_FINGERPRINT = "fingerprint"
 _CROPPED = "chelsea.png"
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class VisionResult:
-    """What a run came to.
-
-    Attributes:
-        model_version: of what was registered, or of the champion where nothing was new.
-        registry_version: its number in MLflow.
-        run_id: its run.
-        promote: whether it is new and may be served.
-        reasons: why, in words.
-        metrics: what was measured.
-    """
-
-    model_version: str
-    registry_version: str
-    run_id: str
-    promote: bool
-    reasons: tuple[str, ...]
-    metrics: dict[str, float] = field(default_factory=dict)
-
-
-def train(settings: Settings, *, seed: int, say: Say) -> VisionResult:
+def train(settings: Settings, *, seed: int, say: Say) -> RunResult:
     """Run once; registers a version unless it would be the very champion.
 
     Args:
@@ -57,15 +34,8 @@ def train(settings: Settings, *, seed: int, say: Say) -> VisionResult:
     networks, policy = assemble(), policy_text()
     known_by = fingerprint(networks) + hashlib.sha256(policy.encode()).hexdigest()[:8]
     tracker = ModelTracker(settings, name=VISION_MODEL, experiment=EXPERIMENT)
-    champion = tracker.champion()
-    if champion is not None and _fingerprint_of(tracker, champion) == known_by:
-        return VisionResult(
-            champion.model_version,
-            champion.registry_version,
-            champion.run_id,
-            promote=False,
-            reasons=("nothing is new since the champion",),
-        )
+    if (known := tracker.champion_known_by(known_by)) is not None:
+        return known
     run_id = tracker.start(run_name=known_by)
     try:
         return _register(tracker, run_id, networks, policy=policy, known_by=known_by, seed=seed, say=say)
@@ -74,16 +44,9 @@ def train(settings: Settings, *, seed: int, say: Say) -> VisionResult:
         raise
 
 
-def release(settings: Settings, result: VisionResult) -> bool:
+def release(settings: Settings, result: RunResult) -> bool:
     """Make a version the champion if its exam says so; return whether it did."""
-    if result.promote:
-        ModelTracker(settings, name=VISION_MODEL, experiment=EXPERIMENT).promote(result.registry_version)
-    return result.promote
-
-
-def _fingerprint_of(tracker: ModelTracker, version: RegisteredVersion) -> str | None:
-    found: str | None = tracker.client.get_run(version.run_id).data.tags.get(_FINGERPRINT)
-    return found
+    return ModelTracker(settings, name=VISION_MODEL, experiment=EXPERIMENT).release(result)
 
 
 def _register(
@@ -95,7 +58,7 @@ def _register(
     known_by: str,
     seed: int,
     say: Say,
-) -> VisionResult:
+) -> RunResult:
     say("examining them")
     thresholds = read_policy(policy)
     exam = examine(networks, review_from=thresholds.review, seed=seed)
@@ -106,7 +69,7 @@ def _register(
         run_id,
         params={"review": thresholds.review, "block": thresholds.block, "seed": seed},
         metrics=metrics,
-        tags={_FINGERPRINT: known_by, "gate": "passed" if passed else "refused"},
+        tags={FINGERPRINT: known_by, "gate": "passed" if passed else "refused"},
     )
     pictures = ordinary_pictures()
     figures = {
@@ -117,7 +80,7 @@ def _register(
     say("registering")
     manifest = json.dumps({"policy": policy}, indent=1).encode()
     registered = tracker.register(run_id, files={**networks, MANIFEST: manifest}, card=card)
-    return VisionResult(
+    return RunResult(
         registered.model_version,
         registered.registry_version,
         run_id,

@@ -67,9 +67,10 @@ def content_model(
 
 
 def _release(settings: Settings, said: dict[str, Any]) -> bool:
-    from models.content.train import ContentResult, release
+    from models.content.train import release
+    from models.tracking import RunResult
 
-    return release(settings, ContentResult(**said))
+    return release(settings, RunResult(**said))
 
 
 content_champion = champion_asset(CONTENT_MODEL, group=GROUP, job="train_content", release=_release)

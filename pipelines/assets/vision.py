@@ -47,9 +47,10 @@ def vision_model(context: dg.AssetExecutionContext, settings: dg.ResourceParam[S
 
 
 def _release(settings: Settings, said: dict[str, Any]) -> bool:
-    from models.vision.train import VisionResult, release
+    from models.tracking import RunResult
+    from models.vision.train import release
 
-    return release(settings, VisionResult(**said))
+    return release(settings, RunResult(**said))
 
 
 vision_champion = champion_asset(VISION_MODEL, group=GROUP, job="train_vision", release=_release)

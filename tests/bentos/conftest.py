@@ -14,7 +14,8 @@ from minio import Minio
 
 from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
-from models.vision.train import VisionResult, release, train
+from models.tracking import RunResult
+from models.vision.train import release, train
 from neighborconnect.settings import Settings
 from neighborconnect.stack.catalogue import SERVERS
 from neighborconnect.stack.control import wait_for, want
@@ -85,7 +86,7 @@ def files(settings: Settings) -> Files:
 
 
 @pytest.fixture(scope="session")
-def vision(run: Callable[..., None], settings: Settings) -> VisionResult:
+def vision(run: Callable[..., None], settings: Settings) -> RunResult:
     """The vision model, trained and released once for both services."""
     run("mlflow")
     result = train(settings, seed=1, say=lambda _text: None)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from models.content.feedback import Feedback
-from models.content.train import ContentResult, release, train
+from models.content.train import release, train
 from models.registry import fetch_artifact
+from models.tracking import RunResult
 from neighborconnect.settings import Settings
 
 UNWANTED = "You are a stupid bitch, get out of here."
@@ -26,7 +27,7 @@ def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client
 
 
 @pytest.fixture(scope="module")
-def released(bento: httpx.Client, settings: Settings) -> ContentResult:
+def released(bento: httpx.Client, settings: Settings) -> RunResult:
     before = bento.post("/sentiment", json={"request": {"text": "Hello"}})
     assert before.status_code == 503
     result = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
@@ -41,7 +42,7 @@ def ask(bento: httpx.Client, path: str, **request: Any) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, released: ContentResult) -> None:
+def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, released: RunResult) -> None:
     liked = ask(bento, "/sentiment", text="A wonderful, warm and very funny evening.")
     assert (liked["label"], liked["model_version"]) == ("positive", released.model_version)
     assert ask(bento, "/sentiment", text="Dull, tedious and a complete waste of time.")["label"] == "negative"
@@ -52,7 +53,7 @@ def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, 
     assert "price" in {one["kind"] for one in about["entities"]}
 
 
-def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: ContentResult) -> None:
+def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: RunResult) -> None:
     flagged = ask(bento, "/moderate", text=UNWANTED)
     assert flagged["verdict"] in {"review", "block"}
     words = [UNWANTED[one["begin"] : one["end"]].strip(",.") for one in flagged["highlights"]]
@@ -61,7 +62,7 @@ def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: Con
     assert (calm["verdict"], calm["highlights"]) == ("allow", [])
 
 
-def test_vectors_of_like_texts_lie_near_to_each_other(bento: httpx.Client, released: ContentResult) -> None:
+def test_vectors_of_like_texts_lie_near_to_each_other(bento: httpx.Client, released: RunResult) -> None:
     texts = ["I sell my couch.", "A sofa is for sale.", "The bus to the station is late."]
     answer = ask(bento, "/embed", texts=texts)
     couch, sofa, bus = np.array(answer["embeddings"])
@@ -73,7 +74,7 @@ def test_vectors_of_like_texts_lie_near_to_each_other(bento: httpx.Client, relea
     "text", ["🌱" * 400, "日本語のテキスト、とても長い。" * 200, "a" * 10_000, "\u0000\u202e\u200d", " . "]
 )
 @pytest.mark.parametrize("path", ["/sentiment", "/moderate", "/topics", "/spam-detection"])
-def test_strange_texts_get_a_bounded_answer(bento: httpx.Client, released: ContentResult, path: str, text: str) -> None:
+def test_strange_texts_get_a_bounded_answer(bento: httpx.Client, released: RunResult, path: str, text: str) -> None:
     assert ask(bento, path, text=text)["model_version"] == released.model_version
 
 
@@ -83,13 +84,13 @@ def test_what_is_no_question_is_refused(bento: httpx.Client, request_body: dict[
     assert bento.post("/embed", json={"request": {"texts": []}}).status_code == 400
 
 
-def test_the_same_training_again_registers_nothing(settings: Settings, released: ContentResult) -> None:
+def test_the_same_training_again_registers_nothing(settings: Settings, released: RunResult) -> None:
     again = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
     assert (again.promote, again.model_version) == (False, released.model_version)
     assert "nothing is new" in again.reasons[0]
 
 
-def test_the_version_has_its_card_and_its_figure(settings: Settings, released: ContentResult) -> None:
+def test_the_version_has_its_card_and_its_figure(settings: Settings, released: RunResult) -> None:
     assert released.metrics["flagged_worst"] <= 0.1
     run_id = released.run_id
     card = fetch_artifact(settings, run_id, "model_card.md").decode()

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from models.registry import fetch_artifact
+from models.tracking import RunResult
 from models.vision.data import PORTRAIT, ordinary_pictures
 from models.vision.pictures import write
-from models.vision.train import VisionResult, train
+from models.vision.train import train
 from neighborconnect.contracts.vision import REFUSED, PictureFormat
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
@@ -23,7 +24,7 @@ from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg
 
 
 @pytest.fixture(scope="module")
-def bento(run: Callable[..., None], settings: Settings, vision: VisionResult) -> Iterator[httpx.Client]:
+def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> Iterator[httpx.Client]:
     run("mlflow", "bento-image")
     assert settings.image_url is not None
     with httpx.Client(base_url=settings.image_url, timeout=60, trust_env=False) as client:
@@ -51,7 +52,7 @@ def test_a_picture_is_written_small(bento: httpx.Client, files: Files, portrait:
     assert Image.open(io.BytesIO(made)).format == as_format.upper()
 
 
-def test_a_thumbnail_shows_the_face(bento: httpx.Client, files: Files, portrait: bytes, vision: VisionResult) -> None:
+def test_a_thumbnail_shows_the_face(bento: httpx.Client, files: Files, portrait: bytes, vision: RunResult) -> None:
     target, read = files.target()
     asked = {"target": target, "format": "jpeg", "width": 400, "height": 160}
     answer = ask(bento, "/thumbnail", files.put(portrait), **asked).json()
@@ -60,7 +61,7 @@ def test_a_thumbnail_shows_the_face(bento: httpx.Client, files: Files, portrait:
     assert len(ask(bento, "/detect-faces", files.put(read())).json()["faces"]) == 1
 
 
-def test_faces_are_found_and_hidden(bento: httpx.Client, files: Files, portrait: bytes, vision: VisionResult) -> None:
+def test_faces_are_found_and_hidden(bento: httpx.Client, files: Files, portrait: bytes, vision: RunResult) -> None:
     target, read = files.target()
     answer = ask(bento, "/detect-faces", files.put(portrait), hide="blur", target=target).json()
     (face,) = answer["faces"]
@@ -129,13 +130,13 @@ def _listens(process: psutil.Process, port: int | None) -> bool:
     return any(one.laddr.port == port for one in process.net_connections() if one.status == psutil.CONN_LISTEN)
 
 
-def test_the_version_has_its_card_and_its_figures(settings: Settings, vision: VisionResult) -> None:
+def test_the_version_has_its_card_and_its_figures(settings: Settings, vision: RunResult) -> None:
     assert vision.metrics["faces_found_again"] == 0
     assert "CenterFace" in fetch_artifact(settings, vision.run_id, "model_card.md").decode()
     for name in ("hidden.png", "crops.png"):
         assert fetch_artifact(settings, vision.run_id, name).startswith(b"\x89PNG")
 
 
-def test_the_same_networks_make_no_second_version(settings: Settings, vision: VisionResult) -> None:
+def test_the_same_networks_make_no_second_version(settings: Settings, vision: RunResult) -> None:
     again = train(settings, seed=1, say=lambda _text: None)
     assert (again.promote, again.model_version) == (False, vision.model_version)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bentos.video.transcoding import transcode
-from models.vision.train import VisionResult
+from models.tracking import RunResult
 from neighborconnect.contracts.vision import REFUSED, VideoCodec
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
@@ -23,7 +23,7 @@ from tests.nasty import BAD_PICTURES, clip, endless, song
 
 
 @pytest.fixture(scope="module")
-def bento(run: Callable[..., None], settings: Settings, vision: VisionResult) -> Iterator[httpx.Client]:
+def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> Iterator[httpx.Client]:
     run("mlflow", "bento-video")
     assert settings.video_url is not None
     with httpx.Client(base_url=settings.video_url, timeout=120, trust_env=False) as client:
