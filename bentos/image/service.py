@@ -33,7 +33,7 @@ from neighborconnect.settings import Settings, get_settings
 
 _TIMEOUT_SECONDS = 60
 _TASK_SECONDS = 20.0
-_PROCESSES, _MEMORY_MIB = 2, 1_024
+_PROCESSES, _MEMORY_MIB, _AT_ONCE = 2, 1_024, 16
 
 ANSWERS = Counter("image_answers", "Pictures worked on, by what was asked.", ["asked"])
 
@@ -46,7 +46,8 @@ def _load(settings: Settings, champion: Champion) -> VersionFiles:
     name="image",
     description="Makes pictures small, finds and hides faces, and says what is to be seen.",
     workers=1,
-    traffic={"timeout": _TIMEOUT_SECONDS},
+    # Each that waits holds its picture in memory.
+    traffic={"timeout": _TIMEOUT_SECONDS, "max_concurrency": _AT_ONCE},
     metrics={"enabled": True, "namespace": "bentoml_service"},
     logging={"access": {"enabled": False}},
 )

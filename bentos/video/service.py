@@ -37,7 +37,7 @@ from neighborconnect.settings import Settings, get_settings, home
 
 _TIMEOUT_SECONDS = 1_800
 _TASK_SECONDS, _PROCESS_SECONDS = 300.0, 1_500.0
-_PROCESSES, _MEMORY_MIB = 1, 1_536
+_PROCESSES, _MEMORY_MIB, _AT_ONCE = 1, 1_536, 12
 _LOOK_SECONDS = 0.5
 
 ANSWERS = Counter("video_answers", "Videos worked on, by what was asked.", ["asked"])
@@ -51,7 +51,8 @@ def _load(settings: Settings, champion: Champion) -> VersionFiles:
     name="video",
     description="Writes videos anew, finds their best moment, and says what they show.",
     workers=1,
-    traffic={"timeout": _TIMEOUT_SECONDS},
+    # Each that waits holds its video on disk.
+    traffic={"timeout": _TIMEOUT_SECONDS, "max_concurrency": _AT_ONCE},
     metrics={"enabled": True, "namespace": "bentoml_service"},
     logging={"access": {"enabled": False}},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -124,6 +125,15 @@ def test_a_worker_that_is_killed_is_replaced(bento: httpx.Client, files: Files, 
     answers = [ask(bento, "/classify", link).status_code for _ in range(3)]
     assert answers[-1] == 200
     assert psutil.pid_exists(service)
+
+
+def test_who_comes_in_a_crowd_is_answered_or_asked_to_come_again(bento: httpx.Client, files: Files) -> None:
+    link = files.put(jpeg())
+    with ThreadPoolExecutor(60) as crowd:
+        answers = list(crowd.map(lambda _: ask(bento, "/classify", link).status_code, range(60)))
+    assert set(answers) == {200, 429}
+    assert answers.count(200) >= 16
+    assert ask(bento, "/classify", link).status_code == 200
 
 
 def _listens(process: psutil.Process, port: int | None) -> bool:
