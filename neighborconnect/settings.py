@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     video_url: str | None = None
     inference_deadline_ms: int = Field(default=1_000, ge=1)
     image_deadline_ms: int = Field(default=10_000, ge=1)
-    video_deadline_ms: int = Field(default=120_000, ge=1)
+    video_deadline_ms: int = Field(default=300_000, ge=1)
 
     # How much one person may ask of one endpoint.
     rate_limit_reads: str = "600/minute"

@@ -116,7 +116,6 @@ def clip(
     codec: str = "libx264",
     rate: int = 25,
     size: tuple[int, int] = (160, 120),
-    rotation: int = 0,
     sound: str | None = None,
     gaps: tuple[int, ...] = (1,),
 ) -> Path:
@@ -135,11 +134,9 @@ def clip(
             base = np.ascontiguousarray(base[::-1] if shot % 2 else base)
             base = (base.astype(int) + 60 * shot).astype(np.uint8)
             for step in range(number):
-                picture = np.ascontiguousarray(base[step // 2 : step // 2 + height, step : step + width])
+                down, across = step // 2 % height, step % width
+                picture = np.ascontiguousarray(base[down : down + height, across : across + width])
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                if rotation:
-                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(picture)), format="rgb24")
-                    frame = frame.reformat(width, height)
                 frame.pts = pts
                 pts += gaps[step % len(gaps)]
                 target.mux(stream.encode(frame))

@@ -101,7 +101,9 @@ class InferenceClient:
         """
         return await self.ask(Service.RECOMMENDATION, "/rank", request, RankResponse)
 
-    async def ask(self, service: Service, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
+    async def ask(
+        self, service: Service, path: str, request: BaseModel, answer: type[Answer], *, seconds: float | None = None
+    ) -> Answer:
         """Ask a service; asking is idempotent, changes nothing, and is not repeated within its deadline.
 
         Args:
@@ -109,6 +111,7 @@ class InferenceClient:
             path: of its route.
             request: the body, sent as ``{"request": ...}``.
             answer: what it must answer.
+            seconds: a deadline that is shorter than the service's; that one if None.
 
         Raises:
             InferenceError: when there is no usable answer in time; it says why.
@@ -118,7 +121,8 @@ class InferenceClient:
             raise InferenceError(NoAnswer.NOT_DEPLOYED)
         try:
             with self._breakers[service].call():
-                got = await self._post(url + path, request, answer, seconds=self._deadlines[service])
+                deadline = self._deadlines[service] if seconds is None else min(seconds, self._deadlines[service])
+                got = await self._post(url + path, request, answer, seconds=deadline)
         except BreakerOpenError:
             outcome = NoAnswer.BREAKER_OPEN
             raise InferenceError(NoAnswer.BREAKER_OPEN) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,8 @@ _LOOKED_AT = 512
 _SAMPLES = 120
 _LEAST_STEP = 0.5
 _MOST_PICTURES = 40_000
+_MOST_LOOKED_AT = 6_000
+"""Of more pictures the network sees every second, third and so on: a minute of work for ten minutes of video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def scan(path: Path, shots: ShotDetector) -> Scan:
     Every shot has at least one sample. Raises ``UnreadableVideoError`` for what cannot be read.
     """
     with opened(path) as video:
-        small, seconds, kept = _decode(video)
+        decoded = _decode(video)
         step = 1 / video.frames_a_second
         facts = (
             video.width,
@@ -69,23 +71,22 @@ def scan(path: Path, shots: ShotDetector) -> Scan:
             video.pictures.codec_context.name,
             video.sounds.codec_context.name if video.sounds else None,
         )
-    stacked = np.stack(small)
-    begins = [0, *shots.cuts(stacked)]
-    light = stacked.mean(axis=(1, 2, 3)) / 255
-    motion = np.abs(np.diff(stacked.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) / 255
-    ends = [*begins[1:], len(stacked)]
+    small, seconds = np.stack(decoded.small), decoded.seconds
+    every = -(-len(small) // _MOST_LOOKED_AT)
+    begins = [0, *(_sharpest(decoded.motion, cut * every, every) for cut in shots.cuts(small[::every]))]
+    ends = [*begins[1:], len(small)]
     whole = seconds[-1] + step
     parts = []
     for begin, end in zip(begins, ends, strict=True):
         until = seconds[end] if end < len(seconds) else whole
-        of_part = [sample for number, sample in kept if begin <= number < end]
-        inside = motion[begin : end - 1]
+        of_part = [sample for number, sample in decoded.kept if begin <= number < end]
+        inside = decoded.motion[begin + 1 : end]
         parts.append(
             Part(
                 begin=round(seconds[begin], 3),
                 end=round(until, 3),
-                motion=round(float(inside.mean()) if len(inside) else 0.0, 4),
-                brightness=round(float(light[begin:end].mean()), 4),
+                motion=round(float(np.mean(inside)) if inside else 0.0, 4),
+                brightness=round(float(np.mean(decoded.light[begin:end])), 4),
                 # A shot shorter than a step has none of the regular ones; what was seen of it small has to do.
                 samples=of_part or [Sample(round(seconds[begin], 3), small[(begin + end) // 2])],
             )
@@ -93,27 +94,47 @@ def scan(path: Path, shots: ShotDetector) -> Scan:
     return Scan(round(whole, 3), *facts, parts)
 
 
-def _decode(video: Video) -> tuple[list[Pixels], list[float], list[tuple[int, Sample]]]:
+def _sharpest(motion: list[float], until: int, every: int) -> int:
+    """Return the picture that is farthest from the one before, of those that were left out before a cut and its own."""
+    since = until - every + 1
+    return since + int(np.argmax(motion[since : until + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Of every picture: itself small, its second, how light it is and how far from the one before; and the samples."""
+
+    small: list[Pixels] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    light: list[float] = field(default_factory=list)
+    motion: list[float] = field(default_factory=list)
+    kept: list[tuple[int, Sample]] = field(default_factory=list)
+
+    def add(self, second: float, pixels: Pixels) -> None:
+        before = self.small[-1] if self.small else pixels
+        self.motion.append(float(cv2.absdiff(pixels, before).mean()) / 255)
+        self.light.append(float(pixels.mean()) / 255)
+        self.small.append(pixels)
+        self.seconds.append(second)
+
+
+def _decode(video: Video) -> _Decoded:
     tiny = Shaper(video, width=FRAME[1], height=FRAME[0], pixels="rgb24")
     scale = min(1.0, _LOOKED_AT / max(video.width, video.height))
     width, height = (max(2, round(side * scale)) for side in (video.width, video.height))
     larger = Shaper(video, width=width, height=height, pixels="rgb24")
     every = max(_LEAST_STEP, video.seconds / _SAMPLES)
-    small: list[Pixels] = []
-    seconds: list[float] = []
-    kept: list[tuple[int, Sample]] = []
-    due = 0.0
+    found, due = _Decoded(), 0.0
     for second, frame in frames(video):
-        if len(small) >= _MOST_PICTURES:
+        if len(found.small) >= _MOST_PICTURES:
             raise UnreadableVideoError(f"It has more than {_MOST_PICTURES} pictures")
-        small.append(_pixels(tiny.shape(frame)))
-        seconds.append(second)
-        if second >= due and len(kept) < 2 * _SAMPLES:
-            kept.append((len(small) - 1, Sample(round(second, 3), _pixels(larger.shape(frame)))))
+        found.add(second, _pixels(tiny.shape(frame)))
+        if second >= due and len(found.kept) < 2 * _SAMPLES:
+            found.kept.append((len(found.small) - 1, Sample(round(second, 3), _pixels(larger.shape(frame)))))
             due = second + every
-    if not small:
+    if not found.small:
         raise UnreadableVideoError("It has no pictures")
-    return small, seconds, kept
+    return found
 
 
 def _pixels(frame: VideoFrame) -> Pixels:

@@ -57,7 +57,7 @@ def _load(settings: Settings, champion: Champion) -> VersionFiles:
     logging={"access": {"enabled": False}},
 )
 class VideoService:
-    """Answers with the champion's networks; what needs none is answered without. One video at a time."""
+    """Answers with the champion's networks; what needs none is answered without. One video is written at a time."""
 
     def __init__(self) -> None:
         """Read the settings; what is served is fetched as soon as the event loop runs."""
@@ -65,7 +65,9 @@ class VideoService:
         self._held = Held(settings, name=VISION_MODEL, load=_load)
         self._fresh = KeptFresh(self._held.refresh, has_looked=lambda: self._held.has_looked)
         self._links = Links(settings, most_bytes=MAX_BYTES)
+        # Who looks does not wait for who writes, which takes minutes.
         self._workers = Workers(_PROCESSES, memory_mib=_MEMORY_MIB)
+        self._writers = Workers(_PROCESSES, memory_mib=_MEMORY_MIB)
         self._scratch = home() / "run" / "videos"
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -78,6 +80,7 @@ class VideoService:
         """Stop looking, and end the worker."""
         await self._fresh.stop()
         self._workers.stop()
+        self._writers.stop()
         await self._links.aclose()
 
     async def __is_ready__(self) -> bool:
@@ -102,7 +105,7 @@ class VideoService:
             yield _line(RenditionStep(share=1, refused=str(error)))
 
     async def _rendition(self, request: RenditionRequest, path: Path, folder: Path) -> Rendition:
-        made = await self._workers.run(
+        made = await self._writers.run(
             partial(tasks.process, path, folder, height=request.height, codec=request.codec, uri=request.uri),
             seconds=_PROCESS_SECONDS,
         )

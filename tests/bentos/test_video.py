@@ -13,8 +13,10 @@ import httpx
 import pytest
 from PIL import Image
 
+from bentos.video import analysis
 from bentos.video.transcoding import transcode
 from models.tracking import RunResult
+from models.vision.shots import Pictures, ShotDetector
 from neighborconnect.contracts.vision import REFUSED, VideoCodec
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
@@ -84,6 +86,22 @@ def test_what_a_video_shows(bento: httpx.Client, files: Files, two_shots: bytes)
     assert [part["sound"] for part in answer["sounds"]] == ["music"]
 
 
+def test_a_cut_of_a_long_video_is_found_at_the_very_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Every(ShotDetector):
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def cuts(self, pictures: Pictures) -> list[int]:
+            self.seen = len(pictures)
+            return [14]  # The first of every third that is of the second shot.
+
+    monkeypatch.setattr(analysis, "_MOST_LOOKED_AT", 25)
+    detector = Every()
+    parts = analysis.scan(clip(tmp_path / "clip.mp4", (40, 35)), detector).parts
+    assert detector.seen == 25
+    assert [(part.begin, part.end) for part in parts] == [(0.0, 1.6), (1.6, 3.0)]
+
+
 def test_what_moderation_would_do(bento: httpx.Client, files: Files, two_shots: bytes) -> None:
     answer = ask(bento, "/moderate", files.put(two_shots)).json()
     assert (answer["verdict"], answer["timeline"]) == ("allow", [])
@@ -141,14 +159,16 @@ def test_a_cut_off_video_is_seen_or_refused(bento: httpx.Client, files: Files, t
         assert ask(bento, "/analyze", link).status_code in {200, REFUSED}
 
 
-def test_hanging_up_frees_the_worker(bento: httpx.Client, files: Files, tmp_path: Path, two_shots: bytes) -> None:
-    long = files.put(clip(tmp_path / "long.mp4", (1_500,), size=(1_280, 720)).read_bytes())
+def test_who_looks_does_not_wait_and_who_hangs_up_lets_the_next_one_in(
+    bento: httpx.Client, files: Files, tmp_path: Path, two_shots: bytes
+) -> None:
+    long = files.put(clip(tmp_path / "long.mp4", (3_000,), size=(1_280, 720)).read_bytes())
     target, _ = files.target()
     asked = {"request": {"media_id": "m", "url": long, "target": target, "height": 720, "codec": "av1"}}
     with bento.stream("POST", "/process", json=asked) as got:
         next(got.iter_lines())
-    # One worker: were it still busy, this would wait behind it.
-    assert ask(bento, "/moderate", files.put(two_shots)).status_code == 200
+        assert ask(bento, "/moderate", files.put(two_shots)).status_code == 200
+    assert follow(bento, files.put(two_shots), files.target()[0], height=144)[-1]["done"]
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])

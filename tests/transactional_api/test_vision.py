@@ -82,6 +82,7 @@ class Vision:
             "/analyze": FACTS,
             "/moderate": VERDICT,
         }
+        self.connections = -1
         self.hung_up = asyncio.Event()
         self.steps = [RenditionStep(share=0.5), RenditionStep.model_validate({"share": 1, "done": RENDITION})]
         self.breaks_off_after: int | None = None
@@ -89,6 +90,7 @@ class Vision:
     async def answer(self, request: Request) -> Response:
         asked = (await request.json())["request"]
         self.asked.append((request.url.path, asked))
+        self.connections = self.town.app.state.engine.pool.checkedout()
         if asked.get("target"):
             async with httpx.AsyncClient(trust_env=False) as store:
                 assert (await store.put(asked["target"], content=b"small")).status_code == 200
@@ -184,6 +186,13 @@ class _AnyLink(str):
 
 
 ANY_LINK = _AnyLink()
+
+
+async def test_no_connection_is_kept_while_a_service_works(ada: Person, vision: Vision) -> None:
+    picture = await vision.keep(ada, jpeg())
+    for path, more in (("optimize", {}), ("thumbnail", {"width": 48, "height": 48}), ("detect-faces", {})):
+        await ask(ada, f"/images/{path}", picture, **more)
+        assert vision.connections == 0
 
 
 async def test_copies_come_to_an_end(ada: Person, vision: Vision) -> None:

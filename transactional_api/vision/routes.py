@@ -42,7 +42,9 @@ COPIES = declare(UnauthenticatedError, NotFoundError, InvalidRequestError, Media
 WRITES = (UnauthenticatedError, NotFoundError, InvalidRequestError, KeyReusedError, KeyInUseError)
 
 
-async def _eyes(viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
+async def _eyes(session: SessionDep, viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
+    # A file takes seconds; nothing is asked of the database meanwhile, so its connection goes back.
+    await session.commit()
     return Eyes(media=media, inference=inference, viewer=viewer)
 
 

@@ -51,6 +51,8 @@ from transactional_api.vision.schemas import (
 )
 
 MAX_COPIES = 24
+PATIENCE_SECONDS = 15.0
+"""For so long somebody waits for an answer; jobs, which look at every upload anyway, wait longer."""
 _COPY = "copy_"
 _EXTENSIONS = {PictureFormat.JPEG: "jpg", PictureFormat.WEBP: "webp", PictureFormat.AVIF: "avif"}
 
@@ -216,7 +218,9 @@ class Eyes:
             url = await self._media.objects.source(stored.document["clean"])
             asked = request or MediaRequest(media_id=str(stored.id), url=url)
             try:
-                got = await self._inference.ask(question.service, question.path, asked, question.answer)
+                got = await self._inference.ask(
+                    question.service, question.path, asked, question.answer, seconds=PATIENCE_SECONDS
+                )
             except InferenceError as error:
                 return None, {"path": Path.RULES, "reason_code": error.reason.value, "model_version": None}
             kept = {field: got.model_dump(mode="json")}
