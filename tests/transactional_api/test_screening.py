@@ -225,3 +225,25 @@ async def test_who_is_erased_leaves_no_case_behind(
     assert await case_of(mod, path) is not None
     await watch.town.write("DELETE FROM users WHERE id = :id", id=ben.id)
     assert await case_of(mod, path) is None
+
+
+async def test_the_same_again_and_again_is_shown_to_a_moderator(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    words = "Selling my old garden shed, hardly used, come and see it on Sunday at {} o'clock."
+    paths = [await write(ben, garden, "post", words.format(hour)) for hour in range(1, 5)]
+    await watch.look()
+    (case,) = [found for path in paths if (found := await case_of(mod, path))][:1]
+    assert "repeats" in case["triage"]["spam"]["signals"]
+    assert not case["held"]
+
+
+async def test_short_words_other_words_and_other_people_are_no_repeats(
+    watch: Watch, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    paths = [await write(ben, garden, "post", "Thank you, dear neighbours!") for _ in range(5)]
+    long = "Selling my old garden shed, hardly used, come and see it on Sunday afternoon."
+    paths += [await write(person, garden, "post", long) for person in (ada, ben, ada, ben)]
+    paths += [await write(ben, garden, "post", f"{topic} this year? " * 4) for topic in ("Beans", "Compost", "Owls")]
+    await watch.look()
+    assert [path for path in paths if await case_of(mod, path)] == []

@@ -7,6 +7,7 @@ is kept back comes back when a moderator lets it stand. What people write to eac
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +23,15 @@ from transactional_api.inference import InferenceClient, Service
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
 from transactional_api.moderation.schemas import CaseState, SubjectKind
-from transactional_api.moderation.subjects import MAX_LOOKED_AT, MAX_WORDS, SUBJECTS
+from transactional_api.moderation.subjects import MAX_LOOKED_AT, MAX_WORDS, SUBJECTS, Subject
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.resources import Resources
+
+MANY_REPEATS = 3
+"""Somebody who has said the same so many times in a day before is shown to a moderator; nothing is kept back for it."""
+ALIKE = 0.8
+LEAST_REPEATED, MAX_COMPARED, MOST_COMPARED = 40, 2_000, 200
 
 log = get_logger(__name__)
 
@@ -62,10 +68,13 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         await inference.aclose()
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
+        repeated = await _repeats(session, subject, subject_id=UUID(subject_id), row=row) >= MANY_REPEATS
+        if repeated:
+            triage["spam"]["signals"].append("repeats")
         if await is_watched(session, row.owner_id):
             told = {name: triage[name] for name in ("verdict", "categories", "spam")}
             await question.log(session, told, version=moderation.model_version, reason=None)
-        if moderation.verdict is Verdict.ALLOW and not spam.is_spam:
+        if moderation.verdict is Verdict.ALLOW and not spam.is_spam and not repeated:
             return
         await open_case(
             session,
@@ -75,6 +84,26 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
             words=row.words,
             triage=triage,
         )
+
+
+async def _repeats(session: AsyncSession, subject: Subject, *, subject_id: UUID, row: Any) -> int:
+    """Count what the same person wrote in the last day that says nearly the same; greetings and thanks are short."""
+    if row.owner_id is None or len(row.words) < LEAST_REPEATED:
+        return 0
+    table = subject.row_id.class_
+    lately = (
+        select(func.left(func.concat_ws("\n", *subject.words), MAX_COMPARED).label("words"))
+        .where(
+            subject.owner == row.owner_id,
+            subject.row_id != subject_id,
+            table.created_at > func.now() - timedelta(days=1),
+        )
+        .order_by(table.created_at.desc())
+        .limit(MOST_COMPARED)
+        .subquery()
+    )
+    alike = func.similarity(lately.c.words, row.words[:MAX_COMPARED]) >= ALIKE
+    return await session.scalar(select(func.count()).select_from(lately).where(alike)) or 0
 
 
 async def was_decided(session: AsyncSession, kind: str, subject_id: UUID, words: str) -> bool:
