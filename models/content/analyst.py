@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.content.encoder import ENCODER, FloatArray, tokenize
+from models.content.languages import language_of
 from models.content.policy import Policy, read_policy
 from models.content.predictor import Task
 from models.content.topics import Taxonomy, taxonomy
@@ -115,12 +116,13 @@ class Analyst:
         )
 
     def topics(self, text: str) -> TopicsAnswer:
-        """Say what a text is about, and what it names."""
+        """Say what a text is about, what it names, and which language it is in."""
         found = self.topics_known.of_vector(self.embed([text])[0], limit=MAX_TOPICS)
         return TopicsAnswer(
             model_version=self.model_version,
             topics=[TopicScore(topic=name, score=score) for name, score in found],
             entities=self.entities(text),
+            language=language_of(text),
         )
 
     def entities(self, text: str) -> list[Entity]:

@@ -84,10 +84,11 @@ class Entity(BaseModel):
 
 
 class TopicsAnswer(ModelAnswer):
-    """What a text is about, the strongest topic first, and what it names."""
+    """What a text is about, the strongest topic first, what it names, and its language (ISO 639-1) where sure."""
 
     topics: list[TopicScore]
     entities: list[Entity] = []
+    language: str | None = None
 
 
 class SpamAnswer(ModelAnswer):

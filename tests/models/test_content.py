@@ -14,6 +14,7 @@ from models.content.encoder import DIMENSIONS, MAX_TOKENS, normalised, tokenize
 from models.content.evaluate import baseline, bias_report, classes_of, harmless, paired, span_f1
 from models.content.export import export
 from models.content.feedback import LEAST_DECISIONS, Feedback, adapt
+from models.content.languages import language_of
 from models.content.policy import PolicyError, read_policy
 from models.content.predictor import Task
 from models.content.topics import Taxonomy, taxonomy
@@ -196,3 +197,19 @@ def test_few_decisions_or_contradictory_ones_teach_nothing() -> None:
     said = decisions(120, rng=rng)
     tossed = Feedback(said.texts, tuple(str(rng.choice(("offensive", "neither"))) for _ in said.labels), said.sources)
     assert not adapt(adapter, tossed, seed=SEED).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("My tomatoes are a delight this year.", "en"),
+        ("Wer hat noch Tomatensamen für mich übrig?", "de"),
+        ("Vendo mi bicicleta de montaña, está casi nueva y es muy barata, escríbeme.", "es"),
+        ("Продаю старый велосипед, почти новый", "ru"),
+        ("ok", None),
+        ("👍👍👍 !!! 123", None),
+        ("", None),
+    ],
+)
+def test_a_language_is_told_where_it_is_sure(text: str, language: str | None) -> None:
+    assert language_of(text) == language

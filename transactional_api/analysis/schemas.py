@@ -52,6 +52,9 @@ class Topics(Answered):
     entities: list[Entity] = Field(
         default=[], description="People, places, organisations, dates and prices that it names; of a model only."
     )
+    language: str | None = Field(
+        default=None, description="ISO 639-1, where it is sure; of a model only.", examples=["en"]
+    )
 
 
 class Spam(Answered):
