@@ -16,7 +16,7 @@ from transactional_api.inference import InferenceClient
 ANSWERS = {
     "/sentiment": {"label": "negative", "score": -0.9, "model_version": "3"},
     "/moderate": {"verdict": "review", "categories": {"insult": 0.7}, "highlights": [], "model_version": "3"},
-    "/topics": {"topics": [{"topic": "bees", "score": 0.8}], "entities": [], "model_version": "3"},
+    "/topics": {"language": "en", "topics": [{"topic": "bees", "score": 0.8}], "entities": [], "model_version": "3"},
     "/spam-detection": {"is_spam": True, "score": 0.9, "signals": ["model"], "model_version": "3"},
 }
 
