@@ -32,7 +32,8 @@ _QUALITY = {PictureFormat.JPEG: 86, PictureFormat.WEBP: 82, PictureFormat.AVIF: 
 
 
 @lru_cache(maxsize=1)
-def _eyes(version: VersionFiles) -> Eyes:
+def eyes_of(version: VersionFiles) -> Eyes:
+    """Return the networks of a version, opened once in each process."""
     cv2.setNumThreads(1)
     return Eyes(version.folder, model_version=version.model_version)
 
@@ -58,7 +59,7 @@ def small_copy(
     pixels: Pixels, *, as_format: PictureFormat, width: int, height: int, version: VersionFiles | None
 ) -> tuple[dict[str, Any], bytes]:
     """Return the fields of a thumbnail's answer, and the thumbnail."""
-    faces: Boxes = _eyes(version).faces(pixels) if version else Boxes((0, 5))
+    faces: Boxes = eyes_of(version).faces(pixels) if version else Boxes((0, 5))
     left, top, right, bottom = crop(pixels, faces, width=width, height=height)
     cut = Image.fromarray(pixels[top:bottom, left:right])
     # What is smaller than asked stays so: enlarging adds nothing.
@@ -74,7 +75,7 @@ def small_copy(
 
 def faces(data: bytes, *, hide: Hiding | None, version: VersionFiles) -> tuple[FacesAnswer, bytes | None]:
     """Find faces, and write a copy that hides them where a way is named."""
-    eyes, image = _eyes(version), pictures.read(data)
+    eyes, image = eyes_of(version), pictures.read(data)
     whole = pictures.pixels_of(image)
     found = eyes.faces(whole)
     answer = FacesAnswer(model_version=eyes.model_version, faces=_shares(found, whole))
@@ -90,7 +91,7 @@ def faces(data: bytes, *, hide: Hiding | None, version: VersionFiles) -> tuple[F
 
 def look(data: bytes, *, version: VersionFiles) -> SeenAnswer:
     """Say all that is to be seen in a picture."""
-    eyes = _eyes(version)
+    eyes = eyes_of(version)
     seen = eyes.look(pictures.pixels_of(pictures.read(data, longest=_LOOKED_AT)))
     return SeenAnswer(
         model_version=eyes.model_version,

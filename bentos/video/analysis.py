@@ -147,21 +147,21 @@ def listen(path: Path) -> list[SoundPart]:
         return sounds_of(video)
 
 
-_CANDIDATES = 24
+_CANDIDATES = 25
 _POSTER_SIDE = 1_920
 _DARK, _BRIGHT = 0.12, 0.92
 
 
-def candidates(path: Path, *, number: int = _CANDIDATES, side: int = _POSTER_SIDE) -> list[Sample]:
+def candidates(path: Path) -> list[Sample]:
     """Return pictures spread over a video, whole and upright."""
     with opened(path) as video:
-        scale = min(1.0, side / max(video.width, video.height))
+        scale = min(1.0, _POSTER_SIDE / max(video.width, video.height))
         width, height = (max(2, round(length * scale)) for length in (video.width, video.height))
         shaper = Shaper(video, width=width, height=height, pixels="rgb24")
-        every, due = video.seconds / number, 0.0
+        every, due = video.seconds / _CANDIDATES, 0.0
         found: list[Sample] = []
         for second, frame in frames(video):
-            if second >= due and len(found) < number:
+            if second >= due and len(found) < _CANDIDATES:
                 found.append(Sample(round(second, 3), _pixels(shaper.shape(frame))))
                 due = second + every
         if not found:

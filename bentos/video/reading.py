@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -130,9 +129,7 @@ def frames(video: Video) -> Iterator[tuple[float, VideoFrame]]:
 class Shaper:
     """Turns pictures upright and makes them as large as is wanted, by a graph of filters."""
 
-    def __init__(
-        self, video: Video, *, width: int, height: int, pixels: str, time_base: Fraction | None = None
-    ) -> None:
+    def __init__(self, video: Video, *, width: int, height: int, pixels: str) -> None:
         """Build the graph.
 
         Args:
@@ -140,11 +137,10 @@ class Shaper:
             width: that they shall have.
             height: likewise.
             pixels: their format, such as ``rgb24``.
-            time_base: of their times.
         """
         graph, stream = Graph(), video.pictures
         graph.threads = 2
-        nodes = [graph.add_buffer(template=stream, time_base=time_base or stream.time_base)]
+        nodes = [graph.add_buffer(template=stream, time_base=stream.time_base)]
         if video.rotation in _UPRIGHT:
             names, arguments = _UPRIGHT[video.rotation]
             nodes += [graph.add(name, arguments) for name in names.split(",")]

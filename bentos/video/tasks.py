@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from bentos.image.tasks import small_copy
+from bentos.image.tasks import eyes_of, small_copy
 from bentos.version_files import VersionFiles
 from bentos.video import analysis
 from bentos.video.analysis import Sample, Scan
@@ -42,9 +42,22 @@ PROGRESS = "progress"
 
 
 @lru_cache(maxsize=1)
-def _networks(version: VersionFiles) -> tuple[Eyes, ShotDetector]:
-    cv2.setNumThreads(1)
-    return Eyes(version.folder, model_version=version.model_version), ShotDetector(version.folder / SHOTS)
+def _shots_of(version: VersionFiles) -> ShotDetector:
+    return ShotDetector(version.folder / SHOTS)
+
+
+_scanned: tuple[bytes, VersionFiles, Scan] | None = None
+
+
+def _scan(path: Path, version: VersionFiles) -> Scan:
+    """Scan a video; the last one is remembered by what is in it, for it is asked about twice in a row."""
+    global _scanned  # noqa: PLW0603 (a process does one task at a time)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "blake2b").digest()
+    if _scanned is None or _scanned[:2] != (digest, version):
+        _scanned = None  # Two at once would be too much.
+        _scanned = digest, version, analysis.scan(path, _shots_of(version))
+    return _scanned[2]
 
 
 def process(path: Path, folder: Path, *, height: int, codec: VideoCodec, uri: str) -> Rendition:
@@ -61,7 +74,7 @@ def process(path: Path, folder: Path, *, height: int, codec: VideoCodec, uri: st
     return transcode(path, folder, height=height, codec=codec, uri=uri, told=told)
 
 
-_SHEET_COLUMNS, _SHEET_TILES, _TILE = 5, 25, 160
+_SHEET_COLUMNS, _TILE = 5, 160
 
 
 def poster(
@@ -69,31 +82,30 @@ def poster(
 ) -> tuple[PosterAnswer, bytes, bytes | None]:
     """Return the best moment as a thumbnail, and a sheet of small pictures where one is wanted."""
     samples = analysis.candidates(path)
-    faces = [len(_networks(version)[0].faces(one.pixels)) if version else 0 for one in samples]
+    faces = [len(eyes_of(version).faces(one.pixels)) if version else 0 for one in samples]
     best = analysis.best_of(samples, faces)
     told, copy = small_copy(best.pixels, as_format=as_format, width=width, height=height, version=version)
-    sprite, sheet = _sheet(path) if with_sheet else (None, None)
+    sprite, sheet = _sheet(samples) if with_sheet else (None, None)
     return PosterAnswer(**told, second=best.second, sprite=sprite), copy, sheet
 
 
-def _sheet(path: Path) -> tuple[Sprite, bytes]:
-    tiles = analysis.candidates(path, number=_SHEET_TILES, side=_TILE)
-    high, wide = tiles[0].pixels.shape[:2]
+def _sheet(samples: list[Sample]) -> tuple[Sprite, bytes]:
+    tiles = [np.asarray(pictures.shrunk(Image.fromarray(one.pixels), longest=_TILE)) for one in samples]
+    high, wide = tiles[0].shape[:2]
     columns = min(_SHEET_COLUMNS, len(tiles))
     rows = -(-len(tiles) // columns)
     sheet = np.zeros((rows * high, columns * wide, 3), dtype=np.uint8)
     for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
-        sheet[row * high : (row + 1) * high, column * wide : (column + 1) * wide] = tile.pixels
-    every = tiles[1].second - tiles[0].second if len(tiles) > 1 else 0.0
+        sheet[row * high : (row + 1) * high, column * wide : (column + 1) * wide] = tile
+    every = samples[1].second - samples[0].second if len(samples) > 1 else 0.0
     data = pictures.write(Image.fromarray(sheet), as_format=PictureFormat.WEBP, quality=70)
     return Sprite(columns=columns, rows=rows, width=wide, height=high, every_seconds=round(every, 3)), data
 
 
 def analyze(path: Path, *, version: VersionFiles) -> VideoAnswer:
     """Say what a video is and shows: shots, faces, labels, sounds."""
-    eyes, detector = _networks(version)
-    scan = analysis.scan(path, detector)
+    eyes, scan = eyes_of(version), _scan(path, version)
     shots = [
         Shot(
             begin=part.begin,
@@ -139,8 +151,7 @@ def moderate(path: Path, *, version: VersionFiles) -> VideoVerdict:
 
     Of every three samples in a row of one shot the middle score counts: one odd picture is no scene.
     """
-    eyes, detector = _networks(version)
-    scan = analysis.scan(path, detector)
+    eyes, scan = eyes_of(version), _scan(path, version)
     highest, spans = 0.0, list[VideoSpan]()
     for part in scan.parts:
         scores = [eyes.nsfw(one.pixels) for one in part.samples]

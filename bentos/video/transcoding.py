@@ -80,8 +80,7 @@ class _Writing:
         self._pictures.width, self._pictures.height, self._pictures.pix_fmt = width, height, "yuv420p"
         # Else x264 cuts every picture into slices, which is slower and larger.
         self._pictures.thread_type = "FRAME"
-        self._time_base = video.pictures.time_base or Fraction(1, 90_000)
-        self._pictures.codec_context.time_base = self._time_base
+        self._pictures.codec_context.time_base = video.pictures.time_base or Fraction(1, 90_000)
         self._shaper = Shaper(video, width=width, height=height, pixels="yuv420p")
         self._sounds: AudioStream | None = None
         if video.sounds is not None:

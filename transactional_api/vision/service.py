@@ -215,8 +215,7 @@ class Eyes:
         if field in stored.document:
             got = question.answer.model_validate(stored.document[field])
         else:
-            url = await self._media.objects.source(stored.document["clean"])
-            asked = request or MediaRequest(media_id=str(stored.id), url=url)
+            asked = request or await self._plain(stored)
             try:
                 got = await self._inference.ask(
                     question.service, question.path, asked, question.answer, seconds=PATIENCE_SECONDS
@@ -227,6 +226,10 @@ class Eyes:
             await self._media.documents.change(COLLECTION, document_id=stored.id, fields=kept)
         version = getattr(got, "model_version", None)
         return got, {"path": Path.MODEL, "reason_code": None, "model_version": version}
+
+    async def _plain(self, stored: StoredDocument) -> MediaRequest:
+        url = await self._media.objects.source(stored.document["clean"])
+        return MediaRequest(media_id=str(stored.id), url=url)
 
     async def _copy_out(
         self,
