@@ -258,6 +258,13 @@ async def test_what_was_broken_off_goes_on(ada: Person, vision: Vision) -> None:
     assert vision.paths().count("/process") == asked
 
 
+async def test_what_is_written_but_not_yet_told_is_not_whole(ada: Person, vision: Vision) -> None:
+    vision.steps = [RenditionStep(share=1.0)]
+    clip = await vision.keep(ada, video())
+    assert clip["renditions"] == []
+    assert clip["progress"] < 1.0
+
+
 async def test_cancelling_hangs_up(ada: Person, vision: Vision) -> None:
     vision.steps = [RenditionStep(share=number / 200) for number in range(200)]
     upload = (await ada.upload(video())).json()

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.contracts.vision import Rendition, RenditionRequest, RenditionStep, VideoCodec
 from neighborconnect.telemetry import get_logger
 from transactional_api.errors import NotFoundError
-from transactional_api.inference import InferenceClient, Service
+from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
 from transactional_api.jobs import queue
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
@@ -108,18 +108,22 @@ async def _write_one(
                 await media.documents.change(COLLECTION, document_id=stored.id, fields={_PROGRESS: None})
                 return False
             done = step.done
-            fields = {_PROGRESS: round(share[0] + share[1] * step.share, 3)}
+            if done is not None:
+                continue
+            # Whole is 1.0, and it is whole when the last rendition can be fetched.
+            fields = {_PROGRESS: min(round(share[0] + share[1] * step.share, 3), 0.999)}
             await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
             # Leaving the stream is what cancels it over there.
-            if done is None and await _going_on(media, stored.id) is None:
+            if await _going_on(media, stored.id) is None:
                 return False
+    if done is None:
+        raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
     now = await media.documents.get(COLLECTION, document_id=stored.id)
     if now is None:
         await media.objects.remove(key)  # Deleted while it was written.
         return False
-    if done is not None:
-        renditions = now.document.get(_DONE, {}) | {name: done.model_dump(mode="json") | {"key": key}}
-        await media.documents.change(COLLECTION, document_id=stored.id, fields={_DONE: renditions})
+    renditions = now.document.get(_DONE, {}) | {name: done.model_dump(mode="json") | {"key": key}}
+    await media.documents.change(COLLECTION, document_id=stored.id, fields={_DONE: renditions})
     return True
 
 
