@@ -36,6 +36,7 @@ from transactional_api.oauth.login_routes import router as provider_logins
 from transactional_api.oauth.routes import router as oauth
 from transactional_api.posts.routes import router as posts
 from transactional_api.privacy.routes import router as privacy
+from transactional_api.pulse.routes import router as pulse
 from transactional_api.rate_limits import open_rate_limits
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
@@ -59,6 +60,7 @@ ROUTERS = (
     users,
     connector_members,
     connectors,
+    pulse,
     posts,
     events,
     marketplace,

@@ -113,7 +113,7 @@ async def viewer_of(
     if credentials is None:
         raise UnauthenticatedError
     viewer = await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
-    await request.app.state.rate_limits.count(request, viewer.id)
+    await request.app.state.rate_limits.count(request, viewer.id, viewer.session_id)
     if viewer.scopes is not None and scopes.needed(request) not in viewer.scopes:
         raise InsufficientScopeError
     return viewer

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from transactional_api.auth import viewer_of
 from transactional_api.db.session import session_of
+from transactional_api.hot import redis_of
 from transactional_api.paging import DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, page_request
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -34,7 +35,7 @@ _QUICK = "neighborconnect.quick"
 _BEARER = b"Bearer "
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}")
 # What an endpoint may ask for, by the dependency that gives it.
-_GIVEN: dict[Any, str] = {session_of: "session", viewer_of: "viewer", page_request: "page"}
+_GIVEN: dict[Any, str] = {session_of: "session", viewer_of: "viewer", page_request: "page", redis_of: "redis"}
 
 Shape = tuple[str, ...]
 
@@ -101,7 +102,7 @@ class QuickReads(BaseRoute):
             credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
             viewer = await viewer_of(request, session, credentials)
             arguments: dict[str, Any] = {name: UUID(value) for name, value in scope["path_params"].items()}
-            given = {"session": session, "viewer": viewer}
+            given: dict[str, Any] = {"session": session, "viewer": viewer, "redis": request.app.state.redis}
             if "page" in read.given:
                 given["page"] = await page_request(**page)
             arguments |= {name: given[what] for what, name in read.given.items()}

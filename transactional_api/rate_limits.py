@@ -18,12 +18,14 @@ from redis.exceptions import RedisError
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.errors import RateLimitedError
+from transactional_api.users.activity import KEPT_SECONDS, session_key
 
 HEADERS = "neighborconnect.rate_limit_headers"
 READS = frozenset({"GET", "HEAD"})
 
-# Every request counts, so it is one trip to Redis that counts, tells what is left, and tells when there is more. The
-# window slides: the window before counts for as much of it as is still within the last `length` seconds.
+# Every request counts, so it is one trip to Redis that counts, tells what is left and when there is more, and notes
+# that the session is in use. The window slides: the window before counts for as much of it as is still within the
+# last `length` seconds.
 _COUNT = """
 local amount, length = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -48,6 +50,8 @@ if left < 1 then
 end
 redis.call('HSET', KEYS[1], 'window', window, 'current', current + 1, 'former', former)
 redis.call('EXPIRE', KEYS[1], 2 * length)
+redis.call('HSET', KEYS[2], ARGV[3], time[1])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
 return {1, math.floor(left - 1), math.max(1, math.ceil((1 - gone) * length))}
 """
 
@@ -62,8 +66,8 @@ class RateLimits:
     reads: RateLimitItem
     writes: RateLimitItem
 
-    async def count(self, request: Request, user_id: UUID) -> None:
-        """Count a request, and leave what is left for the answer's headers.
+    async def count(self, request: Request, user_id: UUID, session_id: UUID) -> None:
+        """Count a request of a person's session, and leave what is left for the answer's headers.
 
         Raises:
             RateLimitedError: when nothing is left; says when to come again.
@@ -71,7 +75,10 @@ class RateLimits:
         limit = self.reads if request.method in READS else self.writes
         key = f"rate:{user_id}:{request.method} {getattr(request.scope.get('route'), 'path', '')}"
         try:
-            allowed, left, reset = await self.script(keys=[key], args=[limit.amount, limit.get_expiry()])
+            allowed, left, reset = await self.script(
+                keys=[key, session_key(user_id)],
+                args=[limit.amount, limit.get_expiry(), str(session_id), KEPT_SECONDS],
+            )
         except RedisError as error:
             log.warning("rate_limits.unknown", error=type(error).__name__)
             return

@@ -182,6 +182,8 @@ async def test_nothing_of_an_erased_person_is_left(town: Town, marked: Marked, s
     assert {"posts", "notifications", "chat_messages", "moderation_cases"} <= set(planted), "the plant does not grow"
     me, redis = str(marked.person.id), town.app.state.redis
     await redis.set(f"user:{me}:online", "1")
+    await redis.zadd("users:online", {me: 2**40})
+    await redis.rpush(f"user:{me}:notifications", str(uuid4()))
     receipt = await erase(town, marked.person)
     await town.run_jobs()
     assert await rows_with(town, marked.mark) == {"cdc_outbox": (await rows_with(town, marked.mark))["cdc_outbox"]}
@@ -195,6 +197,7 @@ async def test_nothing_of_an_erased_person_is_left(town: Town, marked: Marked, s
             assert await media.documents.find(place.name, matching={place.person: me}, limit=1) == []
     assert bucket_keys(settings, prefix=me) == []
     assert [key async for key in redis.scan_iter(f"*{me}*") if not key.startswith(b"rate:")] == []
+    assert await redis.zscore("users:online", me) is None
     assert [one for one in letters.lying(settings) if marked.mark in str(one["To"])] == []
     said = (await town.nobody.get(f"/privacy/receipts/{receipt['code']}")).json()
     assert said["done_at"] is not None

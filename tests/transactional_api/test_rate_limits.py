@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from fastapi import Request
@@ -68,7 +69,7 @@ async def test_after_the_time_that_a_refusal_names_there_is_room_again(town: Tow
         """Return 0 where there was room, else the seconds to wait."""
         request = Request({"type": "http", "method": "GET"})
         try:
-            await limits.count(request, ada.id)
+            await limits.count(request, ada.id, uuid4())
         except RateLimitedError as refused:
             return int(refused.headers["Retry-After"])
         return 0

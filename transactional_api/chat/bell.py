@@ -5,6 +5,7 @@ A bell that nobody hears loses nothing: whoever listens reads PostgreSQL by even
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.db.session import after_commit
 
 ONLINE_SECONDS = 60
+ONLINE = "users:online"
+"""Everybody who is there, by when that ends in seconds since 1970: for counting those of a set."""
 
 log = get_logger(__name__)
 
@@ -56,7 +59,10 @@ class Bell:
     async def mark_online(self, user_id: UUID) -> None:
         """Say that a person is there for the next minute."""
         try:
-            await self.redis.set(online_key(user_id), "1", ex=ONLINE_SECONDS)
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.set(online_key(user_id), "1", ex=ONLINE_SECONDS)
+                pipe.zadd(ONLINE, {str(user_id): time.time() + ONLINE_SECONDS})
+                await pipe.execute()
         except RedisError as error:
             log.warning("chat.presence_failed", error=type(error).__name__)
 
@@ -69,3 +75,13 @@ class Bell:
         except RedisError:
             return set()
         return {user_id for user_id, mark in zip(user_ids, marks, strict=True) if mark}
+
+    async def count_online(self, key: str) -> int | None:
+        """Count who of the set of people's ids at ``key`` is there; None where Redis does not answer."""
+        try:
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.zremrangebyscore(ONLINE, "-inf", time.time())
+                pipe.zintercard(2, [ONLINE, key])
+                return int((await pipe.execute())[1])
+        except RedisError:
+            return None

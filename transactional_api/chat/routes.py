@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.chat import messages, service
@@ -33,6 +33,7 @@ from transactional_api.errors import (
     UnauthenticatedError,
     declare,
 )
+from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 
@@ -42,8 +43,8 @@ READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, ForbiddenError, KeyReusedError, KeyInUseError)
 
 
-async def _bell(request: Request) -> Bell:
-    return Bell(request.app.state.redis)
+async def _bell(redis: RedisDep) -> Bell:
+    return Bell(redis)
 
 
 BellDep = Annotated[Bell, Depends(_bell)]

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.db.session import after_commit
+from transactional_api.notifications.unread import UNREAD
 
 CHANNEL = "notifications"
 RETRY_SECONDS = 1.0
@@ -30,6 +31,7 @@ def ring(session: AsyncSession, redis: Redis, user_ids: Collection[UUID]) -> Non
     """Say, once the session's transaction is committed, who has something new."""
 
     async def tell() -> None:
+        await UNREAD.drop(redis, *user_ids)
         try:
             await redis.publish(CHANNEL, orjson.dumps([str(one) for one in user_ids]))
         except RedisError as error:

@@ -20,6 +20,7 @@ from transactional_api.errors import (
     UnauthenticatedError,
     declare,
 )
+from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.notifications import announcing, hours, push, service, stream
 from transactional_api.notifications.push import TooManyDevicesError, UnknownPushServiceError
@@ -58,15 +59,15 @@ async def list_own(
 
 
 @router.get("/unread", operation_id="countUnreadNotifications", responses=declare(*READS))
-async def count_unread(session: SessionDep, viewer: ViewerDep) -> UnreadCount:
+async def count_unread(session: SessionDep, viewer: ViewerDep, redis: RedisDep) -> UnreadCount:
     """Count what you have not read."""
-    return await service.count_unread(session, viewer=viewer)
+    return await service.count_unread(session, redis, viewer=viewer)
 
 
 @router.post("/mark-read", operation_id="markNotificationsRead", responses=declare(*WRITES))
-async def mark_read(asked: MarkRead, session: SessionDep, writer: WriterDep) -> UnreadCount:
+async def mark_read(asked: MarkRead, session: SessionDep, writer: WriterDep, redis: RedisDep) -> UnreadCount:
     """Mark notifications as read, those that you name or all, and count what is left."""
-    return await service.mark_read(session, viewer=writer, asked=asked)
+    return await service.mark_read(session, redis, viewer=writer, asked=asked)
 
 
 @router.get("/preferences", operation_id="getNotificationPreferences", responses=declare(*READS))

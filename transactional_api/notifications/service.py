@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
+from transactional_api.db.session import after_commit
 from transactional_api.db.tables import Notification, NotificationPreference
 from transactional_api.notifications.channels import Channel, NoticeKind, wanted_by_default
 from transactional_api.notifications.schemas import MarkRead, NotificationOut, Preference, Preferences, UnreadCount
+from transactional_api.notifications.unread import COUNTED, UNREAD, unread_of
 from transactional_api.paging import Page, PageRequest
 from transactional_api.users import queries as users
 
@@ -27,23 +32,25 @@ async def list_own(
     return page.of(rows, lambda row: NotificationOut.model_validate(row, from_attributes=True))
 
 
-async def count_unread(session: AsyncSession, *, viewer: Viewer) -> UnreadCount:
-    """Count the viewer's unread notifications."""
-    statement = select(func.count()).where(
-        Notification.user_id == viewer.id,
-        Notification.read_at.is_(None),
-        users.not_blocked(viewer, Notification.actor_id),
-    )
+async def count_unread(session: AsyncSession, redis: Redis, *, viewer: Viewer) -> UnreadCount:
+    """Count the viewer's unread notifications: every open page asks for it again and again."""
+    unread = await UNREAD.read(session, redis, owner_id=viewer.id)
+    return UnreadCount(unread=len(unread)) if len(unread) < COUNTED else await _count(session, viewer=viewer)
+
+
+async def _count(session: AsyncSession, *, viewer: Viewer) -> UnreadCount:
+    statement = select(func.count()).where(unread_of(viewer))
     return UnreadCount(unread=await session.scalar(statement) or 0)
 
 
-async def mark_read(session: AsyncSession, *, viewer: Viewer, asked: MarkRead) -> UnreadCount:
+async def mark_read(session: AsyncSession, redis: Redis, *, viewer: Viewer, asked: MarkRead) -> UnreadCount:
     """Mark the named ones of the viewer's as read, or all; the first time counts, and others' ids change nothing."""
     statement = update(Notification).where(Notification.user_id == viewer.id, Notification.read_at.is_(None))
     if asked.notification_ids is not None:
         statement = statement.where(Notification.id.in_(asked.notification_ids))
     await session.execute(statement.values(read_at=func.now()).execution_options(synchronize_session=False))
-    return await count_unread(session, viewer=viewer)
+    after_commit(session, partial(UNREAD.drop, redis, viewer.id))
+    return await _count(session, viewer=viewer)
 
 
 async def preferences(session: AsyncSession, *, viewer: Viewer) -> Preferences:

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from redis.asyncio import Redis
 from sqlalchemy import column, delete, func, literal, select, table, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.privacy import PRODUCT, USERS, Fate, Place, Store
 from neighborconnect.telemetry import get_logger
-from transactional_api.chat.bell import online_key
 from transactional_api.db.tables import Erasure, User
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
@@ -108,7 +108,7 @@ async def _outside(resources: Resources, session: AsyncSession, erasure: Erasure
     if place.store is Store.OBJECTS:
         return await open_media(resources).objects.remove_under(f"{person}/")
     if place.store is Store.REDIS and place.fate is Fate.DELETED:
-        return int(await resources.redis.delete(online_key(erasure.user_id)))
+        return await _in_redis(resources.redis, place=place, person=person)
     if place.store is Store.QUEUE:
         waiting = text(
             "DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed') AND "
@@ -119,6 +119,12 @@ async def _outside(resources: Resources, session: AsyncSession, erasure: Erasure
         user = await session.get_one(User, erasure.user_id)
         return await asyncio.to_thread(letters.burn, resources.settings, to=email_of(resources.vault, user))
     return None
+
+
+async def _in_redis(redis: Redis, *, place: Place, person: str) -> int:
+    if place.person == "member":
+        return int(await redis.zrem(place.name, person))
+    return int(await redis.delete(place.name.replace("*", person)))
 
 
 async def _documents(resources: Resources, *, place: Place, person: str) -> int:

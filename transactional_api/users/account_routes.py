@@ -18,6 +18,7 @@ from transactional_api.errors import (
     UnavailableError,
     declare,
 )
+from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.users import mailbox, second_factor, sessions
@@ -116,9 +117,9 @@ async def change_password(
     operation_id="listSessions",
     responses=declare(UnauthenticatedError, InvalidRequestError, InvalidCursorError),
 )
-async def list_sessions(session: SessionDep, viewer: ViewerDep, page: PageDep) -> Page[SessionOut]:
-    """List your open sessions, the last used first."""
-    return await sessions.page_of(session, viewer=viewer, page=page)
+async def list_sessions(session: SessionDep, viewer: ViewerDep, redis: RedisDep, page: PageDep) -> Page[SessionOut]:
+    """List your open sessions, the last refreshed first."""
+    return await sessions.page_of(session, redis, viewer=viewer, page=page)
 
 
 @router.delete("/sessions", operation_id="endOtherSessions", status_code=204, responses=declare(*WRITES))

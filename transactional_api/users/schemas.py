@@ -144,7 +144,7 @@ class SessionOut(BaseModel):
     )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     last_used_at: datetime = Field(
-        description="When it was begun or last refreshed.", examples=["2026-03-02T18:00:00Z"]
+        description="When something was last asked in it.", examples=["2026-03-02T18:00:00Z"]
     )
 
 

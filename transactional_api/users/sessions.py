@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from redis.asyncio import Redis
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +23,7 @@ from transactional_api.db.tables import RefreshToken, User, UserSession
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
 from transactional_api.tokens import Bearer, issue_access_token
+from transactional_api.users.activity import last_uses
 from transactional_api.users.schemas import SessionOut, Tokens
 
 MAX_USER_AGENT = 200
@@ -147,10 +149,11 @@ async def end_all(session: AsyncSession, *, user_id: UUID, but: UUID | None = No
     await end_sessions(session, list(await session.scalars(statement)))
 
 
-async def page_of(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -> Page[SessionOut]:
-    """List the viewer's open sessions, the last used first."""
+async def page_of(session: AsyncSession, redis: Redis, *, viewer: Viewer, page: PageRequest) -> Page[SessionOut]:
+    """List the viewer's open sessions, the last refreshed first."""
     statement = select(UserSession).where(UserSession.user_id == viewer.id, UserSession.expires_at > datetime.now(UTC))
     rows = (await session.scalars(page.select(statement, at=UserSession.last_used_at, row_id=UserSession.id))).all()
+    uses = await last_uses(redis, user_id=viewer.id)
     return Page(
         items=[
             SessionOut(
@@ -159,7 +162,7 @@ async def page_of(session: AsyncSession, *, viewer: Viewer, page: PageRequest) -
                 current=row.id == viewer.session_id,
                 scopes=row.scopes,
                 created_at=row.created_at,
-                last_used_at=row.last_used_at,
+                last_used_at=max(row.last_used_at, uses.get(row.id, row.last_used_at)),
             )
             for row in rows[: page.limit]
         ],

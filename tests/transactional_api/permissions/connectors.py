@@ -31,6 +31,7 @@ ROWS = [
     Row("DELETE", "/connectors/{connector_id}", TENDED),
     Row("POST", "/connectors/{connector_id}/join", told(401, 404, 200, 200)),
     Row("DELETE", "/connectors/{connector_id}/leave", told(401, 404, 204, 409)),
+    Row("GET", "/connectors/{connector_id}/pulse", told(401, 404, 200, 200)),
     Row("GET", "/connectors/{connector_id}/members", told(401, 404, 200, 200)),
     Row("PUT", "/connectors/{connector_id}/members/{user_id}", TENDED, lambda _: {"role": "moderator"}),
     Row("DELETE", "/connectors/{connector_id}/members/{user_id}", TENDED),
