@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -52,6 +53,10 @@ class Viewer:
     def administers(self) -> bool:
         """Whether they look after people and roles of the whole platform."""
         return self.role == "admin"
+
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a suspension ends that has no end."""
 
 
 def usable() -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.transactional_api.people import Person, Town
+from transactional_api.users import passwords
 
 ITEM = {
     "title": "A spade",
@@ -35,6 +36,14 @@ class Court(NamedTuple):
 @pytest.fixture
 async def court(town: Town, ada: Person, ben: Person, garden: dict[str, Any]) -> Court:
     return Court(town, ada, ben, await town.settle(role="moderator"), await town.settle(role="admin"), garden)
+
+
+async def give_password(town: Town, person: Person) -> dict[str, str]:
+    """Let somebody log in, and return what with."""
+    password = "a long pass phrase"
+    hashed = await passwords.hash_password(password)
+    await town.write("UPDATE users SET password_hash = :hashed WHERE id = :id", hashed=hashed, id=person.id)
+    return {"email": f"{person.id}@example.org", "password": password}
 
 
 async def report(town: Town, person: Person, kind: str, subject_id: str, **more: Any) -> str:
@@ -164,17 +173,31 @@ def soon() -> str:
 async def test_who_is_suspended_is_out_until_the_decision_is_taken_back(court: Court, kind: str) -> None:
     town, ada, ben, mod, other_mod, garden = court
     subject, _ = await make(kind, ben, ada, garden)
+    credentials = await give_password(town, ben)
+    appeal = credentials | {"words": "It was my brother."}
+    assert (await town.nobody.post("/moderation/suspension/appeal", appeal)).status_code == 404
     decision = await decide(mod, await report(town, ada, kind, subject), "suspend", until=soon())
     assert (await ben.get("/users/profile")).status_code == 401
-    # They cannot log in to appeal here; support takes their words, and another moderator decides.
-    await town.write(
-        "INSERT INTO moderation_appeals (decision_id, appellant_id, words) VALUES (:decision, :person, 'Sorry')",
-        decision=decision["id"],
-        person=ben.id,
-    )
-    [(appeal,)] = await town.rows("SELECT id FROM moderation_appeals WHERE decision_id = :id", id=decision["id"])
-    await other_mod.post(f"/moderation/appeals/{appeal}/decision", {"overturn": True})
+    refused = await town.nobody.post("/users/login", credentials)
+    assert (refused.status_code, refused.json()["code"]) == (403, "suspended")
+    made = await town.nobody.post("/moderation/suspension/appeal", appeal)
+    assert (made.status_code, made.json()["decision_id"]) == (201, decision["id"])
+    again = await town.nobody.post("/moderation/suspension/appeal", appeal)
+    assert (again.status_code, again.json()["code"]) == (409, "already_appealed")
+    await other_mod.post(f"/moderation/appeals/{made.json()['id']}/decision", {"overturn": True})
     assert (await ben.get("/users/profile")).status_code == 200
+    assert (await town.nobody.post("/users/login", credentials)).status_code == 200
+
+
+async def test_only_whose_account_it_is_learns_that_it_is_suspended(court: Court) -> None:
+    town, _, ben, *_ = court
+    credentials = await give_password(town, ben)
+    await town.write("UPDATE users SET suspended_until = '9999-01-01T00:00:00Z' WHERE id = :id", id=ben.id)
+    wrong = credentials | {"password": "another long pass phrase"}
+    assert (await town.nobody.post("/users/login", wrong)).json()["code"] == "wrong_credentials"
+    answer = await town.nobody.post("/moderation/suspension/appeal", wrong | {"words": "Let me in."})
+    assert answer.json()["code"] == "wrong_credentials"
+    assert "for good" in (await town.nobody.post("/users/login", credentials)).json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["user", "message"])

@@ -26,6 +26,8 @@ NOT_REPEATABLE = {
     "login",
     "refresh",
     "logout",
+    # There is one appeal a decision, whoever asks.
+    "appealSuspension",
     # An upload is sent once and read once; what is kept twice can be deleted.
     "uploadMedia",
     # What they answer is shown once, and kept nowhere.

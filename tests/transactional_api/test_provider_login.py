@@ -129,6 +129,13 @@ async def test_who_is_new_gets_an_account_and_comes_back_to_it(town: Town, provi
     assert (last.status_code, last.json()["code"]) == (409, "last_way_in")
 
 
+async def test_who_is_suspended_is_told_so(town: Town, provider: Provider) -> None:
+    first = (await log_in(town)).json()
+    await town.write("UPDATE users SET suspended_until = '9999-01-01' WHERE id = :id", id=first["user"]["id"])
+    refused = await log_in(town)
+    assert (refused.status_code, refused.json()["code"]) == (403, "suspended")
+
+
 async def test_an_address_alone_opens_nobodys_account(town: Town, provider: Provider) -> None:
     session = await register(town, email=provider.person["email"])
     answer = await log_in(town)

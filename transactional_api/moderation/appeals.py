@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from transactional_api.audit import trail
 from transactional_api.auth import Viewer
-from transactional_api.db.tables import Appeal, ModerationCase, ModerationDecision
+from transactional_api.db.tables import Appeal, ModerationCase, ModerationDecision, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.moderation import jobs
-from transactional_api.moderation.schemas import AppealDecision, AppealOut, AppealState, NewAppeal, Outcome
+from transactional_api.moderation.schemas import AppealDecision, AppealOut, AppealState, Outcome
 from transactional_api.moderation.service import DecidedError, OwnSubjectError, check_moderates, decisions, tell
 from transactional_api.paging import Page, PageRequest
 
@@ -30,21 +31,51 @@ class SameModeratorError(Problem):
     status, code, title = 403, "same_moderator", "Another moderator decides the appeal against your decision"
 
 
-async def appeal(session: AsyncSession, *, viewer: Viewer, decision_id: UUID, body: NewAppeal) -> AppealOut:
-    """Appeal against a decision about something of the viewer's.
+async def appeal_suspension(session: AsyncSession, *, user: User, words: str) -> AppealOut:
+    """Appeal against what a person is suspended for, the latest first that they did not appeal against.
+
+    Raises:
+        NotFoundError: when they are not suspended by a decision.
+        AppealedError: when they appealed against all of them.
+    """
+    if user.suspended_until is None or user.suspended_until <= datetime.now(UTC):
+        raise NotFoundError
+    statement = (
+        select(ModerationDecision.id, Appeal.id.label("appeal_id"))
+        .join(ModerationCase, ModerationCase.id == ModerationDecision.case_id)
+        .outerjoin(Appeal, Appeal.decision_id == ModerationDecision.id)
+        .where(
+            ModerationCase.owner_id == user.id,
+            ModerationDecision.outcome == Outcome.SUSPEND,
+            or_(ModerationDecision.until.is_(None), ModerationDecision.until > func.now()),
+        )
+        .order_by(ModerationDecision.created_at.desc(), ModerationDecision.id)
+    )
+    found = (await session.execute(statement)).all()
+    if not found:
+        raise NotFoundError
+    decision_id = next((row.id for row in found if row.appeal_id is None), None)
+    if decision_id is None:
+        raise AppealedError
+    trail.acts(session, user.id)
+    return await appeal(session, appellant_id=user.id, decision_id=decision_id, words=words)
+
+
+async def appeal(session: AsyncSession, *, appellant_id: UUID, decision_id: UUID, words: str) -> AppealOut:
+    """Appeal against a decision about something of the appellant's.
 
     Raises:
         NotFoundError: when there is none.
-        AppealedError: when the viewer appealed before.
+        AppealedError: when they appealed before.
     """
     mine = decisions().where(
         ModerationDecision.id == decision_id,
-        ModerationCase.owner_id == viewer.id,
+        ModerationCase.owner_id == appellant_id,
         ModerationDecision.outcome != Outcome.KEEP,
     )
     if (await session.execute(mine)).one_or_none() is None:
         raise NotFoundError
-    new = upsert(Appeal).values(decision_id=decision_id, appellant_id=viewer.id, words=body.words)
+    new = upsert(Appeal).values(decision_id=decision_id, appellant_id=appellant_id, words=words)
     made = await session.scalar(new.on_conflict_do_nothing().returning(Appeal))
     if made is None:
         raise AppealedError

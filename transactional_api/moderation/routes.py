@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
@@ -16,6 +16,7 @@ from transactional_api.errors import (
     InvalidRequestError,
     NotFoundError,
     UnauthenticatedError,
+    UnavailableError,
     declare,
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
@@ -32,6 +33,7 @@ from transactional_api.moderation.schemas import (
     NewDecision,
     NewReport,
     ReportOut,
+    SuspensionAppeal,
 )
 from transactional_api.moderation.service import (
     CannotHideError,
@@ -40,6 +42,11 @@ from transactional_api.moderation.service import (
     OwnSubjectError,
 )
 from transactional_api.paging import Page, PageDep
+from transactional_api.users import service as users
+from transactional_api.users.account_routes import AccountsDep, client_address
+from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
+from transactional_api.users.service import WrongCredentialsError
+from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=TransactionalRoute)
 
@@ -80,7 +87,31 @@ async def own_decisions(session: SessionDep, viewer: ViewerDep, page: PageDep) -
 )
 async def appeal(decision_id: UUID, body: NewAppeal, session: SessionDep, writer: WriterDep) -> AppealOut:
     """Say why a decision about something of yours is wrong; another moderator looks at it."""
-    return await appeals.appeal(session, viewer=writer, decision_id=decision_id, body=body)
+    return await appeals.appeal(session, appellant_id=writer.id, decision_id=decision_id, words=body.words)
+
+
+@router.post(
+    "/suspension/appeal",
+    operation_id="appealSuspension",
+    status_code=201,
+    responses=declare(
+        WrongCredentialsError,
+        SecondFactorRequiredError,
+        WrongCodeError,
+        TooManyAttemptsError,
+        NotFoundError,
+        AppealedError,
+        InvalidRequestError,
+        UnavailableError,
+    ),
+)
+async def appeal_suspension(
+    body: SuspensionAppeal, request: Request, session: SessionDep, accounts: AccountsDep
+) -> AppealOut:
+    """Say why your suspension is wrong: you cannot log in, so your credentials come along. Nothing else is opened."""
+    address = client_address(request)
+    user = await users.identify(session, accounts=accounts, credentials=body, address=address)
+    return await appeals.appeal_suspension(session, user=user, words=body.words)
 
 
 @router.get("/cases", operation_id="listCases", responses=declare(*LISTS, ForbiddenError))

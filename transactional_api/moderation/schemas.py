@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
 
 from transactional_api.text import Line, RequestBody, Text
+from transactional_api.users.schemas import Credentials
 
 _SUBJECT = "7be7a4b5-3d5b-4f0e-9a90-0f5de20b22b8"
 _CASE = "b0a7a3b2-5d0e-4a49-9d83-41a1e3f1c2d4"
@@ -165,6 +166,14 @@ class NewAppeal(RequestBody):
 
     words: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] = Field(
         examples=["It is my own bicycle."]
+    )
+
+
+class SuspensionAppeal(Credentials):
+    """Who you are, and why your suspension is wrong."""
+
+    words: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] = Field(
+        examples=["I was away; somebody else had my phone."]
     )
 
 

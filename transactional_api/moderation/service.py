@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.auth import Viewer
+from transactional_api.auth import FOREVER, Viewer
 from transactional_api.db.tables import ModerationCase, ModerationDecision, Report, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
@@ -32,8 +32,6 @@ from transactional_api.moderation.subjects import MAX_WORDS, SUBJECTS
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
-
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class OwnSubjectError(Problem):

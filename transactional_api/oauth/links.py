@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.audit import trail
-from transactional_api.auth import Viewer, usable
+from transactional_api.auth import Viewer
 from transactional_api.db.tables import LinkedAccount, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.oauth.providers import Identity
@@ -19,7 +19,7 @@ from transactional_api.oauth.schemas import LinkOut, LinksOut
 from transactional_api.users import sealing, second_factor, sessions
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import Session
-from transactional_api.users.service import own_user
+from transactional_api.users.service import own_user, refuse_suspended
 
 NO_PASSWORD = "!"  # noqa: S105 (what no password hashes to)
 
@@ -57,14 +57,20 @@ async def log_in(
         AccountExistsError: when the address is an account's that is not linked.
         AddressNotProvedError: when somebody new comes without an address.
         SecondFactorRequiredError, WrongCodeError: when the account asks for a code besides.
+        SuspendedError: when they may not use the platform for a while.
     """
     whose = select(User).join(LinkedAccount, LinkedAccount.user_id == User.id)
     user = await session.scalar(
-        whose.where(LinkedAccount.provider == identity.provider, LinkedAccount.subject == identity.subject, usable())
+        whose.where(
+            LinkedAccount.provider == identity.provider,
+            LinkedAccount.subject == identity.subject,
+            User.is_active.is_(True),
+        )
     )
     if user is None:
         user = await _settle(session, accounts=accounts, identity=identity)
     await second_factor.prove(session, vault=accounts.vault, user=user, code=code)
+    refuse_suspended(user)
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)

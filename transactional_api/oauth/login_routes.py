@@ -29,6 +29,7 @@ from transactional_api.oauth.schemas import LinksOut, LoginBegun, LoginReturned,
 from transactional_api.users.account_routes import AccountsDep
 from transactional_api.users.schemas import Session
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
+from transactional_api.users.service import SuspendedError
 
 router = APIRouter(prefix="/users", tags=["account"], route_class=TransactionalRoute)
 
@@ -62,6 +63,7 @@ async def begin_login(provider: ProviderName, accounts: AccountsDep) -> LoginBeg
         AlreadyLinkedError,
         SecondFactorRequiredError,
         WrongCodeError,
+        SuspendedError,
     ),
 )
 async def finish_login(

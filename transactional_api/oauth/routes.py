@@ -32,8 +32,10 @@ from transactional_api.users import service
 from transactional_api.users.account_routes import AccountsDep, client_address
 from transactional_api.users.schemas import Credentials
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
-from transactional_api.users.service import WrongCredentialsError
+from transactional_api.users.service import SuspendedError, WrongCredentialsError
 from transactional_api.users.throttle import TooManyAttemptsError
+
+REFUSALS = (WrongCredentialsError, SuspendedError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError)
 
 router = APIRouter(prefix="/oauth", tags=["oauth"], route_class=TransactionalRoute)
 
@@ -158,7 +160,7 @@ async def authorize_app(
         )
     except ValidationError:
         return _page(app, answered, wrong="This is not an address and a password")
-    except (WrongCredentialsError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError) as problem:
+    except REFUSALS as problem:
         return _page(app, answered, wrong=problem.detail)
     code = await apps.give_code(
         session,

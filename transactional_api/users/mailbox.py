@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.audit import trail
-from transactional_api.auth import Viewer, usable
+from transactional_api.auth import Viewer
 from transactional_api.db.tables import OneTimeToken, User
 from transactional_api.errors import Problem
 from transactional_api.jobs import queue
@@ -167,7 +167,7 @@ async def _spend(session: AsyncSession, *, token: str, purpose: Purpose) -> UUID
             OneTimeToken.token_hash == hash_token(token),
             OneTimeToken.purpose == purpose,
             OneTimeToken.expires_at > datetime.now(UTC),
-            OneTimeToken.user_id.in_(select(User.id).where(usable())),
+            OneTimeToken.user_id.in_(select(User.id).where(User.is_active.is_(True))),
         )
         .returning(OneTimeToken.user_id)
         .execution_options(synchronize_session=False)

@@ -38,7 +38,7 @@ from transactional_api.users.schemas import (
     Tokens,
 )
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
-from transactional_api.users.service import EmailTakenError, UsernameTakenError, WrongCredentialsError
+from transactional_api.users.service import EmailTakenError, SuspendedError, UsernameTakenError, WrongCredentialsError
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
 from transactional_api.versions import StaleError, meant_for, tagged
@@ -69,6 +69,7 @@ async def register(registration: Registration, request: Request, session: Sessio
     operation_id="login",
     responses=declare(
         WrongCredentialsError,
+        SuspendedError,
         SecondFactorRequiredError,
         WrongCodeError,
         TooManyAttemptsError,

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.auth import Viewer, usable
+from transactional_api.auth import FOREVER, Viewer
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
@@ -37,6 +37,16 @@ class WrongCredentialsError(Problem):
     """The e-mail address or the password is wrong; it does not say which."""
 
     status, code, title = 401, "wrong_credentials", "The e-mail address or the password is wrong"
+
+
+class SuspendedError(Problem):
+    """The credentials are good, and the account is suspended; only whose they are learns of it."""
+
+    status, code, title = 403, "suspended", "This account is suspended"
+
+    def __init__(self, until: datetime) -> None:
+        lasts = "for good" if until >= FOREVER else f"until {until:%Y-%m-%d %H:%M} UTC"
+        super().__init__(f"This account is suspended {lasts}; you may appeal: POST /moderation/suspension/appeal")
 
 
 async def register(
@@ -81,7 +91,25 @@ async def log_in(
 
 
 async def authenticate(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> User:
-    """Return whose credentials these are.
+    """Return whose credentials these are, if they may use the platform now.
+
+    Raises:
+        SuspendedError: when they may not for a while.
+        WrongCredentialsError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError: as ``identify`` does.
+    """
+    user = await identify(session, accounts=accounts, credentials=credentials, address=address)
+    refuse_suspended(user)
+    return user
+
+
+def refuse_suspended(user: User) -> None:
+    """Raise ``SuspendedError`` for who is suspended now."""
+    if user.suspended_until is not None and user.suspended_until > datetime.now(UTC):
+        raise SuspendedError(user.suspended_until)
+
+
+async def identify(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> User:
+    """Return whose credentials these are, suspended or not.
 
     Raises:
         WrongCredentialsError: for an unknown address as for a wrong password, after the same work.
@@ -90,8 +118,9 @@ async def authenticate(session: AsyncSession, *, accounts: Accounts, credentials
     """
     await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
     password = credentials.password.get_secret_value()
+    whose = sealing.has_email(accounts.vault, credentials.email)
     async with accounts.hashing:
-        user = await session.scalar(select(User).where(sealing.has_email(accounts.vault, credentials.email), usable()))
+        user = await session.scalar(select(User).where(whose, User.is_active.is_(True)))
         if not await passwords.password_matches(password, password_hash=user.password_hash if user else None):
             raise WrongCredentialsError
         assert user is not None  # noqa: S101 (nobody's hash matches nothing)

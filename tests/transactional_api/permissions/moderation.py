@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import ANYONE, OWNER, Private, Row, told
 
@@ -35,6 +37,12 @@ ROWS = [
     Row("GET", "/moderation/log", ANYONE),
     Row("GET", "/moderation/decisions", ANYONE),
     Row("POST", "/moderation/decisions/{decision_id}/appeal", ABOUT_OWNER, lambda _: {"words": "It is no spam."}),
+    Row(
+        "POST",
+        "/moderation/suspension/appeal",
+        told(401, 401, 401, 401),
+        lambda _: {"email": f"{uuid4()}@example.org", "password": "x", "words": "It was not me."},
+    ),
     Row("GET", "/moderation/cases", MODERATORS),
     Row("PUT", "/moderation/cases/{case_id}/assignee", MODERATORS),
     Row("DELETE", "/moderation/cases/{case_id}/assignee", MODERATORS),
