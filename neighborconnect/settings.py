@@ -76,6 +76,8 @@ class Settings(BaseSettings):
 
     # Media. Links lead to the CDN where one is named, signed with the secret that it checks, else to the bucket.
     media_quota_mib: int = Field(default=1_024, ge=1)
+    # How long an upload is its owner's alone while no model has looked at it; where none is named, nothing waits.
+    media_look_minutes: int = Field(default=15, ge=0)
     cdn_base_url: str | None = None
     cdn_secret: SecretStr | None = None
 

@@ -350,3 +350,36 @@ async def test_a_picture_is_no_video(town: Town, ada: Person) -> None:
     picture = await town.keep_upload(ada, jpeg())
     answer = await ada.post("/videos/analyze", {"media_id": picture["id"]})
     assert (answer.status_code, answer.json()["code"]) == (409, "media_not_ready")
+
+
+async def test_what_waits_for_a_look_is_its_owners_alone_for_a_while(
+    ada: Person, ben: Person, vision: Vision, town: Town
+) -> None:
+    vision.answers["/classify"] = 503
+    picture = await vision.keep(ada, jpeg())
+    assert (picture["state"], picture["held_until"] is not None) == ("ready", True)
+    assert (await ben.get(f"/media/{picture['id']}")).status_code == 404
+    connector = await ada.make_connector()
+    body = {"connector_id": connector["id"], "media_id": picture["id"], "title": "Tomatoes"}
+    story = await ada.post("/stories", body)
+    assert story.status_code == 201, story.text
+    assert (await ben.get(f"/stories/{story.json()['id']}")).json()["media_url"] is None
+    # The job is tried again later, which is now for once.
+    vision.answers["/classify"] = SEEN
+    await town.write(
+        "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE args->>'media_id' = :id", id=picture["id"]
+    )
+    await vision.work()
+    assert (await ada.get(f"/media/{picture['id']}")).json()["held_until"] is None
+    assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
+    assert (await ben.get(f"/stories/{story.json()['id']}")).json()["media_url"] is not None
+
+
+async def test_a_model_that_is_away_keeps_nobodys_pictures_for_good(ada: Person, ben: Person, vision: Vision) -> None:
+    vision.resources = dataclasses.replace(
+        vision.resources, settings=vision.resources.settings.model_copy(update={"media_look_minutes": 0})
+    )
+    vision.answers["/classify"] = 503
+    picture = await vision.keep(ada, jpeg())
+    assert picture["held_until"] is None
+    assert (await ben.get(f"/media/{picture['id']}")).status_code == 200

@@ -68,6 +68,11 @@ class MediaOut(BaseModel):
     progress: float | None = Field(
         default=None, description="How far the renditions of a video are, from 0 to 1.", examples=[None]
     )
+    held_until: datetime | None = Field(
+        default=None,
+        description="Others see it once a model has looked at it, and then at the latest; null when nothing waits.",
+        examples=[None],
+    )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 
 

@@ -1,7 +1,9 @@
 """What the vision models see in an upload: kept with it, for who cannot see it, and for moderation.
 
-It happens in a job after the upload was processed; one that moderation should see opens a case, and is kept back from
-others until a moderator lets it stand where the policy says so. Without a model nothing is claimed.
+It happens in a job after the upload was processed; until then the upload is its owner's alone, for
+``media_look_minutes`` at most, so that a model that is away keeps nobody's pictures for good. One that moderation
+should see opens a case, and is kept back from others until a moderator lets it stand where the policy says so. Without
+a model nothing is claimed.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.vision import MediaRequest, SeenAnswer, VideoAnswer, VideoVerdict
+from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
 from transactional_api.db.tables import Upload
@@ -23,7 +26,7 @@ from transactional_api.judgements import Question, is_watched
 from transactional_api.media import renditions
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
-from transactional_api.media.stores import COLLECTION, open_media
+from transactional_api.media.stores import COLLECTION, HELD_UNTIL, open_media
 from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.moderation.screening import open_case, was_decided
 from transactional_api.resources import Resources
@@ -33,6 +36,11 @@ SEEN, MODERATION, ANALYSIS = "seen", "moderation", "analysis"
 _NSFW, _SURE = "nsfw", 0.5
 
 log = get_logger(__name__)
+
+
+def is_looked_at(settings: Settings, kind: str) -> bool:
+    """Whether there is a model for what is of this kind."""
+    return (settings.video_url if kind == MediaKind.VIDEO else settings.image_url) is not None
 
 
 @queue.task("media.see")
@@ -46,12 +54,10 @@ async def see(resources: Resources, *, media_id: str) -> None:
     stored = await media.ready(UUID(media_id))
     if stored is None:
         return
-    look, url = (
-        (_video, settings.video_url) if stored.document["kind"] == MediaKind.VIDEO else (_picture, settings.image_url)
-    )
-    if url is None:
+    if not is_looked_at(settings, stored.document["kind"]):
         return
     is_video, owner_id = stored.document["kind"] == MediaKind.VIDEO, UUID(stored.document["ownerId"])
+    look = _video if is_video else _picture
     family = Service.VIDEO if is_video else Service.IMAGE
     question = Question(family, "see", owner_id, SubjectKind.UPLOAD, stored.id)
     request = MediaRequest(media_id=media_id, url=await media.objects.source(stored.document["clean"]))
@@ -73,6 +79,8 @@ async def see(resources: Resources, *, media_id: str) -> None:
         await _moderate(session, stored, words=words, triage=triage)
         if is_video:
             await renditions.begin(session, media=media, media_id=stored.id)
+    # Only now: what moderation keeps back was never shown.
+    await media.documents.change(COLLECTION, document_id=stored.id, fields={HELD_UNTIL: None})
 
 
 async def _picture(inference: InferenceClient, request: MediaRequest) -> tuple[dict[str, Any], str, dict[str, Any]]:

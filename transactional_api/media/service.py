@@ -1,8 +1,8 @@
 """Uploads: taken in, processed by a job, shown by links that expire.
 
 Who uploaded sees an upload in any state. Once it is ready, everybody who is logged in and has its id does, but for
-blocks between the two, and unless moderation keeps it back: an id cannot be guessed, and is given away by what the
-upload is put into.
+blocks between the two, and unless a model has yet to look at it or moderation keeps it back: an id cannot be guessed,
+and is given away by what the upload is put into.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from transactional_api.media.processing import (
     sniff,
 )
 from transactional_api.media.schemas import MediaOut, RenditionOut, UploadOut, UploadState
-from transactional_api.media.stores import COLLECTION, Media, open_media
+from transactional_api.media.stores import COLLECTION, HELD_UNTIL, Media, open_media, waits
 from transactional_api.resources import Resources
 from transactional_api.users import queries as users
 
@@ -143,7 +143,7 @@ async def _seen_by(session: AsyncSession, *, media: Media, viewer: Viewer, media
     if owner_id != viewer.id:
         kept_back = exists().where(Upload.id == media_id, Upload.is_active.is_(False))
         seen = await session.scalar(users.visible_to(viewer).where(User.id == owner_id, ~kept_back))
-        if seen is None or stored.document["state"] != UploadState.READY:
+        if seen is None or stored.document["state"] != UploadState.READY or waits(stored):
             raise NotFoundError
     return stored
 
@@ -209,8 +209,12 @@ async def process_upload(resources: Resources, *, media_id: str) -> None:
     # Under a key of its own: the link that an upload was sent to may still be good.
     clean = f"{key}-clean"
     await media.objects.put(clean, done.data, content_type=content_type)
+    held_until = None
+    if seeing.is_looked_at(resources.settings, stored.document["kind"]):
+        held_until = datetime.now(UTC) + timedelta(minutes=resources.settings.media_look_minutes)
     fields = {
         "state": UploadState.READY,
+        HELD_UNTIL: held_until.isoformat() if held_until else None,
         "reason": None,
         "clean": clean,
         "thumbnails": thumbnails,
@@ -312,5 +316,6 @@ async def _out(media: Media, stored: StoredDocument) -> MediaOut:
             if ready
         ],
         progress=document.get("progress"),
+        held_until=document[HELD_UNTIL] if waits(stored) else None,
         created_at=stored.created_at,
     )

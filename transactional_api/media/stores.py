@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from transactional_api.media.documents import DocumentStore, StoredDocument, document_store
@@ -11,6 +12,7 @@ from transactional_api.media.schemas import UploadState
 from transactional_api.resources import Resources
 
 COLLECTION = "media"
+HELD_UNTIL = "heldUntil"
 _MIB = 1024 * 1024
 
 
@@ -26,6 +28,12 @@ class Media:
         """Return an upload that has been processed, or None."""
         stored = await self.documents.get(COLLECTION, document_id=media_id)
         return stored if stored is not None and stored.document["state"] == UploadState.READY else None
+
+
+def waits(stored: StoredDocument) -> bool:
+    """Whether an upload is its owner's alone for now, since no model has looked at it."""
+    until = stored.document.get(HELD_UNTIL)
+    return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
 
 
 def open_media(resources: Resources) -> Media:
