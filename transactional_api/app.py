@@ -25,6 +25,7 @@ from transactional_api.inference import InferenceClient
 from transactional_api.interactions.routes import router as interactions
 from transactional_api.marketplace.routes import router as marketplace
 from transactional_api.matching.routes import router as matching
+from transactional_api.media.avatar_routes import router as avatars
 from transactional_api.media.routes import router as media
 from transactional_api.media.stores import open_media
 from transactional_api.middleware import RequestContext
@@ -54,6 +55,7 @@ API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
 # What has fixed paths goes first: they would else be read as somebody's id.
 ROUTERS = (
+    avatars,
     ties,
     accounts,
     provider_logins,

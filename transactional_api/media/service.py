@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, exists, update
+from sqlalchemy import delete, exists, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,6 +37,12 @@ from transactional_api.users import queries as users
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 AWAITED_FOR = timedelta(hours=1)
+
+# Of what is sent past the API: its room was made before anything else of it.
+_HAS_ROOM = "hasRoom"
+_JOBS_OF = text(
+    "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'media.process' AND args->>'media_id' = :media_id"
+)
 
 log = get_logger(__name__)
 
@@ -91,9 +97,8 @@ async def begin_upload(session: AsyncSession, *, media: Media, viewer: Viewer, s
     """
     await _reserve(session, media=media, user_id=viewer.id, size=size)
     key = f"{viewer.id}/{uuid4()}"
-    stored = await media.documents.insert(
-        COLLECTION, document=_document(viewer, key=key, size=size, state=UploadState.AWAITED, kind=None, type=None)
-    )
+    awaited = _document(viewer, key=key, size=size, state=UploadState.AWAITED, kind=None, type=None)
+    stored = await media.documents.insert(COLLECTION, document=awaited | {_HAS_ROOM: True})
     # The room is given back if nothing comes.
     later = datetime.now(UTC) + AWAITED_FOR
     await queue.defer(session, forget_upload, at=later, media_id=str(stored.id))
@@ -238,6 +243,43 @@ async def forget_upload(resources: Resources, *, media_id: str) -> None:
     if stored is not None and stored.document["state"] == UploadState.AWAITED:
         async with resources.transaction() as session:
             await _delete(session, media=media, stored=stored)
+
+
+@queue.periodic("17 * * * *")
+@queue.task("media.sweep")
+async def sweep(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
+    """See to uploads that no job has any more."""
+    log.info("media.swept", **await sweep_pending(resources))
+
+
+async def sweep_pending(resources: Resources) -> dict[str, int]:
+    """See to uploads that have been pending for an hour; returns how many there were of each fate.
+
+    One whose job gave up says so, and can be processed again or deleted; one that no job ever had, since what took it
+    in failed at its end, goes.
+    """
+    media, before = open_media(resources), (datetime.now(UTC) - AWAITED_FOR, UUID(int=0))
+    swept = {"failed": 0, "removed": 0}
+    while found := await media.documents.find(
+        COLLECTION, matching={"state": UploadState.PENDING}, limit=100, before=before
+    ):
+        before = (found[-1].created_at, found[-1].id)
+        for stored in found:
+            async with resources.transaction() as session:
+                states = set(await session.scalars(_JOBS_OF, {"media_id": str(stored.id)}))
+            if states & {"todo", "doing"}:
+                continue
+            if states:
+                fields = {"state": UploadState.FAILED, "reason": "It could not be processed"}
+                await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
+            elif stored.document.get(_HAS_ROOM):
+                async with resources.transaction() as session:
+                    await _delete(session, media=media, stored=stored)
+            else:
+                await media.documents.delete(COLLECTION, document_id=stored.id)
+                await media.objects.remove_under(stored.document["key"])
+            swept["failed" if states else "removed"] += 1
+    return swept
 
 
 async def _delete(session: AsyncSession, *, media: Media, stored: StoredDocument) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
 from transactional_api.media.objects import Objects
-from transactional_api.media.service import MAX_UPLOAD_BYTES
+from transactional_api.media.service import MAX_UPLOAD_BYTES, sweep_pending
 from transactional_api.media.stores import Media
 
 
@@ -122,6 +123,51 @@ async def test_uploads_at_once_never_pass_the_quota(town: Town, ada: Person, lit
     assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 3
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"quota_exceeded"}
     assert await room_taken(town, ada) == 9_000
+
+
+async def grow_old(town: Town, upload: dict[str, Any]) -> None:
+    old = "UPDATE media_documents SET created_at = now() - interval '2 hours' WHERE id = :id"
+    await town.write(old, id=upload["id"])
+
+
+async def test_what_no_job_ever_had_goes(town: Town, ada: Person) -> None:
+    """As if the commit had failed: the document and the object are there, the job and the room are not."""
+    media, waiting, lost = town.app.state.media, *[(await ada.upload(jpeg())).json() for _ in range(2)]
+    await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=lost["id"])
+    key = (await media.documents.get("media", document_id=UUID(lost["id"]))).document["key"]
+    await sweep_pending(town.app.state.resources)
+    assert (await ada.get(f"/media/{lost['id']}")).status_code == 200  # It may still be on its way.
+    for upload in (waiting, lost):
+        await grow_old(town, upload)
+    await sweep_pending(town.app.state.resources)
+    assert (await ada.get(f"/media/{lost['id']}")).status_code == 404
+    assert await media.objects.get(key, at_most=MAX_UPLOAD_BYTES) is None
+    await town.run_jobs()
+    assert (await ada.get(f"/media/{waiting['id']}")).json()["state"] == "ready"
+
+
+async def test_what_was_sent_past_the_api_and_lost_gives_its_room_back(town: Town, ada: Person) -> None:
+    data = jpeg()
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    await send(begun["upload_url"], data)
+    await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
+    await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=begun["media"]["id"])
+    await grow_old(town, begun["media"])
+    await sweep_pending(town.app.state.resources)
+    assert await room_taken(town, ada) == 0
+
+
+async def test_what_a_job_gave_up_says_so_and_can_be_tried_again(town: Town, ada: Person) -> None:
+    made = (await ada.upload(jpeg())).json()
+    gave_up = "UPDATE procrastinate_jobs SET status = 'failed' WHERE args->>'media_id' = :id"
+    await town.write(gave_up, id=made["id"])
+    await grow_old(town, made)
+    await sweep_pending(town.app.state.resources)
+    failed = (await ada.get(f"/media/{made['id']}")).json()
+    assert (failed["state"], failed["reason"]) == ("failed", "It could not be processed")
+    await ada.post("/media/process", {"media_id": made["id"]})
+    await town.run_jobs()
+    assert (await ada.get(f"/media/{made['id']}")).json()["state"] == "ready"
 
 
 async def test_the_room_of_what_never_came_is_given_back(town: Town, ada: Person) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.transactional_api.media.files import png
 from tests.transactional_api.people import Town
-from tests.transactional_api.permissions.rows import ANYONE_CREATES, OWNER, Private, Row, told
+from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, OWNER, Private, Row, told
 
 # Whoever has the id of what is ready may see it; what is done with it, its owner alone.
 SEEN = told(401, 200, 200, 200, blocked=404)
@@ -22,6 +22,10 @@ ROWS = [
     Row("POST", "/media/uploads", ANYONE_CREATES, lambda _: {"size": 10}),
     Row("POST", "/media/uploads/{media_id}/complete", OWN),
     Row("POST", "/media/process", OWN, lambda it: {"media_id": it.things["media_id"]}),
+    Row("PUT", "/users/profile/avatar", OWN, lambda it: {"media_id": it.things["media_id"]}),
+    # Nobody shows this one as their picture.
+    Row("GET", "/media/avatars/{media_id}", told(404, 404, 404, 404)),
+    Row("DELETE", "/users/profile/avatar", ANYONE),
     Row("GET", "/media/{media_id}", SEEN),
     # Who may see an upload learns that this one is no video with renditions.
     Row("GET", "/media/{media_id}/playlist.m3u8", told(401, 404, 404, 404)),
