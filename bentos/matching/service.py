@@ -20,7 +20,7 @@ from models.matching.predictor import CONNECTORS, MODEL_FILE, PEOPLE, Matcher
 from models.matching.town import TownError, from_bytes
 from models.registry import Champion, fetch_artifact
 from models.shelf import Shelf
-from neighborconnect.contracts.matching import MatchAnswer, MatchRequest
+from neighborconnect.contracts.matching import MatchAnswer, MatchRequest, PairsAnswer, PairsRequest
 from neighborconnect.contracts.models import MATCHING_MODEL, TOWN_PREFIX
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.telemetry import get_logger
@@ -114,6 +114,16 @@ class MatchingService:
         )
         ANSWERS.labels(request.kind.value, str(bool(answer.matches)).lower()).inc()
         return answer
+
+    @bentoml.api(route="/pairs")  # type: ignore[untyped-decorator]
+    async def pairs(self, request: PairsRequest) -> PairsAnswer:
+        """Tell how well people fit each other; there are no pairs of who is not in the town yet."""
+        matcher = self._known.matcher
+        if matcher is None:
+            raise ServiceUnavailable("No matching model has been released yet.")
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, matcher.pairs, request.user_ids, request.with_user_ids
+        )
 
     @bentoml.api(route="/reload")  # type: ignore[untyped-decorator]
     async def reload(self) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from models.matching.combination import Combination
 from models.matching.graph import Graph, Signs, Weights, spread
 from models.matching.town import BoolArray, IntArray
-from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind
+from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind, Pair, PairsAnswer
 
 PEOPLE, CONNECTORS = "people", "connectors"
 MODEL_FILE = "model.json"
@@ -68,6 +68,23 @@ class Matcher:
             }[kind]
             matches = answer(person, limit)
         return MatchAnswer(model_version=self.model_version, matches=matches)
+
+    def pairs(self, user_ids: Sequence[str], with_user_ids: Sequence[str]) -> PairsAnswer:
+        """Return how well each of the first fits each of the second, where the snapshot has both."""
+        others = {one: place for one in with_user_ids if (place := self._place_of.get(one)) is not None}
+        rows = np.array(list(others.values()), dtype=np.int64)
+        found = []
+        for user_id in user_ids if others else ():
+            if (person := self._place_of.get(user_id)) is None:
+                continue
+            signs = self.graph.person_signs(person)[rows]
+            scores, reasons = self.people.chance(signs), _reasons(signs, self.people, _PERSON_REASONS)
+            found += [
+                Pair(user_id=user_id, with_user_id=other, score=float(score), reason=str(reason))
+                for other, score, reason in zip(others, scores, reasons, strict=True)
+                if other != user_id
+            ]
+        return PairsAnswer(model_version=self.model_version, pairs=found)
 
     @cached_property
     def _place_of(self) -> dict[str, int]:

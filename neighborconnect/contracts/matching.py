@@ -10,6 +10,8 @@ from neighborconnect.contracts.content import ModelAnswer
 
 MAX_MATCHES = 100
 MAX_COMPANIONS = 20
+MAX_OFFERS = 25
+MAX_SEEKERS = 100
 
 
 class MatchKind(StrEnum):
@@ -47,3 +49,27 @@ class MatchAnswer(ModelAnswer):
     """Matches, the best first."""
 
     matches: list[Match]
+
+
+class PairsRequest(BaseModel):
+    """Tell how well each of some people fits each of some others: ``POST /pairs`` on the bento."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_ids: list[str] = Field(min_length=1, max_length=MAX_OFFERS)
+    with_user_ids: list[str] = Field(min_length=1, max_length=MAX_SEEKERS)
+
+
+class Pair(BaseModel):
+    """How well two people fit; it is the same either way round."""
+
+    user_id: str
+    with_user_id: str
+    score: float
+    reason: str
+
+
+class PairsAnswer(ModelAnswer):
+    """The pairs of whom the model knows both, in no order."""
+
+    pairs: list[Pair]

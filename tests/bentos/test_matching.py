@@ -58,6 +58,15 @@ def test_who_is_unknown_gets_an_empty_answer(bento: httpx.Client, released: Matc
     assert ask(bento, user_id="nobody", kind=kind).json()["matches"] == []
 
 
+def test_pairs_of_two_sides_are_told(bento: httpx.Client, released: MatchingResult) -> None:
+    asked = {"user_ids": ["p0", "p30"], "with_user_ids": ["p1", "nobody"]}
+    answer = bento.post("/pairs", json={"request": asked}).json()
+    assert answer["model_version"] == released.model_version
+    scores = {one["user_id"]: one["score"] for one in answer["pairs"]}
+    assert scores["p0"] > scores["p30"]
+    assert bento.post("/pairs", json={"request": asked | {"user_ids": []}}).status_code == 400
+
+
 @pytest.mark.parametrize(
     "asked", [{}, {"user_id": "p0"}, {"user_id": "p0", "kind": "love"}, {"user_id": "p0", "kind": "users", "limit": 0}]
 )

@@ -209,3 +209,17 @@ def test_the_circles_of_the_town_are_found_and_drawn() -> None:
     assert circles.modularity > 0.5
     assert len(draw_circles(circles, seed=SEED).axes) == 2
     assert find_circles(town_of(people=("ada",)), seed=SEED).members == ()
+
+
+def test_pairs_fit_the_same_either_way_round_and_only_where_both_are_known() -> None:
+    asked = matcher(circles_town())
+    people = ["p0", "p1", "p30"]
+    there, back = asked.pairs(people, ["p2", "p60", "nobody"]), asked.pairs(["p2", "p60"], people)
+    assert {(one.user_id, one.with_user_id) for one in there.pairs} == {(a, b) for a in people for b in ("p2", "p60")}
+    turned = {(one.with_user_id, one.user_id): one.score for one in back.pairs}
+    for one in there.pairs:
+        assert one.score == pytest.approx(turned[one.user_id, one.with_user_id], abs=1e-4)
+    scores = {(one.user_id, one.with_user_id): one.score for one in there.pairs}
+    assert scores["p1", "p2"] > scores["p30", "p2"]
+    assert asked.pairs(["nobody"], people).pairs == asked.pairs(people, ["nobody"]).pairs == []
+    assert len(asked.pairs(people, people).pairs) == 6

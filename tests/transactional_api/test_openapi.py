@@ -61,6 +61,7 @@ NOT_REPEATABLE = {
     "matchCommunities",
     "matchInterests",
     "matchProximity",
+    "matchMutually",
     "optimizeImage",
     "getImageThumbnail",
     "detectFaces",

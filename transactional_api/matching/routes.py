@@ -9,14 +9,16 @@ from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
-from transactional_api.errors import InvalidRequestError, NotFoundError, UnauthenticatedError, declare
-from transactional_api.matching import service
+from transactional_api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError, declare
+from transactional_api.matching import mutual, service
 from transactional_api.matching.schemas import (
+    Assignment,
     CommunitiesBody,
     MatchBody,
     MatchedConnectors,
     MatchedInterests,
     MatchedUsers,
+    MutualBody,
 )
 
 router = APIRouter(prefix="/matching", tags=["matching"], route_class=TransactionalRoute)
@@ -58,3 +60,13 @@ async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, in
     return await service.match_users(
         session, viewer=viewer, inference=inference, kind=MatchKind.PROXIMITY, limit=asked.limit
     )
+
+
+@router.post(
+    "/mutual",
+    operation_id="matchMutually",
+    responses=declare(UnauthenticatedError, InvalidRequestError, NotFoundError, ForbiddenError),
+)
+async def mutually(asked: MutualBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> Assignment:
+    """Share out places among members of a connector that you tend: seats in a car, tools to lend. Nothing is kept."""
+    return await mutual.share_out(session, viewer=viewer, inference=inference, asked=asked)

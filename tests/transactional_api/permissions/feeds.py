@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from tests.transactional_api.permissions.rows import ANYONE, Private, Row, told
+from tests.transactional_api.permissions.rows import ANYONE, MEMBER, OWNER, Private, Row, told
 
 
 def interaction(private: Private) -> dict[str, Any]:
@@ -23,6 +23,12 @@ def interaction(private: Private) -> dict[str, Any]:
     }
 
 
+def shared_out(private: Private) -> dict[str, Any]:
+    owner, member = (str(private.people[one].id) for one in (OWNER, MEMBER))
+    sides = {"offers": [{"user_id": owner}], "seekers": [{"user_id": member}]}
+    return {"connector_id": private.connector["id"], **sides}
+
+
 ROWS = [
     Row("POST", "/interactions", told(401, 202, 202, 202), interaction),
     *(
@@ -33,6 +39,7 @@ ROWS = [
         )
         for what in kinds
     ),
+    Row("POST", "/matching/mutual", told(401, 404, 403, 200), shared_out),
     *(
         Row("POST", f"/analysis/{what}", ANYONE, lambda _: {"text": "A lovely day."})
         for what in ("sentiment", "moderate", "topics", "spam-detection")
