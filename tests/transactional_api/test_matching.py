@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from tests.transactional_api.people import Person, Town
+from tests.transactional_api.people import Person, Town, somewhere
 
 
 async def matched(person: Person, what: str, key: str) -> list[Any]:
@@ -101,3 +101,52 @@ async def test_items_are_offered_that_can_be_had(town: Town, ada: Person, ben: P
     await me.post(f"/users/{ada.id}/mute")
     offered = [one["item"]["id"] for one in (await me.post("/recommendations/marketplace", {})).json()["items"]]
     assert wanted not in offered
+
+
+def off(point: dict[str, float], *, north: float) -> dict[str, float]:
+    """Return the point so many degrees further north."""
+    return point | {"latitude": point["latitude"] + north}
+
+
+async def at_home(town: Town, point: dict[str, float]) -> Person:
+    me = await town.settle(neighborhood=uuid4().hex)
+    assert (await me.put("/users/profile/home", point)).status_code == 200
+    return me
+
+
+async def test_connectors_and_events_are_told_in_areas(town: Town, ada: Person) -> None:
+    home = somewhere()
+    me = await at_home(town, home)
+    here, there, far = [await ada.make_connector(point=off(home, north=north)) for north in (0.0, 0.05, 2.0)]
+    closed = await ada.make_connector(point=home, is_public=False)
+    mine = await ada.make_connector(point=home)
+    await me.post(f"/connectors/{mine['id']}/join")
+    for connector, start in ((here, "2090-05-02T14:00:00Z"), (closed, "2090-05-02T14:00:00Z")):
+        body = {"connector_id": connector["id"], "title": "Seed swap", "start_date": start, "point": home}
+        assert (await ada.post("/events", body)).status_code == 201
+    answer = (await me.post("/matching/proximity", {"limit": 50})).json()
+    told = {one["connector"]["id"]: one["reason"] for one in answer["connectors"]}
+    assert told == {here["id"]: "same_area", there["id"]: "few_areas_away"}
+    assert far["id"] not in told
+    assert [(one["event"]["connector_id"], one["reason"]) for one in answer["events"]] == [(here["id"], "same_area")]
+
+
+async def test_what_is_equally_many_areas_away_is_in_no_order_that_tells_how_far(town: Town, ada: Person) -> None:
+    home = somewhere()
+    me = await at_home(town, home)
+    ids = [(await ada.make_connector(point=off(home, north=step / 10_000)))["id"] for step in range(4)]
+    answer = (await me.post("/matching/proximity", {"limit": 50})).json()
+    same = [one["connector"]["id"] for one in answer["connectors"] if one["reason"] == "same_area"]
+    assert set(same) <= set(ids)
+    assert same == sorted(same)
+
+
+async def test_without_a_home_connectors_come_by_those_of_the_neighbourhood(town: Town, ada: Person) -> None:
+    place = uuid4().hex
+    me, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    theirs = await ada.make_connector()
+    await town.admit(neighbour, theirs)
+    answer = (await me.post("/matching/proximity", {})).json()
+    told = [(one["connector"]["id"], one["reason"]) for one in answer["connectors"]]
+    assert told == [(theirs["id"], "neighbours_are_in_it")]
+    assert answer["events"] == []

@@ -10,13 +10,14 @@ from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError, declare
-from transactional_api.matching import mutual, service
+from transactional_api.matching import mutual, nearby, service
 from transactional_api.matching.schemas import (
     Assignment,
     CommunitiesBody,
     MatchBody,
     MatchedConnectors,
     MatchedInterests,
+    MatchedNear,
     MatchedUsers,
     MutualBody,
 )
@@ -55,10 +56,18 @@ async def interests(
 
 
 @router.post("/proximity", operation_id="matchProximity", responses=ANSWERS)
-async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedUsers:
-    """Find neighbours who live near you, as they say. It always answers, and says which path did."""
-    return await service.match_users(
+async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedNear:
+    """Find neighbours who live near you, as they say, and connectors and events near your home, in areas not metres.
+
+    It always answers, and says which path did.
+    """
+    people = await service.match_users(
         session, viewer=viewer, inference=inference, kind=MatchKind.PROXIMITY, limit=asked.limit
+    )
+    return MatchedNear(
+        **dict(people),
+        connectors=await nearby.near_connectors(session, viewer=viewer, limit=asked.limit),
+        events=await nearby.near_events(session, viewer=viewer, limit=asked.limit),
     )
 
 

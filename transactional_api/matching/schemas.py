@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 from neighborconnect.contracts.matching import MAX_COMPANIONS, MAX_MATCHES, MAX_OFFERS, MAX_SEEKERS
 from transactional_api.answers import Answered
 from transactional_api.connectors.schemas import ConnectorOut
+from transactional_api.events.schemas import EventOut
 from transactional_api.text import RequestBody
 from transactional_api.users.schemas import PublicUser
 
@@ -59,6 +60,19 @@ class MatchedConnectors(Answered):
     """Connectors that fit, the best first."""
 
     matches: list[MatchedConnector]
+
+
+class MatchedEvent(Matched):
+    """An event that is near."""
+
+    event: EventOut
+
+
+class MatchedNear(MatchedUsers):
+    """Who and what is near. Connectors and events come by rule, whichever path found the neighbours."""
+
+    connectors: list[MatchedConnector]
+    events: list[MatchedEvent]
 
 
 class MatchedInterest(Matched):
