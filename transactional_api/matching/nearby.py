@@ -88,7 +88,7 @@ async def _around(session: AsyncSession, wanted: Select[Any], what: Any, cell: s
 
 def _areas_away(cell: str, other: str) -> int:
     try:
-        return h3.grid_distance(cell, other)
+        return int(h3.grid_distance(cell, other))
     except h3.H3BaseException:  # Across one of the grid's twelve pentagons nobody counts.
         return len(_REASONS)
 
