@@ -7,9 +7,11 @@ because the Redis client below it is thread-safe.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from feature_repo.feast_import import FeatureStore
@@ -59,12 +61,11 @@ class UserFeatures:
 
 
 class OnlineReader:
-    """Reads the serving feature service through Feast."""
+    """Reads the serving feature services through Feast."""
 
     def __init__(self, store: FeatureStore) -> None:
         """Keep ``store``, which must have been applied by someone before the first read."""
         self._store = store
-        self._service = SERVICES[names.RECOMMENDATION_SERVING]
 
     def read_user(self, user_id: str, *, model_version: str, now: datetime | None = None) -> UserFeatures:
         """Read one user's vector for ``model_version``, last hour and affinity, with the age of each at ``now``.
@@ -73,17 +74,21 @@ class OnlineReader:
             FeastError: when the registry does not know the service (nobody has applied it yet).
             redis.RedisError: when the online store does not answer.
         """
-        response = self._store.get_online_features(
-            features=self._service, entity_rows=[{USER_ID: user_id, MODEL_VERSION: model_version}]
-        )
-        now = now or datetime.now(UTC)
-        cells = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
-        values = response.to_dict()
+        row = self._row_of(names.RECOMMENDATION_SERVING, {USER_ID: user_id, MODEL_VERSION: model_version}, now)
         return UserFeatures(
-            vector=_row(names.USER_VECTORS, cells=cells, values=values, now=now),
-            recent_activity=_row(names.USER_RECENT_ACTIVITY, cells=cells, values=values, now=now),
-            affinity=_row(names.USER_AFFINITY, cells=cells, values=values, now=now),
+            vector=row(names.USER_VECTORS),
+            recent_activity=row(names.USER_RECENT_ACTIVITY),
+            affinity=row(names.USER_AFFINITY),
         )
+
+    def read_recent_activity(self, user_id: str, *, now: datetime | None = None) -> OnlineRow:
+        """Read what one user did within the hour; raises as ``read_user`` does."""
+        return self._row_of(names.SPAM_SERVING, {USER_ID: user_id}, now)(names.USER_RECENT_ACTIVITY)
+
+    def _row_of(self, service: str, keys: dict[str, str], now: datetime | None) -> Callable[[str], OnlineRow]:
+        response = self._store.get_online_features(features=SERVICES[service], entity_rows=[keys])
+        cells = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
+        return partial(_row, cells=cells, values=response.to_dict(), now=now or datetime.now(UTC))
 
 
 def _row(view: str, *, cells: dict[str, Any], values: dict[str, list[Any]], now: datetime) -> OnlineRow:

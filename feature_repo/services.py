@@ -20,6 +20,11 @@ SERVICES = {
             description="One user's row for ranking; keys user_id and model_version.",
         ),
         _build_service(
+            names.SPAM_SERVING,
+            (names.USER_RECENT_ACTIVITY,),
+            description="What one user did within the hour, for telling spam; key user_id.",
+        ),
+        _build_service(
             names.RECOMMENDATION_TRAINING,
             (names.USER_ACTIVITY, names.USER_AFFINITY, names.CONNECTOR_STATS, names.POST_STATS),
             description="All training features; keys user_id, connector_id and post_id ('' where there is none).",

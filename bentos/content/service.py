@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import bentoml
@@ -12,7 +13,10 @@ from bentoml.exceptions import ServiceUnavailable
 from prometheus_client import Counter
 
 from bentos.champion import Held
+from bentos.features import Lookups
 from bentos.serving import KeptFresh
+from feature_repo.online import OnlineReader
+from feature_repo.store import build_store
 from models.content.analyst import EMBED, ENCODER_VERSION, MANIFEST, TASKS, Analyst
 from models.registry import Champion, fetch_artifact
 from neighborconnect.contracts.content import (
@@ -21,6 +25,7 @@ from neighborconnect.contracts.content import (
     ModerationAnswer,
     SentimentAnswer,
     SpamAnswer,
+    SpamRequest,
     TextRequest,
     TopicsAnswer,
 )
@@ -29,6 +34,7 @@ from neighborconnect.settings import Settings, get_settings
 
 _TIMEOUT_SECONDS = 10
 _THREADS = 2
+_WRITTEN = ("posts_last_hour", "comments_last_hour")
 
 ANSWERS = Counter("content_answers", "Texts looked at, by what was asked.", ["asked"])
 
@@ -39,6 +45,11 @@ def _load(settings: Settings, champion: Champion) -> Analyst:
     names = (MANIFEST, *(f"{task}.onnx" for task in (EMBED, *TASKS)))
     files = {name: fetch_artifact(settings, champion.run_id, f"model/{name}") for name in names}
     return Analyst.load(files, model_version=champion.model_version)
+
+
+def _written(reader: OnlineReader, user_id: str) -> int:
+    recent = reader.read_recent_activity(user_id).fresh_values
+    return sum(int(recent.get(name) or 0) for name in _WRITTEN)
 
 
 @bentoml.service(
@@ -54,19 +65,26 @@ class ContentService:
 
     def __init__(self) -> None:
         """Read the settings; what is served is loaded as soon as the event loop runs."""
-        self._held = Held(get_settings(), name=CONTENT_MODEL, load=_load)
+        settings = get_settings()
+        self._held = Held(settings, name=CONTENT_MODEL, load=_load)
+        self._reader, self._lookups = OnlineReader(build_store(settings)), Lookups()
+        self._warming: asyncio.Task[None] | None = None
         self._fresh = KeptFresh(self._held.refresh, has_looked=lambda: self._held.has_looked)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="texts")
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Begin to look for champions."""
+        # Beside all else, as in the recommender.
+        warm_up = partial(self._lookups.warm_up, partial(_written, self._reader, ""))
+        self._warming = asyncio.create_task(asyncio.to_thread(warm_up))
         self._fresh.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """Stop looking."""
         await self._fresh.stop()
+        self._lookups.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def __is_ready__(self) -> bool:
@@ -89,9 +107,14 @@ class ContentService:
         return await self._ask("topics", lambda analyst: analyst.topics(request.text))
 
     @bentoml.api(route="/spam-detection")  # type: ignore[untyped-decorator]
-    async def spam_detection(self, request: TextRequest) -> SpamAnswer:
-        """Say how likely a text is spam."""
-        return await self._ask("spam", lambda analyst: analyst.spam(request.text))
+    async def spam_detection(self, request: SpamRequest) -> SpamAnswer:
+        """Say how likely a text is spam, with a look at how much its writer wrote within the hour."""
+        written = None
+        if (user_id := request.user_id) is not None:
+            written = await self._lookups.ask(lambda: _written(self._reader, user_id))
+        return await self._ask(
+            "spam", lambda analyst: analyst.spam(request.text, written=written, account_days=request.account_days)
+        )
 
     @bentoml.api(route="/embed")  # type: ignore[untyped-decorator]
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:

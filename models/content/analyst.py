@@ -100,17 +100,29 @@ class Analyst:
             model_version=self.model_version, verdict=verdict, categories=categories, highlights=highlights
         )
 
-    def spam(self, text: str) -> SpamAnswer:
-        """Say how likely a text is spam."""
-        score = self._probabilities(SPAM, text)["spam"]
+    def spam(self, text: str, *, written: int | None = None, account_days: float | None = None) -> SpamAnswer:
+        """Say how likely a text is spam. How much somebody writes, or how new they are, is never enough alone.
+
+        Args:
+            text: the text.
+            written: how much its writer wrote within the hour, where that is known.
+            account_days: how long they have had an account, where that is known.
+        """
+        limits, score = self.policy.spam, self._probabilities(SPAM, text)["spam"]
+        suspicious = {
+            "new_account": account_days is not None and account_days < limits.new_days,
+            "writes_much": written is not None and written >= limits.much_an_hour,
+        }
+        is_spam = score >= (limits.suspect_flag if any(suspicious.values()) else limits.flag)
         signals = {
-            "words": score >= self.policy.spam_from,
+            "words": is_spam,
             "many_links": len(_LINK.findall(text)) >= _MANY_LINKS,
             "phone_number": _PHONE.search(text) is not None,
+            **suspicious,
         }
         return SpamAnswer(
             model_version=self.model_version,
-            is_spam=score >= self.policy.spam_from,
+            is_spam=is_spam,
             score=score,
             signals=[name for name, holds in signals.items() if holds],
         )

@@ -23,12 +23,27 @@ class Thresholds:
     block: float
 
 
+@dataclass(frozen=True, slots=True)
+class SpamLimits:
+    """From which probability on a text is called spam, and whose texts from less on."""
+
+    flag: float
+    suspect_flag: float
+    new_days: float = 0.0
+    much_an_hour: float = float("inf")
+
+    @classmethod
+    def of(cls, said: Mapping[str, float]) -> SpamLimits:
+        """Read the limits; a policy of before there were suspects suspects nobody."""
+        return cls(**{"suspect_flag": said["flag"]} | {name: float(value) for name, value in said.items()})
+
+
 @dataclass(frozen=True)
 class Policy:
     """What the policy file says; its comments say what the names mean."""
 
     categories: dict[str, Thresholds]
-    spam_from: float
+    spam: SpamLimits
     neutral_below: float
     most_flagged: float
 
@@ -50,16 +65,22 @@ def read_policy(text: str | None = None) -> Policy:
     text = (files(__package__) / "policy.toml").read_text(encoding="utf-8") if text is None else text
     try:
         said: dict[str, Any] = tomllib.loads(text)
-        spam, sentiment = said.pop("spam")["flag"], said.pop("sentiment")["neutral_below"]
+        spam, sentiment = SpamLimits.of(said.pop("spam")), said.pop("sentiment")["neutral_below"]
         most = said.pop("most_flagged")
         categories = {
             name: Thresholds(float(limits["review"]), float(limits["block"])) for name, limits in said.items()
         }
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise PolicyError(f"the policy cannot be read: {error}") from error
-    shares = [most, spam, sentiment, *(one for limits in categories.values() for one in (limits.review, limits.block))]
+    shares = [
+        most,
+        spam.flag,
+        spam.suspect_flag,
+        sentiment,
+        *(one for limits in categories.values() for one in (limits.review, limits.block)),
+    ]
     if not categories or not all(0 < share <= 1 for share in shares):
         raise PolicyError("the policy needs a category, and every number in it must be above 0 and at most 1")
     if wrong := [name for name, limits in categories.items() if limits.review > limits.block]:
         raise PolicyError(f"what is kept back must be looked at, too: review is above block for {', '.join(wrong)}")
-    return Policy(categories, float(spam), float(sentiment), float(most))
+    return Policy(categories, spam, float(sentiment), float(most))

@@ -13,11 +13,18 @@ DIMENSIONS = 384
 
 
 class TextRequest(BaseModel):
-    """One text: ``POST /sentiment``, ``/moderate``, ``/topics``, ``/spam-detection``, body ``{"request": ...}``."""
+    """One text: ``POST /sentiment``, ``/moderate``, ``/topics``, body ``{"request": ...}``."""
 
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field(min_length=1, max_length=MAX_TEXT)
+
+
+class SpamRequest(TextRequest):
+    """One text and, where known, who wrote it: ``POST /spam-detection``."""
+
+    user_id: str | None = None
+    account_days: float | None = Field(default=None, ge=0)
 
 
 class Feeling(StrEnum):

@@ -18,5 +18,6 @@ USER_VECTORS_PUSH = "user_vectors_push"
 # Feature services, one for each use by a model.
 RECOMMENDATION_TRAINING = "recommendation_training"
 RECOMMENDATION_SERVING = "recommendation_serving"
+SPAM_SERVING = "spam_serving"
 CONNECTOR_TRAINING = "connector_recommendation_training"
 POST_TRAINING = "post_recommendation_training"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 
+from feature_repo.feast_import import FeatureStore, PushMode
+from feature_repo.schemas import VIEW_SCHEMAS, FeatureType
 from models.content.feedback import Feedback
 from models.content.train import release, train
 from models.registry import fetch_artifact
 from models.tracking import RunResult
+from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
 
 UNWANTED = "You are a stupid bitch, get out of here."
@@ -51,6 +57,27 @@ def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, 
     about = ask(bento, "/topics", text="My tomatoes need compost, I pay $5. Ask Ben Okafor.")
     assert about["topics"][0]["topic"] == "gardening"
     assert "price" in {one["kind"] for one in about["entities"]}
+
+
+def test_what_somebody_does_speaks_for_spam_too(bento: httpx.Client, released: RunResult, store: FeatureStore) -> None:
+    empty: dict[FeatureType, Any] = {FeatureType.INT64: 0, FeatureType.STRING_LIST: []}
+    row = {name: [empty[kind]] for name, kind in VIEW_SCHEMAS[names.USER_RECENT_ACTIVITY].features.items()}
+    row |= {
+        "user_id": ["busy"],
+        "event_timestamp": [datetime.now(UTC)],
+        "posts_last_hour": [9],
+        "comments_last_hour": [9],
+    }
+    store.push(names.RECENT_ACTIVITY_PUSH, pd.DataFrame(row), to=PushMode.ONLINE)
+    calm = {"text": "Are you coming to the garden on Sunday?"}
+    deadline = time.monotonic() + 30  # A store that was not there yet is let rest for some seconds.
+    while (said := ask(bento, "/spam-detection", **calm, user_id="busy"))[
+        "signals"
+    ] == [] and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert (said["is_spam"], said["signals"]) == (False, ["writes_much"])
+    assert ask(bento, "/spam-detection", **calm, user_id="quiet")["signals"] == []
+    assert ask(bento, "/spam-detection", **calm, account_days=0.1)["signals"] == ["new_account"]
 
 
 def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: RunResult) -> None:

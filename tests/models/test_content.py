@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.content.adapter import Adapter, AdapterError, from_bytes, to_bytes
-from models.content.analyst import spans_of
+from models.content.analyst import SPAM, Analyst, spans_of
 from models.content.data import LabelledTexts, labelled
 from models.content.encoder import DIMENSIONS, MAX_TOKENS, normalised, tokenize
 from models.content.evaluate import baseline, bias_report, classes_of, harmless, paired, span_f1
@@ -142,6 +144,36 @@ def test_a_policy_decides_by_its_strictest_category() -> None:
     assert policy.verdict({"hate": 0.0, "offensive": 0.0}) is Verdict.ALLOW
     assert policy.verdict({"hate": 0.0, "offensive": offensive.review}) is Verdict.REVIEW
     assert policy.verdict({"hate": hate.block, "offensive": 0.0}) is Verdict.BLOCK
+
+
+class Unsure:
+    """A task in whose eyes every text is spam with 0.6."""
+
+    classes = ("no_spam", "spam")
+
+    def run(self, texts: list[str]) -> np.ndarray:
+        return np.array([[0.4, 0.6]] * len(texts))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "signals"),
+    [
+        ({}, []),
+        ({"written": 2, "account_days": 400.0}, []),
+        ({"written": 15}, ["words", "writes_much"]),
+        ({"account_days": 0.5}, ["words", "new_account"]),
+    ],
+)
+def test_of_who_is_new_or_writes_much_less_is_spam(behaviour: dict[str, float], signals: list[str]) -> None:
+    tasks: dict[str, Any] = {SPAM: Unsure()}
+    topics: Any = None
+    said = Analyst(tasks, topics, read_policy(), "v1").spam("A text", **behaviour)  # type: ignore[arg-type]
+    assert (said.is_spam, said.signals) == ("words" in signals, signals)
+
+
+def test_a_policy_of_before_there_were_suspects_suspects_nobody() -> None:
+    limits = read_policy(LOOKED_AT_LATER_THAN_KEPT_BACK.replace("block = 0.5", "block = 0.95")).spam
+    assert (limits.suspect_flag, limits.new_days, limits.much_an_hour) == (0.5, 0.0, float("inf"))
 
 
 LOOKED_AT_LATER_THAN_KEPT_BACK = """

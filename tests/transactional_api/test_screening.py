@@ -26,6 +26,7 @@ class Watch:
     def __init__(self, town: Town) -> None:
         self.town = town
         self.asked: list[str] = []
+        self.behaved: list[dict[str, Any]] = []
 
     async def moderate(self, request: Request) -> Response:
         text = (await request.json())["request"]["text"]
@@ -37,7 +38,9 @@ class Watch:
         return JSONResponse({"verdict": verdict, **said})
 
     async def spam(self, request: Request) -> Response:
-        is_spam = "pills" in (await request.json())["request"]["text"]
+        asked = (await request.json())["request"]
+        self.behaved.append(asked)
+        is_spam = "pills" in asked["text"]
         return JSONResponse({"is_spam": is_spam, "score": 0.9 if is_spam else 0.1, "signals": [], "model_version": "3"})
 
     def listen(self, url: str) -> None:
@@ -247,3 +250,13 @@ async def test_short_words_other_words_and_other_people_are_no_repeats(
     paths += [await write(ben, garden, "post", f"{topic} this year? " * 4) for topic in ("Beans", "Compost", "Owls")]
     await watch.look()
     assert [path for path in paths if await case_of(mod, path)] == []
+
+
+async def test_the_model_learns_who_wrote_and_how_new_they_are(town: Town, ada: Person, watch: Watch) -> None:
+    garden = await ada.make_connector()
+    await town.write("UPDATE users SET created_at = now() - interval '36 hours' WHERE id = :id", id=ada.id)
+    await write(ada, garden, "post", NICE)
+    await watch.look()
+    [asked] = [one for one in watch.behaved if one["text"] == NICE]
+    assert asked["user_id"] == str(ada.id)
+    assert 1.4 < asked["account_days"] < 1.7

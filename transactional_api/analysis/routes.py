@@ -41,5 +41,5 @@ async def topics(body: TextBody, session: SessionDep, inference: InferenceDep, v
 @router.post("/spam-detection", operation_id="detectSpam", responses=ANSWERS)
 async def detect_spam(body: TextBody, session: SessionDep, inference: InferenceDep, viewer: ViewerDep) -> Spam:
     """Find out whether a text is spam. It always answers, and says which path did."""
-    answering = service.detect_spam(inference, body)
+    answering = service.detect_spam(inference, viewer, body)
     return await service.logged(session, viewer=viewer, asked="spam-detection", answering=answering)

@@ -14,6 +14,7 @@ from neighborconnect.contracts.content import (
     ModerationAnswer,
     SentimentAnswer,
     SpamAnswer,
+    SpamRequest,
     TextRequest,
     TopicsAnswer,
 )
@@ -46,7 +47,7 @@ async def logged(session: AsyncSession, *, viewer: Viewer, asked: str, answering
 
 async def sentiment(inference: InferenceClient, body: TextBody) -> Sentiment:
     """Say how a text sounds."""
-    answer = await _ask(inference, "/sentiment", body, SentimentAnswer)
+    answer = await _ask(inference, "/sentiment", TextRequest(text=body.text), SentimentAnswer)
     if isinstance(answer, InferenceError):
         label, score = rules.sentiment(body.text)
         return _ruled(Sentiment, answer, label=label, score=score)
@@ -55,7 +56,7 @@ async def sentiment(inference: InferenceClient, body: TextBody) -> Sentiment:
 
 async def moderate(inference: InferenceClient, body: TextBody) -> Moderation:
     """Say what moderation would do with a text."""
-    answer = await _ask(inference, "/moderate", body, ModerationAnswer)
+    answer = await _ask(inference, "/moderate", TextRequest(text=body.text), ModerationAnswer)
     if isinstance(answer, InferenceError):
         verdict, categories = rules.moderation(body.text)
         return _ruled(Moderation, answer, verdict=verdict, categories=categories)
@@ -64,7 +65,7 @@ async def moderate(inference: InferenceClient, body: TextBody) -> Moderation:
 
 async def topics(session: AsyncSession, *, inference: InferenceClient, body: TextBody) -> Topics:
     """Say what a text is about; the rules know the categories of public connectors."""
-    answer = await _ask(inference, "/topics", body, TopicsAnswer)
+    answer = await _ask(inference, "/topics", TextRequest(text=body.text), TopicsAnswer)
     if isinstance(answer, InferenceError):
         known = await session.scalars(
             select(Connector.category)
@@ -78,9 +79,10 @@ async def topics(session: AsyncSession, *, inference: InferenceClient, body: Tex
     return _answered(Topics, answer)
 
 
-async def detect_spam(inference: InferenceClient, body: TextBody) -> Spam:
-    """Say whether a text is spam."""
-    answer = await _ask(inference, "/spam-detection", body, SpamAnswer)
+async def detect_spam(inference: InferenceClient, viewer: Viewer, body: TextBody) -> Spam:
+    """Say whether a text of the viewer's is spam."""
+    who = str(viewer.id) if viewer.personalised else None
+    answer = await _ask(inference, "/spam-detection", SpamRequest(text=body.text, user_id=who), SpamAnswer)
     if isinstance(answer, InferenceError):
         score, signals = rules.spam(body.text)
         return _ruled(Spam, answer, is_spam=rules.is_spam(score), score=score, signals=signals)
@@ -90,9 +92,11 @@ async def detect_spam(inference: InferenceClient, body: TextBody) -> Spam:
 Answer = TypeVar("Answer", bound=ModelAnswer)
 
 
-async def _ask(inference: InferenceClient, path: str, body: TextBody, answer: type[Answer]) -> Answer | InferenceError:
+async def _ask(
+    inference: InferenceClient, path: str, request: TextRequest, answer: type[Answer]
+) -> Answer | InferenceError:
     try:
-        return await inference.ask(Service.CONTENT, path, TextRequest(text=body.text), answer)
+        return await inference.ask(Service.CONTENT, path, request, answer)
     except InferenceError as error:
         return error
 

@@ -15,10 +15,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, TextRequest, Verdict
+from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, SpamRequest, TextRequest, Verdict
 from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
-from transactional_api.db.tables import ModerationCase
+from transactional_api.db.tables import ModerationCase, User
 from transactional_api.inference import InferenceClient, Service
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
@@ -32,6 +32,8 @@ MANY_REPEATS = 3
 """Somebody who has said the same so many times in a day before is shown to a moderator; nothing is kept back for it."""
 ALIKE = 0.8
 LEAST_REPEATED, MAX_COMPARED, MOST_COMPARED = 40, 2_000, 200
+
+_DAY = 86_400
 
 log = get_logger(__name__)
 
@@ -53,17 +55,22 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     subject = SUBJECTS[SubjectKind(kind)]
     said = func.concat_ws("\n", *subject.words).label("words")
     async with resources.transaction() as session:
-        found = select(subject.owner.label("owner_id"), said).where(subject.row_id == UUID(subject_id))
+        since = select(User.created_at).where(User.id == subject.owner).scalar_subquery()
+        days = (func.extract("epoch", func.now() - since) / _DAY).label("account_days")
+        found = select(subject.owner.label("owner_id"), said, days).where(subject.row_id == UUID(subject_id))
         row = (await session.execute(found)).one_or_none()
         if row is None or not row.words.strip() or await was_decided(session, kind, UUID(subject_id), row.words):
             return
     about = {"user_id": row.owner_id, "subject_kind": kind, "subject_id": UUID(subject_id)}
     question = Question(Service.CONTENT, "screen", **about)
     text = TextRequest(text=row.words[:MAX_LOOKED_AT])
+    behaved = SpamRequest(
+        text=text.text, user_id=str(row.owner_id) if row.owner_id else None, account_days=row.account_days
+    )
     inference = InferenceClient(resources.settings)
     try:
         moderation = await inference.ask(Service.CONTENT, "/moderate", text, ModerationAnswer)
-        spam = await inference.ask(Service.CONTENT, "/spam-detection", text, SpamAnswer)
+        spam = await inference.ask(Service.CONTENT, "/spam-detection", behaved, SpamAnswer)
     finally:
         await inference.aclose()
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
