@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from neighborconnect.settings import Settings
 from transactional_api.db.session import commit, create_engine
+from transactional_api.media.documents import DocumentStore, open_documents
 from transactional_api.vault import Vault
 
 REDIS_CONNECTIONS = 32
@@ -24,6 +25,7 @@ class Resources:
     engine: AsyncEngine
     redis: Redis
     vault: Vault
+    documents: DocumentStore
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -41,7 +43,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
     )
     try:
-        yield Resources(settings, engine, redis, Vault(settings.personal_data_keys))
+        async with open_documents(settings, engine=engine) as documents:
+            yield Resources(settings, engine, redis, Vault(settings.personal_data_keys), documents)
     finally:
         await redis.aclose()
         await engine.dispose()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -227,14 +228,19 @@ class MongoDocuments:
         return {"$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}]}
 
 
-def mongo_database(url: str) -> AsyncDatabase[dict[str, Any]]:
-    """Return the media database of a MongoDB; its times are aware and in UTC."""
+@asynccontextmanager
+async def open_mongo(url: str) -> AsyncIterator[MongoDocuments]:
+    """Open the store of a MongoDB, and close its connections at the end; times are aware and in UTC."""
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url, tz_aware=True, serverSelectionTimeoutMS=5_000)
-    return client[MONGO_DATABASE]
+    async with client:
+        yield MongoDocuments(client[MONGO_DATABASE])
 
 
-def document_store(settings: Settings, *, engine: AsyncEngine) -> DocumentStore:
-    """Return MongoDB's store where the settings name one, else PostgreSQL's."""
-    if settings.mongo_url is not None:
-        return MongoDocuments(mongo_database(settings.mongo_url))
-    return PostgresDocuments(engine)
+@asynccontextmanager
+async def open_documents(settings: Settings, *, engine: AsyncEngine) -> AsyncIterator[DocumentStore]:
+    """Open MongoDB's store where the settings name one, else PostgreSQL's."""
+    if settings.mongo_url is None:
+        yield PostgresDocuments(engine)
+        return
+    async with open_mongo(settings.mongo_url) as documents:
+        yield documents

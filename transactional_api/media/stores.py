@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from transactional_api.media.documents import DocumentStore, StoredDocument, document_store
+from transactional_api.media.documents import DocumentStore, StoredDocument
 from transactional_api.media.objects import Objects
 from transactional_api.media.schemas import UploadState
 from transactional_api.resources import Resources
@@ -39,4 +39,4 @@ def waits(stored: StoredDocument) -> bool:
 def open_media(resources: Resources) -> Media:
     """Return the stores of uploads."""
     settings = resources.settings
-    return Media(document_store(settings, engine=resources.engine), Objects(settings), settings.media_quota_mib * _MIB)
+    return Media(resources.documents, Objects(settings), settings.media_quota_mib * _MIB)

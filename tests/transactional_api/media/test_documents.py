@@ -13,7 +13,7 @@ import pytest
 
 from neighborconnect.settings import Settings
 from transactional_api.db.session import create_engine
-from transactional_api.media.documents import DocumentStore, MongoDocuments, PostgresDocuments, mongo_database
+from transactional_api.media.documents import DocumentStore, PostgresDocuments, open_mongo
 
 MONGO_URL = os.environ.get("MONGO_URL")
 STORES = ["postgres", *(["mongo"] if MONGO_URL else [])]
@@ -23,9 +23,7 @@ STORES = ["postgres", *(["mongo"] if MONGO_URL else [])]
 async def store(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[DocumentStore]:
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "mongo":
-            database = mongo_database(str(MONGO_URL))
-            stack.push_async_callback(database.client.close)
-            yield MongoDocuments(database)
+            yield await stack.enter_async_context(open_mongo(str(MONGO_URL)))
         else:
             engine = create_engine(settings.database_url)
             stack.push_async_callback(engine.dispose)
