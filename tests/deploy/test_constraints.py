@@ -1,0 +1,23 @@
+"""What is installed is the same everywhere: one version of each package, whichever Python it is for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+LINES = Path("constraints.txt").read_text(encoding="utf-8").splitlines()
+PINS = [Requirement(line) for line in LINES if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.9", "3.12.0", "3.13.5"])
+def test_each_package_has_one_version_whichever_python_it_is(python: str) -> None:
+    here = {"python_version": python.rpartition(".")[0], "python_full_version": python}
+    wanted = Counter(pin.name for pin in PINS if pin.marker is None or pin.marker.evaluate(here))
+    assert [name for name, number in wanted.items() if number > 1] == []
+
+
+def test_every_pin_is_to_one_version() -> None:
+    assert [str(pin) for pin in PINS if len(pin.specifier) != 1 or next(iter(pin.specifier)).operator != "=="] == []
