@@ -162,7 +162,7 @@ def test_a_cut_off_video_is_seen_or_refused(bento: httpx.Client, files: Files, t
 def test_who_looks_does_not_wait_and_who_hangs_up_lets_the_next_one_in(
     bento: httpx.Client, files: Files, tmp_path: Path, two_shots: bytes
 ) -> None:
-    long = files.put(clip(tmp_path / "long.mp4", (3_000,), size=(1_280, 720)).read_bytes())
+    long = files.put(clip(tmp_path / "long.mp4", (1_000,), size=(1_280, 720)).read_bytes())
     target, _ = files.target()
     asked = {"request": {"media_id": "m", "url": long, "target": target, "height": 720, "codec": "av1"}}
     with bento.stream("POST", "/process", json=asked) as got:
