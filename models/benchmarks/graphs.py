@@ -33,7 +33,7 @@ def facebook(folder: Path) -> GraphBenchmark:
     """Ten circles of friends, half of the ties hidden."""
     with gzip.open(folder / "facebook-ego" / "facebook_combined.txt.gz", "rt") as lines:
         ties = np.array([line.split() for line in lines], dtype=np.int64)
-    town, hidden = hide_ties(_town(ties.max() + 1, ties=ties), share=0.5, seed=SEED)
+    town, hidden = hide_ties(_town(int(ties.max()) + 1, ties=ties), share=0.5, seed=SEED)
     known = {"common neighbours": 0.974, "Jaccard": 0.971, "Adamic-Adar": 0.975}
     return GraphBenchmark(
         "half of the ties hidden, everybody keeps one; as many pairs of strangers", town, hidden, known

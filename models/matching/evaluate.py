@@ -91,7 +91,7 @@ def hide_members(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, 
     shape = (len(town.people), len(town.connectors))
     hidden = _hidden(town.members, town.joined_at, share=share, generator=generator, keep=(True, False))
     left = town.with_members(town.members[~hidden], town.joined_at[~hidden])
-    return left, beside(town.members[hidden], drawn(hidden.sum(), shape, taken=town.members, generator=generator))
+    return left, beside(town.members[hidden], drawn(int(hidden.sum()), shape, taken=town.members, generator=generator))
 
 
 # Nothing is learnt in the rules of thumb: some signs count as they are.

@@ -91,7 +91,8 @@ def _read(data: bytes, longest: int) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image, dtype=np.float32)
-        top = 65_535 if image.mode.startswith("I") and values.max(initial=0) > 255 else max(values.max(initial=0), 1)  # noqa: PLR2004
+        brightest = float(values.max(initial=0))
+        top = 65_535.0 if image.mode.startswith("I") and brightest > 255 else max(brightest, 1.0)  # noqa: PLR2004
         return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
     return image
 

@@ -133,7 +133,7 @@ def dominant_colours(pixels: Pixels) -> list[tuple[str, float]]:
     cv2.setRNGSeed(1)
     begin = np.zeros((len(lab), 1), dtype=np.int32)
     _, of, centres = cv2.kmeans(lab, number, begin, stop, 1, cv2.KMEANS_PP_CENTERS)
-    shares = np.bincount(of.ravel(), minlength=number) / len(lab)
+    shares = np.bincount(of.ravel().astype(np.int64), minlength=number) / len(lab)
     rgb = cv2.cvtColor(centres.round().clip(0, 255).astype(np.uint8)[None], cv2.COLOR_LAB2RGB)[0]
     order = np.argsort(-shares)
     return [("#{:02x}{:02x}{:02x}".format(*map(int, rgb[one])), round(float(shares[one]), 3)) for one in order]
