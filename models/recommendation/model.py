@@ -12,9 +12,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
-from implicit.als import AlternatingLeastSquares
 
 from models.recommendation.data import InteractionMatrix, positions
+from models.recommendation.implicit_import import AlternatingLeastSquares
 from models.recommendation.scoring import FloatArray, IntArray, solve_user
 
 ITERATIONS = 15

@@ -176,7 +176,7 @@ async def model(town: Town) -> AsyncIterator[list[dict[str, Any]]]:
         asked.append((await request.json())["request"])
         offers, seekers = asked[-1]["user_ids"], asked[-1]["with_user_ids"]
         found = [
-            {"user_id": one, "with_user_id": other, "score": place / 10 - rank / 100, "reason": "mutual_ties"}
+            {"user_id": one, "with_user_id": other, "score": 1 + place / 10 - rank / 100, "reason": "mutual_ties"}
             for rank, one in enumerate(offers)
             for place, other in enumerate(seekers)
             if one != other
