@@ -72,10 +72,19 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
             log.error("ingest.gap", topic=place.topic, partition=place.partition, expected=expected, found=first)
         self._next[place] = last + 1
 
+    def look_at_ends(self) -> None:
+        """Ask the broker where the partitions end now: a client that fetches nothing does not learn of it.
+
+        Raises:
+            KafkaError: when the broker does not say.
+        """
+        ends = self._consumer.end_offsets([TopicPartition(*place) for place in self._next])
+        self._ends.update({Place(*partition): end for partition, end in ends.items()})
+
     def backlog(self) -> int:
         """Return how many records of the assigned partitions are not read yet."""
         behind = 0
         for place, position in self._next.items():
-            highest = self._consumer.highwater(TopicPartition(*place))
-            behind += max(highest or self._ends.get(place, 0), position) - position
+            highest = self._consumer.highwater(TopicPartition(*place)) or 0
+            behind += max(highest, self._ends.get(place, 0), position) - position
         return behind

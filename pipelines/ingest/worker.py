@@ -126,10 +126,15 @@ class Worker:
             consumer.topics()
             consumer.subscribe(list(self._streams), listener=positions)
             batch = _Batch()
-            moved_at = time.monotonic()
+            moved_at = looked_at = time.monotonic()
             while not self._stop.is_set():
                 polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
                 now = time.monotonic()
+                if polled:
+                    looked_at = now
+                elif now - looked_at > STALL_SECONDS:
+                    positions.look_at_ends()
+                    looked_at = now
                 if polled or not positions.backlog():
                     moved_at = now
                 elif now - moved_at > STALL_SECONDS:

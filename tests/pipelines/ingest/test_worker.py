@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
 import polars as pl
 import psycopg
 import pytest
+from kafka import KafkaConsumer
 from typer.testing import CliRunner
 
 from neighborconnect.settings import Settings
-from pipelines.ingest import rebuild
+from pipelines.ingest import rebuild, worker
 from pipelines.ingest.__main__ import SinkName, make_sink
 from pipelines.ingest.cli import app
 from pipelines.ingest.dead_letters import DeadLetterWriter, make_producer, replay, waiting_letters
@@ -179,3 +181,35 @@ def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connecti
     assert lake.filter(pl.col("id").is_in([str(person) for person in people])).height == 50
     assert content()[0].equals(lake)
     assert content()[1] == mirror
+
+
+class Deaf(KafkaConsumer):  # type: ignore[misc]
+    """A client that is given nothing and does not learn of it, as one was seen to be after its group had moved."""
+
+    made = 0
+
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        Deaf.made += 1
+        self._hears = Deaf.made > 1
+
+    def poll(self, *arguments: Any, **options: Any) -> Any:
+        polled = super().poll(*arguments, **options)
+        return polled if self._hears else {}
+
+    def highwater(self, partition: Any) -> Any:
+        return super().highwater(partition) if self._hears else None
+
+
+def test_a_client_that_is_given_nothing_connects_anew(
+    fresh: Settings, first_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "KafkaConsumer", Deaf)
+    monkeypatch.setattr(worker, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(Deaf, "made", 0)
+    with running(fresh, SinkName.WAREHOUSE):
+        wait_for(lambda: Deaf.made == 1, pause=0.1)
+        time.sleep(2)  # It has its partitions now, and thinks that they are empty.
+        publish(fresh, [interaction(first_id + n, partition=n % 3) for n in range(6)])
+        wait_for(lambda: in_warehouse(fresh, first_id) == [first_id + n for n in range(6)], pause=0.5)
+    assert Deaf.made == 2
