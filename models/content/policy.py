@@ -81,6 +81,8 @@ def read_policy(text: str | None = None) -> Policy:
     ]
     if not categories or not all(0 < share <= 1 for share in shares):
         raise PolicyError("the policy needs a category, and every number in it must be above 0 and at most 1")
+    if spam.suspect_flag > spam.flag:
+        raise PolicyError("of suspects less must do for spam: suspect_flag is above flag")
     if wrong := [name for name, limits in categories.items() if limits.review > limits.block]:
         raise PolicyError(f"what is kept back must be looked at, too: review is above block for {', '.join(wrong)}")
     return Policy(categories, spam, float(sentiment), float(most))

@@ -188,7 +188,14 @@ neutral_below = 0.3
 """
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "most_flagged = 0.1", LOOKED_AT_LATER_THAN_KEPT_BACK])
+SUSPECTS_BETTER_OFF = LOOKED_AT_LATER_THAN_KEPT_BACK.replace("block = 0.5", "block = 0.95").replace(
+    "flag = 0.5", "flag = 0.5\nsuspect_flag = 0.6"
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "most_flagged = 0.1", LOOKED_AT_LATER_THAN_KEPT_BACK, SUSPECTS_BETTER_OFF]
+)
 def test_a_policy_that_cannot_be_used_is_refused(text: str) -> None:
     with pytest.raises(PolicyError):
         read_policy(text)

@@ -32,9 +32,21 @@ Found = tuple[UUID, float, str]
 """An id, a score and a reason."""
 
 
-async def near_connectors(session: AsyncSession, *, viewer: Viewer, limit: int) -> list[MatchedConnector]:
-    """Match connectors that the viewer may see and is not in; without a home those where their neighbours are."""
-    cell = await _cell(session, viewer)
+async def near(
+    session: AsyncSession, *, viewer: Viewer, limit: int
+) -> tuple[list[MatchedConnector], list[MatchedEvent]]:
+    """Match connectors that the viewer is not in, and events to come; at most ``limit`` of each.
+
+    Without a home there are no events, and the connectors are those where the viewer's neighbours are.
+    """
+    cell = await session.scalar(select(User.home_cell).where(User.id == viewer.id))
+    return (
+        await _connectors(session, viewer=viewer, cell=cell, limit=limit),
+        await _events(session, viewer=viewer, cell=cell, limit=limit) if cell else [],
+    )
+
+
+async def _connectors(session: AsyncSession, *, viewer: Viewer, cell: str | None, limit: int) -> list[MatchedConnector]:
     wanted = connectors.visible_to(viewer).where(~connectors.is_member(viewer))
     if cell is None:
         rows = (
@@ -52,19 +64,11 @@ async def near_connectors(session: AsyncSession, *, viewer: Viewer, limit: int) 
     ]
 
 
-async def near_events(session: AsyncSession, *, viewer: Viewer, limit: int) -> list[MatchedEvent]:
-    """Match events to come that the viewer may see; none without a home."""
-    cell = await _cell(session, viewer)
-    if cell is None:
-        return []
+async def _events(session: AsyncSession, *, viewer: Viewer, cell: str, limit: int) -> list[MatchedEvent]:
     wanted = events.visible_to(viewer).where(Event.is_active.is_(True), Event.start_date > func.now())
     found = await _around(session, wanted, Event, cell, limit=limit)
     shown = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in found])
     return [MatchedEvent(event=shown[one], score=score, reason=reason) for one, score, reason in found if one in shown]
-
-
-async def _cell(session: AsyncSession, viewer: Viewer) -> str | None:
-    return await session.scalar(select(User.home_cell).where(User.id == viewer.id))
 
 
 async def _around(session: AsyncSession, wanted: Select[Any], what: Any, cell: str, *, limit: int) -> list[Found]:

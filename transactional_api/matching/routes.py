@@ -64,11 +64,8 @@ async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, in
     people = await service.match_users(
         session, viewer=viewer, inference=inference, kind=MatchKind.PROXIMITY, limit=asked.limit
     )
-    return MatchedNear(
-        **dict(people),
-        connectors=await nearby.near_connectors(session, viewer=viewer, limit=asked.limit),
-        events=await nearby.near_events(session, viewer=viewer, limit=asked.limit),
-    )
+    connectors, events = await nearby.near(session, viewer=viewer, limit=asked.limit)
+    return MatchedNear(**dict(people), connectors=connectors, events=events)
 
 
 @router.post(

@@ -16,6 +16,7 @@ from transactional_api.auth import Viewer
 from transactional_api.db.tables import Upload, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.media.processing import THUMBNAILS, MediaKind
+from transactional_api.media.schemas import UploadState
 from transactional_api.media.service import own
 from transactional_api.media.stores import Media, waits
 from transactional_api.users.accounts import Accounts
@@ -43,7 +44,7 @@ async def show(
     url = None
     if media_id is not None:
         stored = await own(media, viewer=viewer, media_id=media_id)
-        if stored.document["kind"] != MediaKind.IMAGE or await media.ready(media_id) is None:
+        if (stored.document["kind"], stored.document["state"]) != (MediaKind.IMAGE, UploadState.READY):
             raise NoPictureError
         url = _url(accounts, media_id)
     changed = {"avatar_url": url, "updated_at": datetime.now(UTC)}

@@ -37,11 +37,14 @@ from transactional_api.users import queries as users
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 AWAITED_FOR = timedelta(hours=1)
+# Longer than one may be awaited, so that it has been pending for a while, too.
+SWEPT_AFTER = 2 * AWAITED_FOR
 
 # Of what is sent past the API: its room was made before anything else of it.
 _HAS_ROOM = "hasRoom"
 _JOBS_OF = text(
-    "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'media.process' AND args->>'media_id' = :media_id"
+    "SELECT args->>'media_id' AS media_id, status::text FROM procrastinate_jobs "
+    "WHERE task_name = 'media.process' AND args->>'media_id' = ANY(:media_ids)"
 )
 
 log = get_logger(__name__)
@@ -253,23 +256,25 @@ async def sweep(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (
 
 
 async def sweep_pending(resources: Resources) -> dict[str, int]:
-    """See to uploads that have been pending for an hour; returns how many there were of each fate.
+    """See to old uploads that are pending and have no job; returns how many there were of each fate.
 
-    One whose job gave up says so, and can be processed again or deleted; one that no job ever had, since what took it
-    in failed at its end, goes.
+    One whose job gave up, or that was processed once, says that it failed, and can be processed again or deleted; one
+    that no job ever had, since what took it in failed at its end, goes.
     """
-    media, before = open_media(resources), (datetime.now(UTC) - AWAITED_FOR, UUID(int=0))
+    media, before = open_media(resources), (datetime.now(UTC) - SWEPT_AFTER, UUID(int=0))
     swept = {"failed": 0, "removed": 0}
     while found := await media.documents.find(
         COLLECTION, matching={"state": UploadState.PENDING}, limit=100, before=before
     ):
         before = (found[-1].created_at, found[-1].id)
+        async with resources.transaction() as session:
+            jobs = (await session.execute(_JOBS_OF, {"media_ids": [str(one.id) for one in found]})).all()
         for stored in found:
-            async with resources.transaction() as session:
-                states = set(await session.scalars(_JOBS_OF, {"media_id": str(stored.id)}))
+            states = {job.status for job in jobs if job.media_id == str(stored.id)}
             if states & {"todo", "doing"}:
                 continue
-            if states:
+            had_one = bool(states) or "clean" in stored.document
+            if had_one:
                 fields = {"state": UploadState.FAILED, "reason": "It could not be processed"}
                 await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
             elif stored.document.get(_HAS_ROOM):
@@ -278,7 +283,7 @@ async def sweep_pending(resources: Resources) -> dict[str, int]:
             else:
                 await media.documents.delete(COLLECTION, document_id=stored.id)
                 await media.objects.remove_under(stored.document["key"])
-            swept["failed" if states else "removed"] += 1
+            swept["failed" if had_one else "removed"] += 1
     return swept
 
 

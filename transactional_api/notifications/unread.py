@@ -1,4 +1,7 @@
-"""What a person has not read: the list that is kept at hand, and that everything which changes it drops."""
+"""What a person has not read: a list that is kept at hand, and dropped when something is told or read.
+
+What else changes it, such as a block, is seen once the copy has passed.
+"""
 
 from __future__ import annotations
 

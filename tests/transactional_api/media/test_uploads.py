@@ -126,7 +126,7 @@ async def test_uploads_at_once_never_pass_the_quota(town: Town, ada: Person, lit
 
 
 async def grow_old(town: Town, upload: dict[str, Any]) -> None:
-    old = "UPDATE media_documents SET created_at = now() - interval '2 hours' WHERE id = :id"
+    old = "UPDATE media_documents SET created_at = now() - interval '3 hours' WHERE id = :id"
     await town.write(old, id=upload["id"])
 
 
@@ -165,6 +165,19 @@ async def test_what_a_job_gave_up_says_so_and_can_be_tried_again(town: Town, ada
     await sweep_pending(town.app.state.resources)
     failed = (await ada.get(f"/media/{made['id']}")).json()
     assert (failed["state"], failed["reason"]) == ("failed", "It could not be processed")
+    await ada.post("/media/process", {"media_id": made["id"]})
+    await town.run_jobs()
+    assert (await ada.get(f"/media/{made['id']}")).json()["state"] == "ready"
+
+
+async def test_what_was_shown_before_is_never_swept_away(town: Town, ada: Person) -> None:
+    """As if the commit of its second processing had failed; the job of the first one left no trace."""
+    made = await town.keep_upload(ada, jpeg())
+    await ada.post("/media/process", {"media_id": made["id"]})
+    await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=made["id"])
+    await grow_old(town, made)
+    await sweep_pending(town.app.state.resources)
+    assert (await ada.get(f"/media/{made['id']}")).json()["state"] == "failed"
     await ada.post("/media/process", {"media_id": made["id"]})
     await town.run_jobs()
     assert (await ada.get(f"/media/{made['id']}")).json()["state"] == "ready"
