@@ -26,7 +26,7 @@ reset: $(STAMP) ## Stop everything and delete the data (YES=1 does not ask)
 	@$(BIN)/neighborconnect reset $(if $(YES),--yes)
 
 test: $(STAMP) ## Run every test, on real servers (ARGS="-k feed" narrows)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP) ## Style, types and import rules
 	@$(BIN)/ruff check .

@@ -19,9 +19,9 @@ defs = dg.Definitions(
         *vision.ASSETS,
     ],
     asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
-    jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people],
+    jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people, jobs.complete_copies],
     schedules=schedules.SCHEDULES,
-    sensors=[sensors.landing_watch, sensors.champion_watch],
+    sensors=[sensors.landing_watch, sensors.champion_watch, sensors.copies_watch],
     resources=resources(),
     # A step is short beside the imports of another process.
     executor=dg.in_process_executor,

@@ -135,6 +135,30 @@ def forget_people() -> None:
     forget()
 
 
+@dg.op(description="Put what lake and feature store have of a person beside the copy that they asked for.")
+def copy(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Complete every copy that waits; one that fails is tried again with the next look, and keeps no other."""
+    from pipelines import copies
+
+    failed = []
+    for one in copies.waiting(settings):
+        try:
+            size = copies.complete(settings, one)
+        except Exception as error:
+            context.log.exception(f"copy {one.id}")
+            failed.append(f"{one.id}: {error}")
+        else:
+            context.log.info(f"copy {one.id}: {size} bytes")
+    if failed:
+        raise dg.Failure("; ".join(failed))
+
+
+@dg.job(description="The analytical stores' part of people's copies of what is known of them.")
+def complete_copies() -> None:
+    """Complete copies."""
+    copy()
+
+
 @dg.job(description="Upkeep of the lake's event tables.")
 def compact_lake() -> None:
     """Compact and vacuum."""

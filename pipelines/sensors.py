@@ -1,10 +1,11 @@
-"""Sensors: one watches what the ingest services land, one tells the bentos of new champions."""
+"""Sensors: what the ingest services land, new champions for the bentos, people who asked for a copy."""
 
 import json
 
 import dagster as dg
 
 from neighborconnect.settings import Settings
+from pipelines import jobs
 from pipelines.assets.names import bento_key
 from pipelines.serving import BENTOS, ServingError, reload
 
@@ -62,3 +63,28 @@ def champion_watch(
             "; ".join((*troubles, "the next look tries again")) if troubles else "Nothing has changed."
         )
     return dg.SensorResult(asset_events=events, cursor=json.dumps(seen))
+
+
+@dg.sensor(
+    job_name=jobs.complete_copies.name,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks the API whether somebody's copy of what is known of them lacks the analytical stores' part.",
+)
+def copies_watch(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run while a copy waits, and none goes on already."""
+    import httpx
+
+    from pipelines import copies
+
+    status = dg.DagsterRunStatus
+    unfinished = [status.QUEUED, status.NOT_STARTED, status.STARTING, status.STARTED]
+    if context.instance.get_runs(dg.RunsFilter(job_name=jobs.complete_copies.name, statuses=unfinished), limit=1):
+        return dg.SkipReason("The last run goes on still.")
+    try:
+        waiting = copies.waiting(settings)
+    except httpx.HTTPError as error:
+        return dg.SkipReason(f"The API does not say: {error}; the next look tries again")
+    return dg.RunRequest() if waiting else dg.SkipReason("Nobody waits for a copy.")

@@ -6,10 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.stack.catalogue import SERVERS, child_environment
@@ -19,6 +22,46 @@ from neighborconnect.stack.ports import HOST, Ports
 
 TEST_HOME = "NEIGHBORCONNECT_TEST_HOME"
 TEST_PORT_OFFSET = "NEIGHBORCONNECT_TEST_PORT_OFFSET"
+
+TESTS = Path(__file__).parent
+FIRST = ("e2e", "bentos", "models")
+# Offsets of stacks are in steps of 100; those of the next worker lie between them.
+PORTS_BETWEEN_WORKERS = 25
+
+
+def worker() -> int:
+    """Return which of pytest-xdist's workers this process is; 0 where there are none."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+class ByCost(LoadScopeScheduling):
+    """Gives a worker what shares fixtures that cost much: a folder, or a file of the API's, which share the servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.partition("::")[0]).relative_to(TESTS.name)
+        return str(path if path.parts[0] == "transactional_api" else path.parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCost:
+    """Replace the scheduler, whatever ``--dist`` says."""
+    return ByCost(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what takes longest go first, so that no worker is left alone with it at the end."""
+    rank = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).parts[0], len(FIRST)))
+
+
+def let_through(home: Path) -> None:
+    """Let other users of the machine pass through ``home`` and pytest's folders above: PostgreSQL steps down from root.
+
+    pytest makes its folders for the owner alone.
+    """
+    for folder in (home, *home.parents):
+        if folder == Path(tempfile.gettempdir()):
+            return
+        folder.chmod(0o711)
 
 
 def _is_free(port: int) -> bool:
@@ -32,7 +75,8 @@ def _is_free(port: int) -> bool:
 
 def free_offset(*, start: int) -> int:
     """Return the first offset from ``start`` in steps of 100 at which nothing listens, so that sessions can meet."""
-    return next(offset for offset in range(start, 9_000, 100) if all(map(_is_free, Ports(offset).of_servers)))
+    first = start + worker() * PORTS_BETWEEN_WORKERS
+    return next(offset for offset in range(first, 9_000, 100) if all(map(_is_free, Ports(offset).of_servers)))
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +88,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     kept = os.environ.get(TEST_HOME)
     home = Path(kept) if kept else tmp_path_factory.mktemp("stack")
     if not kept:
-        # pytest makes its folders for the owner alone, and PostgreSQL steps down from root.
-        for folder in (home, *home.parents[:2]):
-            folder.chmod(0o711)
+        let_through(home)
     stack = open_stack(folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or free_offset(start=900)))
     os.environ.update(child_environment(stack))
     get_settings.cache_clear()

@@ -186,18 +186,21 @@ PLATFORM: tuple[Place, ...] = (
     Place(Store.LAKE, "follows", "follower_id", Fate.DELETED),
     Place(Store.LAKE, "follows", "followee_id", Fate.DELETED),
     Place(Store.LAKE, "erasures", "user_id", Fate.KEPT, note="So that a lake that is filled again forgets again"),
-    Place(Store.LAKE, "interactions", "user_id", Fate.DELETED),
-    Place(Store.LAKE, "predictions", "user_id", Fate.DELETED),
-    Place(Store.LAKE, "judgements", "user_id", Fate.DELETED),
-    Place(Store.LAKE, "exposures", "user_id", Fate.DELETED),
+    Place(Store.LAKE, "interactions", "user_id", Fate.DELETED, exported=True, note="What you did with what you saw"),
+    Place(Store.LAKE, "predictions", "user_id", Fate.DELETED, exported=True, note="What was recommended to you"),
+    Place(Store.LAKE, "judgements", "user_id", Fate.DELETED, exported=True, note="What models said of you and yours"),
+    Place(Store.LAKE, "exposures", "user_id", Fate.DELETED, exported=True, note="Which experiments you were in"),
     Place(Store.LAKE, "training", "user_id", Fate.EXPIRES, note="From the next training on; older ones, 30 days"),
     Place(Store.WAREHOUSE, "raw", "user_id", Fate.DELETED, note="And every mart with such a column"),
-    Place(Store.FEATURES, "offline", "user_id", Fate.DELETED),
+    Place(Store.FEATURES, "offline", "user_id", Fate.DELETED, exported=True, note="What models know you by"),
     Place(Store.ONLINE_FEATURES, "redis", "key", Fate.DELETED),
     Place(Store.MODELS, "snapshots", "user_id", Fate.EXPIRES, note="From the next training on, which is daily"),
     Place(Store.MODELS, "town", "person", Fate.EXPIRES, note="From the next hour on; older ones, three hours"),
 )
-"""What the pipelines' erasure sees to, within the hour."""
+"""What the pipelines see to: the erasure within the hour, and their part of a copy, within minutes.
+
+The rest of what they hold of a person is copied from the product's stores.
+"""
 
 PLACES: tuple[Place, ...] = PRODUCT + PLATFORM
 

@@ -70,8 +70,10 @@ def kafka(stack: Stack) -> Service:
         properties.write_text(_properties(stack, data=data))
         if (data / "meta.properties").exists():
             return
+        # One word: an id may begin with a hyphen, and would be taken for an option.
+        named = f"--cluster-id={_cluster_id(stack)}"
         done = subprocess.run(
-            [*program, "kafka.tools.StorageTool", "format", "-c", str(properties), "-t", _cluster_id(stack)],
+            [*program, "kafka.tools.StorageTool", "format", "-c", str(properties), named],
             capture_output=True,
             text=True,
             check=False,

@@ -13,7 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, Settings
-from tests.conftest import free_offset
+from tests.conftest import free_offset, let_through
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_OFFSET = 1_500
@@ -44,8 +44,7 @@ class Platform:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     home = tmp_path_factory.mktemp("platform")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o711)
+    let_through(home)
     # The session's own servers left their URLs in the environment; this platform brings its own.
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {

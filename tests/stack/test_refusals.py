@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from neighborconnect.stack.broker import broker
 from neighborconnect.stack.child import Child
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.kafka import kafka
 from neighborconnect.stack.layout import current_offset, open_stack
 from neighborconnect.stack.postgres import check_data_version, postgres
 from neighborconnect.stack.preflight import check_disk
@@ -50,6 +52,13 @@ def test_a_taken_port(tmp_path: Path) -> None:
     told = str(refusal.value)
     assert f"Port {stack.ports.redis}, which Valkey needs, is taken by process {os.getpid()}" in told
     assert f"NEIGHBORCONNECT_PORT_OFFSET={offset + 100}" in told
+
+
+def test_an_id_that_looks_like_an_option(tmp_path: Path) -> None:
+    stack = open_stack(folder=tmp_path / "home", offset=0)
+    stack = replace(stack, secrets=stack.secrets | {"kafka_cluster": "f8" * 16})
+    kafka(stack).prepare()
+    assert "cluster.id=-Pj4" in (stack.home / "kafka" / "data" / "meta.properties").read_text()
 
 
 def test_data_of_another_major_version(tmp_path: Path) -> None:

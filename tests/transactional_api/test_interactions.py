@@ -96,7 +96,7 @@ async def test_a_repeated_batch_with_a_key_is_taken_once(town: Town, ada: Person
         {"kind": "dwell"},
         {"kind": "dwell", "dwell_ms": -1},
         {"occurred_at": "2026-03-01T00:00:00"},
-        {"occurred_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()},
+        pytest.param({"occurred_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}, id="tomorrow"),
         {"occurred_at": "0001-01-01T00:00:00+14:00"},
         {"occurred_at": "9999-12-31T23:59:59-14:00"},
         {"occurred_at": 1e400},

@@ -48,6 +48,7 @@ NOT_REPEATABLE = {
     "requestErasure",
     # The platform's own; what is on the receipt is not put there twice.
     "reportErasure",
+    "completeExport",
     # These change nothing, so that asking twice needs no key.
     "recommendContent",
     "recommendConnectors",

@@ -215,6 +215,22 @@ def bucket_keys(settings: Settings, *, prefix: str) -> list[str | None]:
     return [one.object_name for one in client.list_objects(settings.s3_media_bucket, prefix=prefix, recursive=True)]
 
 
+async def test_what_was_on_its_way_into_the_bucket_goes_later(town: Town, settings: Settings) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    link = await open_media(town.app.state.resources).objects.target(f"{person.id}/late.mp4")
+    erasure = await erase(town, person)
+    await town.run_jobs()
+    async with httpx.AsyncClient() as plain:
+        assert (await plain.put(link, content=b"late")).status_code == 200
+    assert bucket_keys(settings, prefix=str(person.id)) != []
+    await town.write(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE args->>'erasure_id' = :id", id=erasure["id"]
+    )
+    await town.run_jobs()
+    assert bucket_keys(settings, prefix=str(person.id)) == []
+
+
 async def test_what_others_have_stays_whole(town: Town, marked: Marked) -> None:
     things = marked.things
     await erase(town, marked.person)
@@ -349,6 +365,40 @@ async def test_a_copy_has_what_one_did_and_nothing_that_others_did_to_one(
     page = archive.read("index.html").decode()
     assert all(name in page for name in names - {"index.html"})
     assert (await other.get(f"/privacy/exports/{ready['id']}")).status_code == 404
+
+
+async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: Settings) -> None:
+    person, token = await town.settle(), {"X-Platform-Token": settings.platform_token.get_secret_value()}
+    copy = (await person.post("/privacy/exports")).json()
+
+    async def lacking() -> dict[str, str]:
+        answer = await town.nobody.ask("GET", "/privacy/platform/exports", headers=token)
+        return {one["id"]: one["upload_url"] for one in answer.json()["exports"] if one["user_id"] == str(person.id)}
+
+    assert await lacking() == {}, "it is not even made"
+    await town.run_jobs()
+    assert (await person.get(f"/privacy/exports/{copy['id']}")).json()["complete"] is False
+    done_at = f"/privacy/exports/{copy['id']}/platform"
+    assert (await town.nobody.post(done_at, **token)).status_code == 204
+    await town.run_jobs()
+    links = await lacking()
+    assert set(links) == {copy["id"]}, "nothing was put"
+    part = io.BytesIO()
+    with zipfile.ZipFile(part, "w") as archive:
+        archive.writestr("lake/interactions.json", orjson.dumps([{"kind": "click"}, {"kind": "hide"}]))
+    async with httpx.AsyncClient() as plain:
+        assert (await plain.put(links[copy["id"]], content=part.getvalue())).status_code == 200
+        for _ in range(2):
+            assert (await town.nobody.post(done_at, **token)).status_code == 204
+            await town.run_jobs()
+        whole = (await person.get(f"/privacy/exports/{copy['id']}")).json()
+        archive = zipfile.ZipFile(io.BytesIO((await plain.get(whole["url"])).content))
+    assert whole["complete"] is True
+    assert [one["kind"] for one in orjson.loads(archive.read("lake/interactions.json"))] == ["click", "hide"]
+    assert "<td>2<td>What you did with what you saw" in archive.read("index.html").decode()
+    assert await lacking() == {}
+    assert bucket_keys(settings, prefix=f"{person.id}/exports") == [f"{person.id}/exports/{copy['id']}.zip"]
+    assert (await town.nobody.post(f"/privacy/exports/{uuid4()}/platform", **token)).status_code == 404
 
 
 async def test_a_copy_expires_with_its_object(town: Town, settings: Settings) -> None:

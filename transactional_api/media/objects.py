@@ -18,6 +18,7 @@ from neighborconnect.settings import Settings
 
 LINK_SECONDS = 3_600
 UPLOAD_SECONDS = 900
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 
 
 class Objects:
@@ -61,6 +62,19 @@ class Objects:
         """
         return await asyncio.to_thread(self._get, key, at_most)
 
+    async def get_file(self, key: str, path: Path) -> bool:
+        """Write an object to a file; returns whether there was one."""
+        return await asyncio.to_thread(self._get_file, key, path)
+
+    def _get_file(self, key: str, path: Path) -> bool:
+        try:
+            self._client.fget_object(self._bucket, key, str(path))
+        except S3Error as error:
+            if error.code in _MISSING:
+                return False
+            raise
+        return True
+
     def _get(self, key: str, at_most: int) -> bytes | None:
         try:
             size = self._client.stat_object(self._bucket, key).size or 0
@@ -68,7 +82,7 @@ class Objects:
                 raise ValueError(f"{size} bytes are too many")
             response = self._client.get_object(self._bucket, key)
         except S3Error as error:
-            if error.code in {"NoSuchKey", "NoSuchObject"}:
+            if error.code in _MISSING:
                 return None
             raise
         try:

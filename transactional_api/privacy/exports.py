@@ -1,4 +1,8 @@
-"""A person's copy of what the product's stores hold of them: a zip of JSON files and their uploads, with a page."""
+"""A person's copy of what is known of them: a zip of JSON files and their uploads, with a page.
+
+The product's stores are read here. What the analytical stores hold is theirs to read: their pipelines ask which copies
+lack it, put their part beside the copy, and say so; then the copy is made anew with both.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from sqlalchemy import column as sql_column
 from sqlalchemy import insert, select, table, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from neighborconnect.contracts.privacy import PRODUCT, Place, Store
+from neighborconnect.contracts.privacy import PLATFORM, PRODUCT, Place, Store
 from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import DataExport, User
@@ -26,13 +30,14 @@ from transactional_api.jobs import queue
 from transactional_api.media.service import MAX_UPLOAD_BYTES
 from transactional_api.media.stores import Media, open_media
 from transactional_api.paging import Page, PageRequest
-from transactional_api.privacy.schemas import ExportOut
+from transactional_api.privacy.schemas import ExportOut, UnfinishedExport, UnfinishedExportsOut
 from transactional_api.resources import Resources
 from transactional_api.users.sealing import email_of, home_of, phone_of
 from transactional_api.vault import Vault
 
 KEPT_FOR = timedelta(days=7)
 _DOCUMENTS_A_PAGE = 200
+_UNFINISHED_AT_ONCE = 50
 
 log = get_logger(__name__)
 
@@ -79,11 +84,11 @@ async def find(session: AsyncSession, *, viewer: Viewer, media: Media, page: Pag
 
 @queue.task("privacy.export")
 async def make(resources: Resources, *, export_id: str) -> None:
-    """Make a copy; done twice it gives the same object."""
+    """Make a copy, with the pipelines' part if it is there; done twice it gives the same object."""
     media = open_media(resources)
     async with resources.transaction() as session:
         row = await session.scalar(select(DataExport).where(DataExport.id == UUID(export_id)))
-        if row is None or row.state != "waiting":
+        if row is None or row.complete:
             return
         rows = {
             place: await _rows(session, place=place, vault=resources.vault, user_id=row.user_id)
@@ -93,18 +98,42 @@ async def make(resources: Resources, *, export_id: str) -> None:
     # Outside of a transaction: uploads take longer to fetch than one may stand idle.
     key = f"{row.user_id}/exports/{row.id}.zip"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "export.zip"
-        await _write(path, rows=rows, media=media, user_id=row.user_id)
+        path, part = Path(folder) / "export.zip", Path(folder) / "part.zip"
+        complete = await media.objects.get_file(_part_key(row), part)
+        await _write(path, rows=rows, media=media, user_id=row.user_id, part=part if complete else None)
         size = path.stat().st_size
         await media.objects.put_file(key, path, content_type="application/zip")
     async with resources.transaction() as session:
-        done = {"state": "ready", "object_key": key, "bytes": size}
+        done = {"state": "ready", "complete": complete, "object_key": key, "bytes": size}
         ready = update(DataExport).where(DataExport.id == row.id).values(done).returning(DataExport.id)
         wanted = await session.scalar(ready) is not None
     if not wanted:  # Its person was forgotten meanwhile.
         await media.objects.remove(key)
         return
-    log.info("export.ready", export=export_id, bytes=size)
+    if complete:
+        await media.objects.remove(_part_key(row))
+    log.info("export.ready", export=export_id, bytes=size, complete=complete)
+
+
+async def unfinished(session: AsyncSession, *, media: Media) -> UnfinishedExportsOut:
+    """Return copies that are ready but for the pipelines' part, the oldest first, each with where it is to be put."""
+    wanted = select(DataExport).where(DataExport.state == "ready", ~DataExport.complete, _lives())
+    rows = (await session.scalars(wanted.order_by(DataExport.created_at).limit(_UNFINISHED_AT_ONCE))).all()
+    return UnfinishedExportsOut(
+        exports=[
+            UnfinishedExport(id=row.id, user_id=row.user_id, upload_url=await media.objects.target(_part_key(row)))
+            for row in rows
+        ]
+    )
+
+
+async def take_part(session: AsyncSession, *, export_id: UUID) -> None:
+    """Queue the making of a copy with the pipelines' part; raises ``NotFoundError`` where there is no such copy."""
+    row = await session.scalar(select(DataExport).where(DataExport.id == export_id, _lives()))
+    if row is None:
+        raise NotFoundError
+    if not row.complete:
+        await queue.defer(session, make, export_id=str(row.id))
 
 
 async def remove_expired(resources: Resources) -> int:
@@ -115,12 +144,18 @@ async def remove_expired(resources: Resources) -> int:
         objects = open_media(resources).objects
         for row in rows:
             if row.object_key:
-                await objects.remove(row.object_key)
+                await objects.remove(row.object_key, _part_key(row))
             await session.delete(row)
     return len(rows)
 
 
-async def _write(path: Path, *, rows: Mapping[Place, list[dict[str, Any]]], media: Media, user_id: UUID) -> None:
+def _part_key(row: DataExport) -> str:
+    return f"{row.user_id}/exports/{row.id}.part.zip"
+
+
+async def _write(
+    path: Path, *, rows: Mapping[Place, list[dict[str, Any]]], media: Media, user_id: UUID, part: Path | None
+) -> None:
     listed: list[tuple[str, int, str]] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
 
@@ -140,7 +175,20 @@ async def _write(path: Path, *, rows: Mapping[Place, list[dict[str, Any]]], medi
                         name = f"uploads/{Path(key).name}"
                         await asyncio.to_thread(archive.writestr, name, data)
                         listed.append((name, 1, ""))
-        archive.writestr("index.html", _page(listed))
+        if part is not None:
+            listed += await asyncio.to_thread(_add_part, archive, part)
+        archive.writestr("index.html", _page(listed, complete=part is not None))
+
+
+def _add_part(archive: zipfile.ZipFile, part: Path) -> list[tuple[str, int, str]]:
+    notes = {f"{place.store.value}/{place.name}": place.note for place in PLATFORM}
+    listed = []
+    with zipfile.ZipFile(part) as theirs:
+        for name in theirs.namelist():
+            entries = theirs.read(name)
+            archive.writestr(name, entries)
+            listed.append((name, len(orjson.loads(entries)), notes.get(name.partition(".")[0], "")))
+    return listed
 
 
 async def _rows(session: AsyncSession, *, place: Place, vault: Vault, user_id: UUID) -> list[dict[str, Any]]:
@@ -168,17 +216,22 @@ async def _documents(media: Media, *, place: Place, user_id: UUID) -> list[dict[
     return found
 
 
-def _page(listed: list[tuple[str, int, str]]) -> str:
+def _page(listed: list[tuple[str, int, str]], *, complete: bool) -> str:
     lines = "\n".join(
         f'<tr><td><a href="{html.escape(name)}">{html.escape(name)}</a><td>{number}<td>{html.escape(note)}'
         for name, number, note in listed
+    )
+    lacks = (
+        ""
+        if complete
+        else " What you viewed and clicked, what was recommended to you and what models know you by is not here yet: "
+        "it follows within minutes. Fetch the copy again then."
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>What NeighborConnect knows of you</title>'
         "<style>body{font-family:sans-serif;max-width:60em;margin:2em auto}td{padding:.2em 1em .2em 0}</style>"
         f"<h1>What NeighborConnect knows of you</h1><p>As of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Each file is "
-        "JSON, a list of rows. What you did with what you were shown (views, clicks) is in the analytical stores, "
-        f"not here.</p><table><tr><th>file<th>entries<th>note\n{lines}</table></html>\n"
+        f"JSON, a list of rows.{lacks}</p><table><tr><th>file<th>entries<th>note\n{lines}</table></html>\n"
     )
 
 
@@ -190,6 +243,7 @@ async def _out(media: Media, row: DataExport) -> ExportOut:
     return ExportOut(
         id=row.id,
         state=row.state,
+        complete=row.complete,
         bytes=row.bytes,
         url=await media.objects.link(row.object_key) if row.object_key else None,
         created_at=row.created_at,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.db.tables import Erasure, User
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
+from transactional_api.media.objects import LINK_SECONDS
 from transactional_api.media.stores import open_media
 from transactional_api.privacy import words
 from transactional_api.privacy.leaving import leave_connectors, leave_events, take_back_marks
@@ -42,6 +43,9 @@ STEPS: dict[str, Step] = {
     **words.STEPS,
 }
 """Places of the database where more is to do than to delete rows or to empty a column."""
+
+# Links that objects can be written by, and a minute for one that is being written.
+_LINKS_LIVE = timedelta(seconds=LINK_SECONDS + 60)
 
 _OF_NOBODY = (
     *("avatar_url", "neighborhood", "city", "state", "country", "postal_code", "phone", "phone_sealed"),
@@ -65,7 +69,17 @@ async def forget(resources: Resources, *, erasure_id: str) -> None:
         await _note(session, erasure, USERS, number=1)
         done = update(Erasure).where(Erasure.id == erasure.id).values(done_at=datetime.now(UTC))
         await session.execute(done.execution_options(synchronize_session=False))
+        await queue.defer(session, sweep_late, at=datetime.now(UTC) + _LINKS_LIVE, erasure_id=erasure_id)
     log.info("person.forgotten", erasure=erasure_id)
+
+
+@queue.task("privacy.sweep_late")
+async def sweep_late(resources: Resources, *, erasure_id: str) -> None:
+    """Remove what was put by a link to write that was given out before the person was forgotten."""
+    async with resources.transaction() as session:
+        person = await session.scalar(select(Erasure.user_id).where(Erasure.id == UUID(erasure_id)))
+    number = await open_media(resources).objects.remove_under(f"{person}/")
+    log.info("person.swept", erasure=erasure_id, objects=number)
 
 
 async def _once(resources: Resources, erasure: Erasure, place: Place) -> None:

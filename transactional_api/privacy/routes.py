@@ -39,12 +39,15 @@ from transactional_api.privacy.schemas import (
     ReceiptCode,
     ReceiptOut,
     SaidOut,
+    UnfinishedExportsOut,
 )
 from transactional_api.users.account_routes import AccountsDep, client_address
 from transactional_api.users.mailbox import WrongPasswordError
 from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/privacy", tags=["privacy"], route_class=TransactionalRoute)
+
+PlatformToken = Annotated[str | None, Header(max_length=200)]
 
 LISTS = (UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 WRITES = (UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError)
@@ -99,6 +102,33 @@ async def get_export(export_id: UUID, session: SessionDep, media: MediaDep, view
     return await exports.get(session, viewer=viewer, media=media, export_id=export_id)
 
 
+@router.get(
+    "/platform/exports",
+    operation_id="listUnfinishedExports",
+    responses=declare(NotThePlatformError, InvalidRequestError),
+)
+async def unfinished_exports(
+    request: Request, session: SessionDep, media: MediaDep, x_platform_token: PlatformToken = None
+) -> UnfinishedExportsOut:
+    """For the platform's pipelines: which copies lack their part, and where to put it."""
+    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
+    return await exports.unfinished(session, media=media)
+
+
+@router.post(
+    "/exports/{export_id}/platform",
+    operation_id="completeExport",
+    status_code=204,
+    responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError),
+)
+async def complete_export(
+    export_id: UUID, request: Request, session: SessionDep, x_platform_token: PlatformToken = None
+) -> None:
+    """For the platform's pipelines: say that their part of a copy has been put. Twice changes nothing."""
+    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
+    await exports.take_part(session, export_id=export_id)
+
+
 @router.post(
     "/erasures",
     operation_id="requestErasure",
@@ -131,7 +161,7 @@ async def report_erasure(
     body: PlatformReceipt,
     request: Request,
     session: SessionDep,
-    x_platform_token: Annotated[str | None, Header(max_length=200)] = None,
+    x_platform_token: PlatformToken = None,
 ) -> None:
     """For the platform's pipelines: say what they have forgotten. Twice changes nothing."""
     erasures.prove_platform(request.app.state.settings, token=x_platform_token)

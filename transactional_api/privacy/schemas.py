@@ -54,6 +54,11 @@ class ExportOut(BaseModel):
 
     id: UUID = Field(examples=["3f0e8a52-0c5c-4b7e-a6e0-9d6a4a1d8f10"])
     state: str = Field(description="`waiting`, then `ready`.", examples=["ready"])
+    complete: bool = Field(
+        description="Whether the part of the analytical stores is in it: what you viewed and clicked, what was "
+        "recommended to you, what models know you by. It follows within minutes; fetch the copy again then.",
+        examples=[True],
+    )
     bytes: int | None = Field(examples=[48_213])
     url: str | None = Field(
         description="Where the zip is, for the next hour; ask again for a new link.",
@@ -61,6 +66,23 @@ class ExportOut(BaseModel):
     )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     expires_at: datetime = Field(examples=["2026-03-08T09:30:00Z"])
+
+
+class UnfinishedExport(BaseModel):
+    """A copy that lacks the pipelines' part."""
+
+    id: UUID = Field(examples=["3f0e8a52-0c5c-4b7e-a6e0-9d6a4a1d8f10"])
+    user_id: UUID = Field(description="Whose it is.", examples=["b9d0f3a6-52b1-4a0e-8a54-3f5b0c1d2e3f"])
+    upload_url: str = Field(
+        description="Where the part is to be PUT, a zip of JSON files, within the hour.",
+        examples=["https://objects.example.org/media/b9d0f3a6/exports/3f0e8a52.part.zip?signature=…"],
+    )
+
+
+class UnfinishedExportsOut(BaseModel):
+    """Copies that lack the pipelines' part, the oldest first."""
+
+    exports: list[UnfinishedExport]
 
 
 class ErasureBody(RequestBody):

@@ -11,6 +11,7 @@ from minio import Minio
 from psycopg import sql
 
 from neighborconnect.settings import Settings
+from tests.pipelines.ingest.copies import Copies
 from tests.transactional_api.cdc.rows import Connection, connect, raise_event_ids
 
 
@@ -37,6 +38,11 @@ def fresh(settings: Settings, postgres_admin_url: str) -> Iterator[Settings]:
     )
     with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def copies(fresh: Settings) -> Copies:
+    return Copies(fresh)
 
 
 @pytest.fixture

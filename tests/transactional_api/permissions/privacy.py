@@ -30,5 +30,7 @@ ROWS = [
         lambda _: {"password": "not this one", "keep_words": False},
     ),
     Row("GET", "/privacy/receipts/{code}", told(404, 404, 404, 404)),
+    Row("GET", "/privacy/platform/exports", told(403, 403, 403, 403)),
+    Row("POST", "/privacy/exports/{export_id}/platform", told(403, 403, 403, 403)),
     Row("POST", "/privacy/erasures/{erasure_id}/platform", told(403, 403, 403, 403), lambda _: {"lines": []}),
 ]

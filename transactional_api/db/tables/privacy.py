@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,13 +31,17 @@ class Consent(Base):
 
 
 class DataExport(Base):
-    """A person's copy of what is known of them: an object of the media bucket, until it expires."""
+    """A person's copy of what is known of them: an object of the media bucket, until it expires.
+
+    It is ``ready`` with what the product's stores hold, and ``complete`` once the pipelines' part is in it, too.
+    """
 
     __tablename__ = "data_exports"
 
     id: Mapped[RowId]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(String(20), server_default=text("'waiting'"))
+    complete: Mapped[bool] = mapped_column(server_default=false())
     object_key: Mapped[str | None] = mapped_column(String(200))
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
