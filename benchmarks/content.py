@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.neighbours import Neighbour, neighbours, own_api
-from benchmarks.report import Row, percentiles
+from benchmarks import open_loop
+from benchmarks.neighbours import neighbours, own_api
+from benchmarks.report import Row
 from models.content.analyst import MODERATION
 from models.content.encoder import normalised, tokenize
 from models.content.export import encoder_with, export
@@ -27,7 +28,6 @@ from neighborconnect.settings import Settings
 THREADS = 2
 TEXTS = 1_000
 SEED = 20261
-PER_SECOND = 20
 ASKED = 400
 _BATCH = 32
 _WORDS = (5, 40)
@@ -97,23 +97,5 @@ async def _routes(settings: Settings, texts: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     async with neighbours(settings, number=1) as (somebody,):
         for route in _ROUTES:
-            seconds, modelled = await _open_loop(somebody, f"/analysis/{route}", texts)
-            note = f"{len(texts)} calls, {PER_SECOND} a second; {modelled} answered by the model"
-            rows += percentiles(f"/analysis/{route}", seconds, note=note)
+            rows += await open_loop.ask(f"/analysis/{route}", [(somebody, {"text": text}) for text in texts])
     return rows
-
-
-async def _open_loop(somebody: Neighbour, path: str, texts: Sequence[str]) -> tuple[list[float], int]:
-    """Ask at fixed times, whether or not earlier answers have come; a call's time begins when it was due."""
-    for text in texts[:10]:
-        await somebody.ask("POST", path, {"text": text})
-    begin = time.perf_counter()
-
-    async def ask(place: int, text: str) -> tuple[float, str]:
-        due = begin + place / PER_SECOND
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        answer = await somebody.ask("POST", path, {"text": text})
-        return time.perf_counter() - due, str(answer["path"])
-
-    answers = await asyncio.gather(*(ask(place, text) for place, text in enumerate(texts)))
-    return [seconds for seconds, _ in answers], sum(path == "model" for _, path in answers)

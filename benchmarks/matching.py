@@ -1,17 +1,24 @@
-"""``python -m benchmarks matching``: how long one person's matches take in a town of 100,000; needs nothing that runs.
+"""``python -m benchmarks matching``: how long one person's matches take in a town of 100,000.
 
-The raw limit beside it is the one step that cannot be left out: reading everybody's vectors once.
+The first part needs nothing that runs; the raw limit beside it is the one step that cannot be left out: reading
+everybody's vectors once. The second asks the routes of a running platform as people of its simulated town, 20 times a
+second, however large the town is: ``neighborconnect simulate --users 100000`` makes a large one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
 from collections.abc import Callable
 from functools import partial
 
+import httpx
 import numpy as np
+import psycopg
 
+from benchmarks import open_loop
+from benchmarks.neighbours import Neighbour, own_api
 from benchmarks.report import Row, percentiles
 from models.matching.evaluate import CONNECTORS, PEOPLE
 from models.matching.graph import Graph, with_vectors
@@ -19,16 +26,54 @@ from models.matching.predictor import Matcher
 from models.matching.town import Town, town_of
 from neighborconnect.contracts.matching import MatchAnswer, MatchKind
 from neighborconnect.settings import Settings
+from simulator.cli import DEMO_PASSWORD
+from simulator.people import CITY
+from simulator.rows import EMAIL_DOMAIN
 
 INHABITANTS, CONNECTORS_THERE, INTERESTS, PLACES = 100_000, 2_000, 200, 500
 TIES_EACH, MEMBERSHIPS_EACH, INTERESTS_EACH = 10, 4, 4
 ASKED = 300
 LIMIT = 20
 SEED = 20261
+CALLERS = 20
+_ROUTES = ("users", "communities", "interests", "proximity")
 
 
-def run(_settings: Settings) -> list[Row]:
-    """Measure every kind of match, one person after another."""
+def run(settings: Settings) -> list[Row]:
+    """Measure every kind of match in one process, then the routes of ``/matching``."""
+    rows = _in_process()
+    with own_api(settings) as mine:
+        return rows + asyncio.run(_routes(mine))
+
+
+async def _routes(settings: Settings) -> list[Row]:
+    rows: list[Row] = []
+    async with httpx.AsyncClient(base_url=settings.api_url, timeout=60, trust_env=False) as http:
+        people = [await _logged_in(http, username) for username in await _usernames(settings)]
+        if not people:
+            raise RuntimeError("nobody of a simulated town is there: neighborconnect simulate makes one")
+        for route in _ROUTES:
+            calls = [(people[place % len(people)], {"limit": LIMIT}) for place in range(ASKED)]
+            rows += await open_loop.ask(f"/matching/{route}", calls)
+    return rows
+
+
+async def _usernames(settings: Settings) -> list[str]:
+    """Return some of the town that the simulator made; all of them have its domain and password."""
+    async with await psycopg.AsyncConnection.connect(settings.database_url) as connection:
+        drawn = await connection.execute(
+            "SELECT username FROM users WHERE city = %s ORDER BY md5(id::text) LIMIT %s", [CITY, CALLERS]
+        )
+        return [username for (username,) in await drawn.fetchall()]
+
+
+async def _logged_in(http: httpx.AsyncClient, username: str) -> Neighbour:
+    body = {"email": f"{username}@{EMAIL_DOMAIN}", "password": DEMO_PASSWORD}
+    session = (await http.post("/api/v1/users/login", json=body)).raise_for_status().json()
+    return Neighbour(session["user"]["id"], session["access_token"], http)
+
+
+def _in_process() -> list[Row]:
     town = with_vectors(_town())
     matcher = Matcher(Graph(town), PEOPLE.rule_of_thumb, CONNECTORS.rule_of_thumb, "benchmark")
     people = np.random.default_rng(SEED).integers(0, INHABITANTS, ASKED)

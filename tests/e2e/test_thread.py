@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import time
 import uuid
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from importlib.resources import files
@@ -139,12 +141,19 @@ def broken_off(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> 
     return BrokenOff(platform, path.read_bytes())
 
 
+@pytest.fixture(scope="module")
+def copy_asked_for(gardener: Gardener) -> str:
+    """Asked for early: the pipelines look each minute."""
+    gardener.feed()
+    return str(gardener.post("/privacy/exports")["id"])
+
+
 def test_a_like_becomes_a_feature_within_two_seconds(gardener: Gardener) -> None:
     # A machine that others share may stall once; it does not stall for every like.
     assert sorted(gardener.waits)[len(gardener.waits) // 2] < WITHIN_SECONDS
 
 
-@pytest.mark.usefixtures("broken_off")
+@pytest.mark.usefixtures("broken_off", "copy_asked_for")
 def test_after_training_a_feed_is_personal(platform: Platform, gardener: Gardener) -> None:
     stranger = Neighbour(platform.settings.api_url)
     platform.run("pipelines.bootstrap", "--retrain")
@@ -171,6 +180,16 @@ def test_the_first_run_leaves_models_that_answer_about_texts_and_about_neighbour
         matches = bento.post("/match", json={"request": asked}).raise_for_status().json()["matches"]
     assert len(matches) == 5
     assert {one["reason"] for one in matches} != {"popular"}
+
+
+def test_a_copy_has_what_lies_in_the_lake(gardener: Gardener, copy_asked_for: str) -> None:
+    deadline = time.monotonic() + UPLOAD_SECONDS
+    while not (copy := gardener.get(f"/privacy/exports/{copy_asked_for}"))["complete"]:
+        assert time.monotonic() < deadline, copy
+        time.sleep(1.0)
+    archive = zipfile.ZipFile(io.BytesIO(httpx.get(copy["url"], trust_env=False).content))
+    recommended = json.loads(archive.read("lake/predictions.json"))
+    assert {row["user_id"] for row in recommended} == {gardener.id}
 
 
 def test_the_first_run_leaves_the_themes_of_the_town(platform: Platform) -> None:
