@@ -1,0 +1,37 @@
+"""Calls at fixed times, whether or not earlier answers have come: what people who do not know of each other do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.neighbours import Neighbour
+from benchmarks.report import Row, percentiles
+
+PER_SECOND = 20
+_WARM_UP = 10
+
+
+async def ask(path: str, calls: Sequence[tuple[Neighbour, Any]]) -> list[Row]:
+    """POST each body for its person, ``PER_SECOND``; a call's time begins when it was due.
+
+    Args:
+        path: a route whose answers say which path they came by.
+        calls: who asks, and the body.
+    """
+    for somebody, body in calls[:_WARM_UP]:
+        await somebody.ask("POST", path, body)
+    begin = time.perf_counter()
+
+    async def one(place: int, somebody: Neighbour, body: Any) -> tuple[float, bool]:
+        due = begin + place / PER_SECOND
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        answer = await somebody.ask("POST", path, body)
+        return time.perf_counter() - due, answer["path"] == "model"
+
+    answers = await asyncio.gather(*(one(place, *call) for place, call in enumerate(calls)))
+    by_model = sum(modelled for _, modelled in answers)
+    note = f"{len(calls)} calls, {PER_SECOND} a second; {by_model} answered by the model"
+    return percentiles(path, [seconds for seconds, _ in answers], note=note)
