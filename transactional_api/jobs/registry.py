@@ -6,8 +6,8 @@ from transactional_api import housekeeping
 from transactional_api.audit import trail
 from transactional_api.events import reminders
 from transactional_api.mail import letters
+from transactional_api.media import jobs as media
 from transactional_api.media import renditions, seeing
-from transactional_api.media import service as media
 from transactional_api.moderation import jobs as moderation
 from transactional_api.moderation import screening
 from transactional_api.notifications import hours, notice, push

@@ -21,14 +21,10 @@ from transactional_api.errors import (
 )
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.media import renditions, service
+from transactional_api.media.room import QuotaExceededError
 from transactional_api.media.schemas import MediaBody, MediaOut, UploadBody, UploadOut
-from transactional_api.media.service import (
-    MAX_UPLOAD_BYTES,
-    NotUploadedError,
-    QuotaExceededError,
-    UnreadableUploadError,
-)
-from transactional_api.media.stores import Media
+from transactional_api.media.service import NotUploadedError, UnreadableUploadError
+from transactional_api.media.stores import MAX_UPLOAD_BYTES, Media
 
 router = APIRouter(prefix="/media", tags=["media"], route_class=TransactionalRoute)
 

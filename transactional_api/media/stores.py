@@ -13,6 +13,7 @@ from transactional_api.resources import Resources
 
 COLLECTION = "media"
 HELD_UNTIL = "heldUntil"
+MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 _MIB = 1024 * 1024
 
 

@@ -27,8 +27,7 @@ from transactional_api.auth import Viewer
 from transactional_api.db.tables import DataExport, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.jobs import queue
-from transactional_api.media.service import MAX_UPLOAD_BYTES
-from transactional_api.media.stores import Media, open_media
+from transactional_api.media.stores import MAX_UPLOAD_BYTES, Media, open_media
 from transactional_api.paging import Page, PageRequest
 from transactional_api.privacy.schemas import ExportOut, UnfinishedExport, UnfinishedExportsOut
 from transactional_api.resources import Resources

@@ -18,9 +18,9 @@ from pydantic import SecretStr
 
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
+from transactional_api.media.jobs import sweep_pending
 from transactional_api.media.objects import Objects
-from transactional_api.media.service import MAX_UPLOAD_BYTES, sweep_pending
-from transactional_api.media.stores import Media
+from transactional_api.media.stores import MAX_UPLOAD_BYTES, Media
 
 
 async def fetch(link: str) -> httpx.Response:
