@@ -24,7 +24,7 @@ from models.matching.evaluate import CONNECTORS, PEOPLE
 from models.matching.graph import Graph, with_vectors
 from models.matching.predictor import Matcher
 from models.matching.town import Town, town_of
-from neighborconnect.contracts.matching import MatchAnswer, MatchKind
+from neighborconnect.contracts.matching import MAX_OFFERS, MAX_SEEKERS, MatchAnswer, MatchKind
 from neighborconnect.settings import Settings
 from simulator.cli import DEMO_PASSWORD
 from simulator.people import CITY
@@ -33,6 +33,7 @@ from simulator.rows import EMAIL_DOMAIN
 INHABITANTS, CONNECTORS_THERE, INTERESTS, PLACES = 100_000, 2_000, 200, 500
 TIES_EACH, MEMBERSHIPS_EACH, INTERESTS_EACH = 10, 4, 4
 ASKED = 300
+PAIRINGS = 20
 LIMIT = 20
 SEED = 20261
 CALLERS = 20
@@ -81,6 +82,11 @@ def _in_process() -> list[Row]:
     for kind in MatchKind:
         seconds = _seconds(partial(_match, matcher, kind), people)
         rows += percentiles(f"matching {kind.value}, {INHABITANTS:,} people", seconds, note=f"{ASKED} people")
+    groups = np.random.default_rng(SEED).integers(0, INHABITANTS, (PAIRINGS, MAX_OFFERS + MAX_SEEKERS)).astype(str)
+    seconds = [_seconds_of(partial(matcher.pairs, row[:MAX_OFFERS], row[MAX_OFFERS:])) for row in groups.tolist()]
+    rows += percentiles(
+        f"pairs, {MAX_OFFERS} with {MAX_SEEKERS}", seconds, note=f"{PAIRINGS} groups, the largest taken"
+    )
     limit = _seconds(lambda person: town.tie_vectors @ town.tie_vectors[person], people)
     rows += percentiles("raw limit: everybody's vectors, once", limit)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -93,12 +99,13 @@ def _match(matcher: Matcher, kind: MatchKind, person: int) -> MatchAnswer:
 
 
 def _seconds(ask: Callable[[int], object], people: np.ndarray) -> list[float]:
-    found = []
-    for person in people:
-        began = time.perf_counter()
-        ask(int(person))
-        found.append(time.perf_counter() - began)
-    return found
+    return [_seconds_of(partial(ask, int(person))) for person in people]
+
+
+def _seconds_of(ask: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    ask()
+    return time.perf_counter() - began
 
 
 def _town() -> Town:

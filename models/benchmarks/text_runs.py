@@ -11,8 +11,6 @@ from rich.table import Table
 
 from models.benchmarks.texts import SEED, TEXT_LOADERS, TextBenchmark, wnut
 from models.content.adapter import Adapter, from_bytes, to_bytes
-from models.content.analyst import spans_of
-from models.content.encoder import tokenize
 from models.content.evaluate import baseline, classes_of, figure, paired, span_f1
 from models.content.export import export
 from models.content.predictor import Task
@@ -69,11 +67,7 @@ def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
             )
         _keep(kept, adapter)
     task = Task.load(export(adapter, small=True), classes=adapter.classes, threads=2)
-    found = []
-    for text in track(test.texts, "judging", console=console):
-        tokens = tokenize([text])
-        labels = [adapter.classes[place] for place in task.run_tokens(tokens)[0].argmax(axis=-1)]
-        found.append(spans_of(tokens.spans[0], labels))
+    found = [task.spans(text) for text in track(test.texts, "judging", console=console)]
     generator = np.random.default_rng(SEED)
     draws = [
         span_f1([test.spans[row] for row in rows], [found[row] for row in rows])[2]

@@ -16,7 +16,7 @@ from models.content.encoder import FloatArray
 
 FORMAT = 1
 _HEADER_LENGTH_BYTES = 8
-_HEAD, _BIAS = "head.weight", "head.bias"
+_HEAD, _BIAS, _SHAPES = "head.weight", "head.bias", "shapes"
 
 
 class AdapterError(ValueError):
@@ -34,6 +34,8 @@ class Adapter:
         scale: by which the product of the two low-rank matrices counts.
         matrices: by name of the encoder's weight, the matrices (r, in) and (out, r).
         head, bias: (classes, 384) and (classes,).
+        shapes: (shapes, 384) what is added to a word's embedding for how it is written
+            (``models.content.shapes``); None where that is not looked at.
         card: what is known of it: data, protocol, figures.
     """
 
@@ -44,6 +46,7 @@ class Adapter:
     matrices: dict[str, tuple[FloatArray, FloatArray]]
     head: FloatArray
     bias: FloatArray
+    shapes: FloatArray | None = None
     card: dict[str, Any] = field(default_factory=dict)
 
     def merged(self, name: str, weight: FloatArray) -> FloatArray:
@@ -57,6 +60,8 @@ class Adapter:
 def to_bytes(adapter: Adapter) -> bytes:
     """Write an adapter as one safetensors file, in half precision."""
     arrays = {_HEAD: adapter.head, _BIAS: adapter.bias}
+    if adapter.shapes is not None:
+        arrays[_SHAPES] = adapter.shapes
     for name, (down, up) in adapter.matrices.items():
         arrays |= {f"{name}.down": down, f"{name}.up": up}
     described = {
@@ -82,7 +87,7 @@ def from_bytes(data: bytes) -> Adapter:
         length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
         header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
         described = json.loads(header["__metadata__"]["adapter"])
-        head, bias = arrays.pop(_HEAD), arrays.pop(_BIAS)
+        head, bias, shapes = arrays.pop(_HEAD), arrays.pop(_BIAS), arrays.pop(_SHAPES, None)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise AdapterError(f"not an adapter: {error}") from error
     if described["format"] != FORMAT:
@@ -96,5 +101,6 @@ def from_bytes(data: bytes) -> Adapter:
         matrices={name: (arrays[f"{name}.down"], arrays[f"{name}.up"]) for name in names},
         head=head,
         bias=bias,
+        shapes=shapes,
         card=described["card"],
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.content.encoder import ENCODER, FloatArray, tokenize
+from models.content.encoder import ENCODER, FloatArray
 from models.content.languages import language_of
 from models.content.policy import Policy, read_policy
 from models.content.predictor import Task
@@ -139,12 +139,9 @@ class Analyst:
 
     def entities(self, text: str) -> list[Entity]:
         """Return the people, places, organisations, dates and prices that a text names, in order."""
-        task = self.tasks[ENTITIES]
-        tokens = tokenize([text])
-        labels = [task.classes[place] for place in task.run_tokens(tokens)[0].argmax(axis=-1)]
         found = [
             Entity(kind=kind, text=text[begin:end], begin=begin, end=end)
-            for begin, end, kind in spans_of(tokens.spans[0], labels)
+            for begin, end, kind in self.tasks[ENTITIES].spans(text)
         ]
         for kind, pattern in (("price", _PRICE), ("date", _DATE)):
             found += [
@@ -169,18 +166,3 @@ class Analyst:
             if weight >= _LEAST_WEIGHT
         ]
         return sorted(found, key=lambda one: -one.weight)[:MAX_HIGHLIGHTS]
-
-
-def spans_of(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Join BIO labels of tokens to spans (begin, end, class); a part of a word belongs to the word's label."""
-    spans: list[tuple[int, int, str]] = []
-    for (begin, end), label in zip(places, labels, strict=True):
-        mark, _, kind = label.partition("-")
-        if begin == end or not kind:
-            continue
-        first, last, before = spans[-1] if spans else (-1, -2, "")
-        if begin == last or (mark == "I" and before == kind and begin == last + 1):
-            spans[-1] = (first, end, before)
-        else:
-            spans.append((begin, end, kind))
-    return spans

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime
 
-from models.content.encoder import MAX_TOKENS, FloatArray, Tokens, normalised, tokenize
+from models.content.encoder import MAX_TOKENS, FloatArray, IntArray, Tokens, normalised, tokenize
+from models.content.shapes import shapes_of
 
 _BATCH = 32
 
@@ -44,7 +45,30 @@ class Task:
                 found[row] = values
         return np.stack(found) if found else np.zeros((0, 0), dtype=np.float32)
 
-    def run_tokens(self, tokens: Tokens) -> FloatArray:
-        """Return what the graph finds of a batch of tokens."""
-        values: FloatArray = self.session.run(None, {"ids": tokens.ids, "mask": tokens.mask})[0]
+    def run_tokens(self, tokens: Tokens, *, shapes: IntArray | None = None) -> FloatArray:
+        """Return what the graph finds of a batch of tokens; ``shapes`` where it looks at how words are written."""
+        given = {"ids": tokens.ids, "mask": tokens.mask} | ({} if shapes is None else {"shapes": shapes})
+        values: FloatArray = self.session.run(None, given)[0]
         return values
+
+    def spans(self, text: str) -> list[tuple[int, int, str]]:
+        """Return what a graph that classifies tokens marks in a text: begin, end, class, in order."""
+        tokens = tokenize([text])
+        looks = any(one.name == "shapes" for one in self.session.get_inputs())
+        found = self.run_tokens(tokens, shapes=shapes_of([text], tokens) if looks else None)
+        return spans_of(tokens.spans[0], [self.classes[place] for place in found[0].argmax(axis=-1)])
+
+
+def spans_of(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Join BIO labels of tokens to spans (begin, end, class); a part of a word belongs to the word's label."""
+    spans: list[tuple[int, int, str]] = []
+    for (begin, end), label in zip(places, labels, strict=True):
+        mark, _, kind = label.partition("-")
+        if begin == end or not kind:
+            continue
+        first, last, before = spans[-1] if spans else (-1, -2, "")
+        if begin == last or (mark == "I" and before == kind and begin == last + 1):
+            spans[-1] = (first, end, before)
+        else:
+            spans.append((begin, end, kind))
+    return spans

@@ -15,11 +15,14 @@ from models.content.adapter import Adapter
 from models.content.data import IntArray, LabelledTexts
 from models.content.encoder import DIMENSIONS, normalised, tokenize
 from models.content.export import encoder_with
+from models.content.shapes import SHAPES, shapes_of
 
 IGNORED = -100
 """The label of a token that is not to be learnt from."""
 _TARGETS = ["query", "key", "value", "dense"]
 _BLOCK = 16
+# What is learnt from nothing learns faster than what is only changed.
+_SHAPES_RATE, _SHAPES_DEVIATION = 10.0, 0.02
 
 Progress = Callable[[int, int], None]
 """Called with how many texts were seen, and how many will be."""
@@ -55,10 +58,15 @@ class Tuned(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(DIMENSIONS, classes)
         self.by_token = by_token
+        self.shapes = nn.Embedding(len(SHAPES), DIMENSIONS, padding_idx=0)
+        nn.init.normal_(self.shapes.weight, std=_SHAPES_DEVIATION)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return logits, (n, classes) or (n, t, classes)."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor | None = None) -> torch.Tensor:
+        """Return logits, (n, classes) or (n, t, classes); ``shapes`` where tokens are to be told apart."""
+        words = self.encoder.get_input_embeddings()(ids)
+        if shapes is not None:
+            words = words + self.shapes(shapes)
+        hidden = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
         if not self.by_token:
             weights = mask.unsqueeze(-1).float()
             hidden = (hidden * weights).sum(1) / weights.sum(1)
@@ -120,11 +128,12 @@ def tune_tokens(
     loss = nn.CrossEntropyLoss(ignore_index=IGNORED)
 
     def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
-        tokens = tokenize([texts[row] for row in rows], max_tokens=settings.max_tokens)
+        batch = [texts[row] for row in rows]
+        tokens = tokenize(batch, max_tokens=settings.max_tokens)
         labels = np.stack(
             [token_labels(places, spans[row], position) for places, row in zip(tokens.spans, rows, strict=True)]
         )
-        logits = model(torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask))
+        logits = model(*map(torch.from_numpy, (tokens.ids, tokens.mask, shapes_of(batch, tokens))))
         found: torch.Tensor = loss(logits.flatten(0, 1), torch.from_numpy(labels).flatten())
         return found
 
@@ -166,8 +175,12 @@ def _trained(
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     model = Tuned(classes, settings=settings, by_token=by_token)
-    parameters = [one for one in model.parameters() if one.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.01)
+    adapted = [one for one in (*model.encoder.parameters(), *model.head.parameters()) if one.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": adapted}]
+    if by_token:
+        groups.append({"params": [model.shapes.weight], "lr": _SHAPES_RATE * settings.learning_rate})
+    parameters = [one for group in groups for one in group["params"]]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=0.01)
     batches = [rows for _ in range(settings.epochs) for rows in _batches(texts, settings.batch, generator)]
     warm = max(1, int(settings.warm_up * len(batches)))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -216,5 +229,6 @@ def _adapter(task: str, classes: Sequence[str], model: Tuned, *, settings: Setti
         matrices=matrices,
         head=model.head.weight.detach().numpy(),
         bias=model.head.bias.detach().numpy(),
+        shapes=model.shapes.weight.detach().numpy() if model.by_token else None,
         card={"settings": vars(settings).copy()},
     )

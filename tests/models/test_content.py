@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.content.adapter import Adapter, AdapterError, from_bytes, to_bytes
-from models.content.analyst import SPAM, Analyst, spans_of
+from models.content.analyst import SPAM, Analyst
 from models.content.data import LabelledTexts, labelled
 from models.content.encoder import DIMENSIONS, MAX_TOKENS, normalised, tokenize
 from models.content.evaluate import baseline, bias_report, classes_of, harmless, paired, span_f1
@@ -18,10 +18,11 @@ from models.content.export import export
 from models.content.feedback import LEAST_DECISIONS, Feedback, adapt
 from models.content.languages import language_of
 from models.content.policy import PolicyError, read_policy
-from models.content.predictor import Task
+from models.content.predictor import Task, spans_of
+from models.content.shapes import SHAPES, shape_of, shapes_of
 from models.content.topics import Taxonomy, taxonomy
 from models.content.train import shipped
-from models.content.tuning import Settings, bio, token_labels, tune
+from models.content.tuning import Settings, bio, token_labels, tune, tune_tokens
 from neighborconnect.contracts.content import Verdict
 
 SEED = 7
@@ -114,6 +115,53 @@ def test_the_baseline_learns_and_a_difference_has_an_interval() -> None:
     better = paired("accuracy", test.labels, found, nothing, seed=SEED)
     assert better.low <= better.value <= better.high
     assert better.low > 0
+
+
+@given(st.text(max_size=300))
+def test_every_token_of_any_text_has_the_shape_of_its_word(text: str) -> None:
+    tokens = tokenize([text])
+    [shapes] = shapes_of([text], tokens)
+    for shape, (begin, end) in zip(shapes, tokens.spans[0], strict=False):
+        assert (SHAPES[shape] == "none") == (begin == end)
+
+
+@pytest.mark.parametrize(
+    ("word", "shape"),
+    [
+        ("rose", "small"),
+        ("Rose,", "Capital"),
+        ("BBC", "LARGE"),
+        ("McDonald", "oTHer"),
+        ("Zoë's", "Capital"),
+        ("Élodie", "Capital"),
+        ("5pm", "mixed"),
+        ("£12.50", "number"),
+        ("!!", "mark"),
+        ("@ada", "@person"),
+        ("#tools", "#tag"),
+        ("https://example.org", "address"),
+        ("漢字", "oTHer"),
+    ],
+)
+def test_a_word_has_a_shape(word: str, shape: str) -> None:
+    assert shape_of(word) == shape
+
+
+def test_names_are_told_by_how_they_are_written() -> None:
+    words = ("Rose", "Will", "Hope", "Mark", "Daisy", "Joy", "Bill", "Grace")
+    marked = [
+        (text := f"{before} {word if large else word.lower()} {after}", [(text.index(" ") + 1,) * 2] if large else [])
+        for word in words
+        for before, after in (("We", "in the park"), ("You", "by noon"), ("They", "once more"))
+        for large in (True, False)
+    ]
+    texts = [text for text, _ in marked]
+    spans = [[(begin, text.index(" ", begin), "person") for begin, _ in found] for text, found in marked]
+    how = Settings(epochs=12, batch=8, dropout=0.0)
+    adapter = from_bytes(to_bytes(tune_tokens("names", texts, spans, classes=("person",), settings=how, seed=SEED)))
+    task = Task.load(export(adapter, small=True), classes=adapter.classes)
+    assert task.spans("She would will it so") == []
+    assert task.spans("She met Will there") == [(8, 12, "person")]
 
 
 def test_tokens_become_spans_again() -> None:
