@@ -15,6 +15,8 @@ from models.matching.town import BoolArray, IntArray, Town
 SHARE = 0.2
 LEAST_PAIRS = 50
 """Fewer hidden pairs tell nothing."""
+MOST_COMPARED = 400_000_000
+"""Whoever is asked for is compared with the whole town: a large one is learnt from and judged by some of its pairs."""
 _RESAMPLES = 500
 
 
@@ -110,11 +112,19 @@ CONNECTORS = Question(
 
 
 def hide(town: Town, question: Question, *, seed: int) -> tuple[Town, Pairs]:
-    """Hide some matches; raises ``TooLittleError`` when there are too few."""
+    """Hide some matches, and return pairs to ask for; raises ``TooLittleError`` when there are too few."""
     left, hidden = question.hide(town, seed=seed)
     if hidden.labels.sum() < LEAST_PAIRS:
         raise TooLittleError(f"{hidden.labels.sum()} matches could be hidden, and {LEAST_PAIRS} are needed")
-    return left, hidden
+    return left, _some(hidden, most=max(LEAST_PAIRS, MOST_COMPARED // len(town.people) // 2), seed=seed)
+
+
+def _some(pairs: Pairs, *, most: int, seed: int) -> Pairs:
+    """Return at most so many matches and as many strangers, drawn by chance, in their order."""
+    generator = np.random.default_rng(seed)
+    drawn_of = [generator.permutation(np.flatnonzero(pairs.labels == label))[:most] for label in (0, 1)]
+    rows = np.sort(np.concatenate(drawn_of))
+    return Pairs(pairs.pairs[rows], pairs.labels[rows])
 
 
 def learn(town: Town, question: Question, *, seed: int) -> Combination:

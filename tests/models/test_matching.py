@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.matching import evaluate
 from models.matching.clusters import draw_circles, find_circles
 from models.matching.combination import Combination
-from models.matching.evaluate import CONNECTORS, PEOPLE, SHARE, hide_members, hide_ties
+from models.matching.evaluate import CONNECTORS, PEOPLE, SHARE, hide, hide_members, hide_ties
 from models.matching.graph import CONNECTOR_SIGNS, PERSON_SIGNS, Graph, with_vectors
 from models.matching.predictor import Matcher
 from models.matching.town import Town, TownError, from_bytes, to_bytes, town_of
@@ -102,6 +103,15 @@ def test_the_latest_ties_are_hidden_and_nobody_loses_all() -> None:
     known, gone = (set(map(tuple, np.sort(pairs, axis=1).tolist())) for pairs in (left.ties, hidden.pairs))
     assert not known & gone
     assert np.median(left.tied_at) < np.median(dated.tied_at)
+
+
+def test_a_large_town_is_judged_by_some_of_its_pairs_that_are_half_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = circles_town()
+    _, every = hide(town, PEOPLE, seed=SEED)
+    monkeypatch.setattr(evaluate, "MOST_COMPARED", 2 * 60 * len(town.people))
+    _, some = hide(town, PEOPLE, seed=SEED)
+    assert len(every.labels) > len(some.labels) == 2 * some.labels.sum() == 120
+    assert set(map(tuple, some.pairs.tolist())) <= set(map(tuple, every.pairs.tolist()))
 
 
 def test_hidden_memberships_are_not_in_what_is_left() -> None:
