@@ -60,7 +60,7 @@ async def begin(session: AsyncSession, *, viewer: Viewer, media: Media) -> Expor
     values = {"user_id": viewer.id, "expires_at": datetime.now(UTC) + KEPT_FOR}
     row = await session.scalar(insert(DataExport).values(values).returning(DataExport))
     assert row is not None  # noqa: S101 (the insert returned it)
-    await queue.defer(session, make, export_id=str(row.id))
+    await queue.defer(session, make, one_at_a_time=f"export-{row.id}", export_id=str(row.id))
     return await _out(media, row)
 
 
@@ -132,7 +132,7 @@ async def take_part(session: AsyncSession, *, export_id: UUID) -> None:
     if row is None:
         raise NotFoundError
     if not row.complete:
-        await queue.defer(session, make, export_id=str(row.id))
+        await queue.defer(session, make, one_at_a_time=f"export-{row.id}", export_id=str(row.id))
 
 
 async def remove_expired(resources: Resources) -> int:
