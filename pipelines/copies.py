@@ -17,10 +17,10 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from feature_repo.schemas import USER_ID, VIEW_SCHEMAS
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.contracts.privacy import PLATFORM, Store
 from neighborconnect.settings import Settings
+from pipelines.features.history import tables_of_people
 from pipelines.ingest.lake import scan_events
 from pipelines.ingest.schema import EVENT_TIME
 
@@ -81,18 +81,11 @@ def part(settings: Settings, user_id: str) -> Iterator[tuple[str, pl.DataFrame]]
 
 def _features(settings: Settings, user_id: str) -> Iterator[tuple[str, pl.DataFrame]]:
     with psycopg.connect(settings.feast_database_url) as connection:
-        present = {
-            name
-            for (name,) in connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
-            )
-        }
-        for view in VIEW_SCHEMAS.values():
-            if USER_ID in view.keys and view.name in present:
-                statement = sql.SQL("SELECT * FROM {} WHERE user_id = %s ORDER BY event_timestamp")
-                found = connection.execute(statement.format(sql.Identifier(OFFLINE_SCHEMA, view.name)), [user_id])
-                names = [column.name for column in found.description or ()]
-                yield view.name, pl.DataFrame(found.fetchall(), schema=names, orient="row", infer_schema_length=None)
+        for name in tables_of_people(connection):
+            statement = sql.SQL("SELECT * FROM {} WHERE user_id = %s ORDER BY event_timestamp")
+            found = connection.execute(statement.format(sql.Identifier(OFFLINE_SCHEMA, name)), [user_id])
+            columns = [column.name for column in found.description or ()]
+            yield name, pl.DataFrame(found.fetchall(), schema=columns, orient="row", infer_schema_length=None)
 
 
 def _api(settings: Settings) -> httpx.Client:

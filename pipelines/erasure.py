@@ -20,10 +20,10 @@ import redis
 from deltalake.exceptions import CommitFailedError
 from psycopg import sql
 
-from feature_repo.schemas import USER_ID, VIEW_SCHEMAS
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.contracts.privacy import PLATFORM, Fate, Place, Store
 from neighborconnect.settings import Settings
+from pipelines.features.history import tables_of_people
 from pipelines.ingest.lake import event_table, scan_events
 
 REPEATED_FOR: Final = timedelta(days=8)
@@ -183,21 +183,10 @@ def _warehouse(settings: Settings, _place: Place, people: list[str]) -> Counts:
 def _features(settings: Settings, _place: Place, people: list[str]) -> Counts:
     counts: Counter[str] = Counter()
     with psycopg.connect(settings.feast_database_url) as connection:
-        present = {
-            name
-            for (name,) in connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
-            )
-        }
-        for view in VIEW_SCHEMAS.values():
-            if USER_ID in view.keys and view.name in present:
-                gone = connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE user_id = ANY(%s) RETURNING user_id").format(
-                        sql.Identifier(OFFLINE_SCHEMA, view.name)
-                    ),
-                    [people],
-                )
-                counts.update(person for (person,) in gone)
+        for name in tables_of_people(connection):
+            statement = sql.SQL("DELETE FROM {} WHERE user_id = ANY(%s) RETURNING user_id")
+            gone = connection.execute(statement.format(sql.Identifier(OFFLINE_SCHEMA, name)), [people])
+            counts.update(person for (person,) in gone)
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Write a feature view's history: rows of a span of time are replaced, never doubled."""
+"""A feature view's history: rows of a span of time are replaced, never doubled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from feature_repo.schemas import EVENT_TIMESTAMP, FeatureType, ViewSchema
+from feature_repo.schemas import EVENT_TIMESTAMP, USER_ID, VIEW_SCHEMAS, FeatureType, ViewSchema
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.settings import Settings
 
@@ -36,6 +36,15 @@ def replace_rows(
                 chunk.with_columns(_array_literals(schema)).write_csv(buffer, include_header=False)
                 copy.write(buffer.getvalue())
     return rows.height
+
+
+def tables_of_people(connection: psycopg.Connection) -> list[str]:
+    """Return the offline tables whose rows are a person's, of those that are there."""
+    present = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
+    )
+    known = [view.name for view in VIEW_SCHEMAS.values() if USER_ID in view.keys]
+    return [name for (name,) in present if name in known]
 
 
 def _array_literals(schema: ViewSchema) -> list[pl.Expr]:
