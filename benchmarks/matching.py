@@ -84,9 +84,7 @@ def _in_process() -> list[Row]:
         rows += percentiles(f"matching {kind.value}, {INHABITANTS:,} people", seconds, note=f"{ASKED} people")
     groups = np.random.default_rng(SEED).integers(0, INHABITANTS, (PAIRINGS, MAX_OFFERS + MAX_SEEKERS)).astype(str)
     seconds = [_seconds_of(partial(matcher.pairs, row[:MAX_OFFERS], row[MAX_OFFERS:])) for row in groups.tolist()]
-    rows += percentiles(
-        f"pairs, {MAX_OFFERS} with {MAX_SEEKERS}", seconds, note=f"{PAIRINGS} groups, the largest taken"
-    )
+    rows += percentiles(f"pairs, {MAX_OFFERS} with {MAX_SEEKERS}", seconds, note=f"{PAIRINGS} such groups")
     limit = _seconds(lambda person: town.tie_vectors @ town.tie_vectors[person], people)
     rows += percentiles("raw limit: everybody's vectors, once", limit)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
