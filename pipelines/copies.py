@@ -23,8 +23,8 @@ from neighborconnect.settings import Settings
 from pipelines.features.history import tables_of_people
 from pipelines.ingest.lake import scan_events
 from pipelines.ingest.schema import EVENT_TIME
+from pipelines.privacy_api import privacy_api
 
-_ANSWER_SECONDS: Final = 10.0
 _UPLOAD_SECONDS: Final = 300.0
 
 
@@ -43,7 +43,7 @@ def waiting(settings: Settings) -> list[Copy]:
     Raises:
         httpx.HTTPError: when it does not say.
     """
-    with _api(settings) as api:
+    with privacy_api(settings) as api:
         found = api.get("/platform/exports").raise_for_status().json()["exports"]
     return [Copy(one["id"], one["user_id"], one["upload_url"]) for one in found]
 
@@ -62,7 +62,7 @@ def complete(settings: Settings, copy: Copy) -> int:
         with path.open("rb") as file:
             httpx.put(copy.upload_url, content=file, timeout=_UPLOAD_SECONDS, trust_env=False).raise_for_status()
         size = path.stat().st_size
-    with _api(settings) as api:
+    with privacy_api(settings) as api:
         api.post(f"/exports/{copy.id}/platform").raise_for_status()
     return size
 
@@ -86,12 +86,3 @@ def _features(settings: Settings, user_id: str) -> Iterator[tuple[str, pl.DataFr
             found = connection.execute(statement.format(sql.Identifier(OFFLINE_SCHEMA, name)), [user_id])
             columns = [column.name for column in found.description or ()]
             yield name, pl.DataFrame(found.fetchall(), schema=columns, orient="row", infer_schema_length=None)
-
-
-def _api(settings: Settings) -> httpx.Client:
-    return httpx.Client(
-        base_url=f"{settings.api_url}/api/v1/privacy",
-        headers={"X-Platform-Token": settings.platform_token.get_secret_value()},
-        timeout=_ANSWER_SECONDS,
-        trust_env=False,
-    )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import httpx
 import polars as pl
 import psycopg
 import redis
@@ -25,10 +24,10 @@ from neighborconnect.contracts.privacy import PLATFORM, Fate, Place, Store
 from neighborconnect.settings import Settings
 from pipelines.features.history import tables_of_people
 from pipelines.ingest.lake import event_table, scan_events
+from pipelines.privacy_api import privacy_api
 
 REPEATED_FOR: Final = timedelta(days=8)
 ATTEMPTS: Final = 5
-_REPORT_SECONDS: Final = 10.0
 # What says whose a row of the warehouse is, and what becomes of it.
 _GOES_WITH: Final = ("user_id", "follower_id", "followee_id")
 _IS_UNLINKED_BY: Final = ("created_by", "founder_id")
@@ -109,14 +108,9 @@ def report(settings: Settings, erasure: Erasure, receipts: Receipts) -> None:
     Raises:
         httpx.HTTPError: when it does not take it.
     """
-    answer = httpx.post(
-        f"{settings.api_url}/api/v1/privacy/erasures/{erasure.id}/platform",
-        json={"lines": receipts.lines(erasure.user_id)},
-        headers={"X-Platform-Token": settings.platform_token.get_secret_value()},
-        timeout=_REPORT_SECONDS,
-        trust_env=False,
-    )
-    answer.raise_for_status()
+    body = {"lines": receipts.lines(erasure.user_id)}
+    with privacy_api(settings) as api:
+        api.post(f"/erasures/{erasure.id}/platform", json=body).raise_for_status()
 
 
 def _lake(settings: Settings, place: Place, people: list[str]) -> Counts:

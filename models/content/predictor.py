@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import onnxruntime
@@ -54,9 +55,12 @@ class Task:
     def spans(self, text: str) -> list[tuple[int, int, str]]:
         """Return what a graph that classifies tokens marks in a text: begin, end, class, in order."""
         tokens = tokenize([text])
-        looks = any(one.name == "shapes" for one in self.session.get_inputs())
-        found = self.run_tokens(tokens, shapes=shapes_of([text], tokens) if looks else None)
+        found = self.run_tokens(tokens, shapes=shapes_of([text], tokens) if self._looks_at_shapes else None)
         return spans_of(tokens.spans[0], [self.classes[place] for place in found[0].argmax(axis=-1)])
+
+    @cached_property
+    def _looks_at_shapes(self) -> bool:
+        return any(one.name == "shapes" for one in self.session.get_inputs())
 
 
 def spans_of(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -58,13 +58,15 @@ class Tuned(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(DIMENSIONS, classes)
         self.by_token = by_token
-        self.shapes = nn.Embedding(len(SHAPES), DIMENSIONS, padding_idx=0)
-        nn.init.normal_(self.shapes.weight, std=_SHAPES_DEVIATION)
+        self.shapes: nn.Embedding | None = None
+        if by_token:
+            self.shapes = nn.Embedding(len(SHAPES), DIMENSIONS, padding_idx=0)
+            nn.init.normal_(self.shapes.weight, std=_SHAPES_DEVIATION)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits, (n, classes) or (n, t, classes); ``shapes`` where tokens are to be told apart."""
         words = self.encoder.get_input_embeddings()(ids)
-        if shapes is not None:
+        if self.shapes is not None:
             words = words + self.shapes(shapes)
         hidden = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
         if not self.by_token:
@@ -177,7 +179,7 @@ def _trained(
     model = Tuned(classes, settings=settings, by_token=by_token)
     adapted = [one for one in (*model.encoder.parameters(), *model.head.parameters()) if one.requires_grad]
     groups: list[dict[str, Any]] = [{"params": adapted}]
-    if by_token:
+    if model.shapes is not None:
         groups.append({"params": [model.shapes.weight], "lr": _SHAPES_RATE * settings.learning_rate})
     parameters = [one for group in groups for one in group["params"]]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=0.01)
@@ -229,6 +231,6 @@ def _adapter(task: str, classes: Sequence[str], model: Tuned, *, settings: Setti
         matrices=matrices,
         head=model.head.weight.detach().numpy(),
         bias=model.head.bias.detach().numpy(),
-        shapes=model.shapes.weight.detach().numpy() if model.by_token else None,
+        shapes=None if model.shapes is None else model.shapes.weight.detach().numpy(),
         card={"settings": vars(settings).copy()},
     )

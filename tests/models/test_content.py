@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,9 @@ def test_names_are_told_by_how_they_are_written() -> None:
     task = Task.load(export(adapter, small=True), classes=adapter.classes)
     assert task.spans("She would will it so") == []
     assert task.spans("She met Will there") == [(8, 12, "person")]
+    # A version of before does not look at it.
+    blind = Task.load(export(replace(adapter, shapes=None), small=True), classes=adapter.classes)
+    assert blind.spans("She met Will there") == blind.spans("She met will there")
 
 
 def test_tokens_become_spans_again() -> None:

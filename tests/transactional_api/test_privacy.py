@@ -364,6 +364,7 @@ async def test_a_copy_has_what_one_did_and_nothing_that_others_did_to_one(
     assert "database/blocks.blocked_id.json" not in names
     page = archive.read("index.html").decode()
     assert all(name in page for name in names - {"index.html"})
+    assert "it follows within minutes" in page, "the pipelines' part is not in it"
     assert (await other.get(f"/privacy/exports/{ready['id']}")).status_code == 404
 
 
@@ -395,7 +396,9 @@ async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: 
         archive = zipfile.ZipFile(io.BytesIO((await plain.get(whole["url"])).content))
     assert whole["complete"] is True
     assert [one["kind"] for one in orjson.loads(archive.read("lake/interactions.json"))] == ["click", "hide"]
-    assert "<td>2<td>What you did with what you saw" in archive.read("index.html").decode()
+    page = archive.read("index.html").decode()
+    assert "<td>2<td>What you did with what you saw" in page
+    assert "it follows within minutes" not in page
     assert await lacking() == {}
     assert bucket_keys(settings, prefix=f"{person.id}/exports") == [f"{person.id}/exports/{copy['id']}.zip"]
     assert (await town.nobody.post(f"/privacy/exports/{uuid4()}/platform", **token)).status_code == 404

@@ -77,7 +77,7 @@ async def forget(resources: Resources, *, erasure_id: str) -> None:
 async def sweep_late(resources: Resources, *, erasure_id: str) -> None:
     """Remove what was put by a link to write that was given out before the person was forgotten."""
     async with resources.transaction() as session:
-        person = await session.scalar(select(Erasure.user_id).where(Erasure.id == UUID(erasure_id)))
+        person = (await session.scalars(select(Erasure.user_id).where(Erasure.id == UUID(erasure_id)))).one()
     number = await open_media(resources).objects.remove_under(f"{person}/")
     log.info("person.swept", erasure=erasure_id, objects=number)
 

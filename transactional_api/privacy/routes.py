@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 
 from neighborconnect.contracts.privacy import PLACES, Purpose
 from transactional_api.auth import ActorDep, ViewerDep, WriterDep
@@ -47,7 +47,12 @@ from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/privacy", tags=["privacy"], route_class=TransactionalRoute)
 
-PlatformToken = Annotated[str | None, Header(max_length=200)]
+
+async def _platform(request: Request, x_platform_token: Annotated[str | None, Header(max_length=200)] = None) -> None:
+    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
+
+
+PlatformDep = Annotated[None, Depends(_platform)]
 
 LISTS = (UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 WRITES = (UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError)
@@ -107,11 +112,8 @@ async def get_export(export_id: UUID, session: SessionDep, media: MediaDep, view
     operation_id="listUnfinishedExports",
     responses=declare(NotThePlatformError, InvalidRequestError),
 )
-async def unfinished_exports(
-    request: Request, session: SessionDep, media: MediaDep, x_platform_token: PlatformToken = None
-) -> UnfinishedExportsOut:
+async def unfinished_exports(_platform: PlatformDep, session: SessionDep, media: MediaDep) -> UnfinishedExportsOut:
     """For the platform's pipelines: which copies lack their part, and where to put it."""
-    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
     return await exports.unfinished(session, media=media)
 
 
@@ -121,11 +123,8 @@ async def unfinished_exports(
     status_code=204,
     responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError),
 )
-async def complete_export(
-    export_id: UUID, request: Request, session: SessionDep, x_platform_token: PlatformToken = None
-) -> None:
+async def complete_export(_platform: PlatformDep, export_id: UUID, session: SessionDep) -> None:
     """For the platform's pipelines: say that their part of a copy has been put. Twice changes nothing."""
-    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
     await exports.take_part(session, export_id=export_id)
 
 
@@ -156,13 +155,6 @@ async def get_receipt(code: Annotated[ReceiptCode, Path()], session: SessionDep)
     status_code=204,
     responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError),
 )
-async def report_erasure(
-    erasure_id: UUID,
-    body: PlatformReceipt,
-    request: Request,
-    session: SessionDep,
-    x_platform_token: PlatformToken = None,
-) -> None:
+async def report_erasure(_platform: PlatformDep, erasure_id: UUID, body: PlatformReceipt, session: SessionDep) -> None:
     """For the platform's pipelines: say what they have forgotten. Twice changes nothing."""
-    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
     await erasures.take_platform_receipt(session, erasure_id=erasure_id, body=body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -126,11 +127,12 @@ def test_who_refuses_personalisation_is_not_learnt_from(copies: Copies) -> None:
 def test_the_api_is_told_with_the_platforms_token(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any, Any]] = []
 
-    def post(url: str, *, json: Any, headers: Any, **_: Any) -> httpx.Response:
-        asked.append((url, json, headers))
-        return httpx.Response(204, request=httpx.Request("POST", url))
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append((str(request.url), json.loads(request.content), request.headers))
+        return httpx.Response(204)
 
-    monkeypatch.setattr(httpx, "post", post)
+    client = httpx.Client
+    monkeypatch.setattr(httpx, "Client", lambda **named: client(**named, transport=httpx.MockTransport(serve)))
     one = erasure.Erasure(str(uuid.uuid4()), str(uuid.uuid4()), keeps_words=False)
     erasure.report(copies.settings, one, erasure.forget(copies.settings, [one]))
     [(url, body, headers)] = asked
