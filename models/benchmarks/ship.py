@@ -26,8 +26,8 @@ from models.content.data import LabelledTexts, labelled
 from models.content.tuning import Progress as Told
 from models.content.tuning import Settings, tune, tune_tokens
 
-_SETTINGS = Settings(epochs=2)
-_ENTITY_SETTINGS = Settings(epochs=5, max_tokens=96)
+_SETTINGS = Settings()
+_ENTITY_SETTINGS = Settings(max_tokens=96)
 _DATA = {
     SPAM: "SMS Spam Collection v.1 (CC BY 4.0; Almeida, Gomez Hidalgo, Yamakami 2011)",
     SENTIMENT: "sentence polarity v1.0 (CC BY 4.0; Pang and Lee 2005)",

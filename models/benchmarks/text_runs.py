@@ -17,7 +17,7 @@ from models.content.predictor import Task
 from models.content.tuning import Settings, tune, tune_tokens
 
 ENTITIES = "wnut17"
-_ENTITY_SETTINGS = Settings(epochs=5, max_tokens=96)
+_ENTITY_SETTINGS = Settings(max_tokens=96)
 _PUBLISHED_ENTITIES = {"winner of the task": 0.4186, "bert-base-cased": 0.476}
 TEXT_BENCHMARKS = (*TEXT_LOADERS, ENTITIES)
 

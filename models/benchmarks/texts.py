@@ -136,7 +136,6 @@ def _sms(folder: Path) -> TextBenchmark:
         "mcc",
         "first 30 % in file order train",
         published,
-        Settings(epochs=4),
     )
 
 
@@ -163,7 +162,6 @@ def _banking(folder: Path) -> TextBenchmark:
         "accuracy",
         "as published",
         published,
-        Settings(epochs=6, learning_rate=1e-3, max_tokens=48),
     )
 
 
@@ -192,7 +190,7 @@ def _semeval(folder: Path) -> TextBenchmark:
     train = labelled([pair for pair in pairs.items() if pair[0] not in set(test.texts)], classes=_FEELINGS)
     published = {"SVM, fastText": 0.629, "TF-IDF and logistic regression": 0.6165, "RoBERTa-base": 0.713}
     protocol = "SemEval-2017 4A, TweetEval's test"
-    return TextBenchmark("semeval", train, test, "macro_recall", protocol, published, Settings(epochs=1))
+    return TextBenchmark("semeval", train, test, "macro_recall", protocol, published)
 
 
 TEXT_LOADERS: dict[str, Callable[[Path], TextBenchmark]] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ IGNORED = -100
 """The label of a token that is not to be learnt from."""
 _TARGETS = ["query", "key", "value", "dense"]
 _BLOCK = 16
+_SEEN_ONCE, _MORE_EPOCHS, _MOST_EPOCHS = 16_384, 0.7, 10
 # What is learnt from nothing learns faster than what is only changed.
 _SHAPES_RATE, _SHAPES_DEVIATION = 10.0, 0.02
 
@@ -37,11 +39,21 @@ class Settings:
     dropout: float = 0.1
     learning_rate: float = 5e-4
     batch: int = 32
-    epochs: int = 2
+    epochs: int = 0
+    """How often each text is seen; 0: by how many examples of a class there are, see ``epochs_for``."""
     max_tokens: int = 64
     warm_up: float = 0.1
     balance: bool = False
     """Whether rare classes count for more."""
+
+
+def epochs_for(examples_a_class: float) -> int:
+    """Return how often to see each text: once where a class has 16,384 examples, oftener the fewer there are."""
+    return round(min(_MOST_EPOCHS, max(1.0, 1 + _MORE_EPOCHS * log2(_SEEN_ONCE / max(examples_a_class, 1)))))
+
+
+def _settled(settings: Settings, examples_a_class: float) -> Settings:
+    return settings if settings.epochs else replace(settings, epochs=epochs_for(examples_a_class))
 
 
 class Tuned(nn.Module):
@@ -85,6 +97,7 @@ def tune(
     progress: Progress | None = None,
 ) -> Adapter:
     """Learn to tell the classes of texts; the same data, settings and seed give the same adapter."""
+    settings = _settled(settings, len(data) / len(data.classes))
     weights = None
     if settings.balance:
         counts = np.bincount(data.labels, minlength=len(data.classes)).clip(1)
@@ -125,6 +138,7 @@ def tune_tokens(
         seed: of every draw.
         progress: is told how far it is.
     """
+    settings = _settled(settings, sum(map(len, spans)) / len(classes))
     outputs = bio(classes)
     position = {name: place for place, name in enumerate(outputs)}
     loss = nn.CrossEntropyLoss(ignore_index=IGNORED)

@@ -23,7 +23,7 @@ from models.content.predictor import Task, spans_of
 from models.content.shapes import SHAPES, shape_of, shapes_of
 from models.content.topics import Taxonomy, taxonomy
 from models.content.train import shipped
-from models.content.tuning import Settings, bio, token_labels, tune, tune_tokens
+from models.content.tuning import Settings, bio, epochs_for, token_labels, tune, tune_tokens
 from neighborconnect.contracts.content import Verdict
 
 SEED = 7
@@ -58,6 +58,20 @@ def test_a_set_that_nobody_has_seen_is_learnt(taught: Adapter) -> None:
     _, test = reviews().split(share=0.3, seed=SEED)
     found = classes_of(Task.load(export(taught, small=True), classes=taught.classes).run(test.texts))
     assert (found == test.labels).mean() >= 0.9
+
+
+def test_what_there_is_less_of_is_seen_oftener() -> None:
+    times = [epochs_for(examples) for examples in (1e9, 16_384, 4_096, 1_024, 128, 1, 0)]
+    assert times[:2] == [1, 1]
+    assert times == sorted(times)
+    assert times[-1] <= 10
+
+
+def test_how_often_texts_were_seen_is_kept() -> None:
+    few = reviews().rows(range(4))
+    once = tune("reviews", few, settings=Settings(epochs=1), seed=SEED)
+    by_number = tune("reviews", few, settings=Settings(), seed=SEED)
+    assert (once.card["settings"]["epochs"], by_number.card["settings"]["epochs"]) == (1, epochs_for(2))
 
 
 def test_what_is_kept_of_a_task_gives_the_same_answers(taught: Adapter) -> None:
