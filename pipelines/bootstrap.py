@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from neighborconnect.settings import Settings, SettingsError, get_settings, home
 
-INGEST_SECONDS = 900.0
+STILL_SECONDS = 300.0
 _LOG = Path("logs") / "bootstrap.log"
 _HEADLINES = ("recall_at_20", "ndcg_at_20", "flagged_worst", "people_auc_learnt")
 
@@ -64,11 +64,10 @@ def _wait_for_ingest(settings: Settings, *, progress: Progress) -> None:
 
     def told(now: Backlog) -> None:
         nonlocal most
-        left = max(now.lake, now.warehouse) + now.outbox
-        most = max(most, left)
-        progress.update(task, total=max(most, 1), completed=max(most, 1) - left)
+        most = max(most, now.events)
+        progress.update(task, total=max(most, 1), completed=max(most, 1) - now.events)
 
-    wait_until_caught_up(settings, timeout=INGEST_SECONDS, told=told)
+    wait_until_caught_up(settings, timeout=STILL_SECONDS, told=told)
 
 
 def _run_jobs(settings: Settings, *, progress: Progress, retrain: bool) -> Any:

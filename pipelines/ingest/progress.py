@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import psycopg
@@ -19,7 +20,7 @@ POLL_SECONDS = 0.5
 
 
 class NotCaughtUpError(TimeoutError):
-    """The sinks were still behind when the time was up."""
+    """The sinks were behind, and came no closer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,14 @@ class Progress:
     warehouse: int
 
     @property
+    def events(self) -> int:
+        """How many there are before the sink that is further behind."""
+        return self.outbox + max(self.lake, self.warehouse)
+
+    @property
     def is_caught_up(self) -> bool:
         """Whether nothing is on its way."""
-        return self.outbox == self.lake == self.warehouse == 0
+        return self.events == 0
 
 
 def progress(settings: Settings) -> Progress:
@@ -55,19 +61,25 @@ def wait_until_caught_up(
 
     Args:
         settings: where the stores are.
-        timeout: seconds to wait at most.
-        told: is given the progress each half second.
+        timeout: seconds without any progress to wait at most; however much there is, it takes as long as it takes.
+        told: is given the progress each half second, or more seldom where asking takes longer than that.
 
     Raises:
-        NotCaughtUpError: when the time is up.
+        NotCaughtUpError: when nothing moves any more.
     """
-    deadline = time.monotonic() + timeout
-    while not (now := progress(settings)).is_caught_up:
+    fewest, moved = inf, time.monotonic()
+    while True:
+        began = time.monotonic()
+        now = progress(settings)
         told(now)
-        if time.monotonic() > deadline:
-            raise NotCaughtUpError(f"After {timeout:.0f} seconds there are still {now} on their way")
-        time.sleep(POLL_SECONDS)
-    told(now)
+        if now.is_caught_up:
+            return
+        if now.events < fewest:
+            fewest, moved = now.events, time.monotonic()
+        elif time.monotonic() > moved + timeout:
+            raise NotCaughtUpError(f"For {timeout:.0f} seconds nothing moved, and there are still {now} on their way")
+        # A long outbox is long to count: at most half of the time goes into asking.
+        time.sleep(max(POLL_SECONDS, time.monotonic() - began))
 
 
 def beginning_offsets(settings: Settings) -> dict[Place, int]:

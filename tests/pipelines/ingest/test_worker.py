@@ -22,7 +22,7 @@ from pipelines.ingest.cli import app
 from pipelines.ingest.dead_letters import DeadLetterWriter, make_producer, replay, waiting_letters
 from pipelines.ingest.decode import KafkaRecord, Unfit
 from pipelines.ingest.lake import scan_events
-from pipelines.ingest.progress import end_offsets, progress, wait_until_caught_up
+from pipelines.ingest.progress import NotCaughtUpError, end_offsets, progress, wait_until_caught_up
 from pipelines.ingest.worker import Worker
 from tests.pipelines.ingest.events import INTERACTIONS, interaction
 from tests.transactional_api.cdc.rows import Connection, add_user, running_relay, wait_for
@@ -181,6 +181,14 @@ def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connecti
     assert lake.filter(pl.col("id").is_in([str(person) for person in people])).height == 50
     assert content()[0].equals(lake)
     assert content()[1] == mirror
+
+
+def test_who_waits_for_what_does_not_move_is_told(fresh: Settings, database: Connection) -> None:
+    add_user(database, city="Delft")
+    seen: list[int] = []
+    with pytest.raises(NotCaughtUpError, match="nothing moved"):
+        wait_until_caught_up(fresh, timeout=1, told=lambda now: seen.append(now.events))
+    assert seen[0] == seen[-1] > 0
 
 
 class Deaf(KafkaConsumer):  # type: ignore[misc]
