@@ -25,7 +25,9 @@ class Combination:
 
     def chance(self, signs: Signs) -> Weights:
         """Return (n,) chances from 0 to 1 of (n, s) signs."""
-        found: Weights = 1 / (1 + np.exp(-(signs @ np.array(self.weights) + self.bias)))
+        # In the signs' own precision: widening them takes ten times as long as adding them up.
+        sums = (signs @ np.array(self.weights, dtype=signs.dtype)).astype(np.float64)
+        found: Weights = 1 / (1 + np.exp(-(sums + self.bias)))
         return found
 
     def as_json(self) -> str:

@@ -6,8 +6,10 @@ For one person at a time, all others at once: a few sparse rows are added up int
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import h3
 import numpy as np
@@ -129,7 +131,7 @@ class Graph:
             self._same_place(person),
             self.near_cells(person),
         )
-        return np.stack(columns, axis=1).astype(np.float32)
+        return _side_by_side(columns)
 
     def connector_signs(self, person: int) -> Signs:
         """Return ``CONNECTOR_SIGNS`` of every connector towards one person: (c, 7)."""
@@ -151,7 +153,7 @@ class Graph:
             np.log1p(self.sizes),
             spread(self.members, local, np.ones(len(local))) / np.maximum(self.sizes, 1),
         )
-        return np.stack(columns, axis=1).astype(np.float32)
+        return _side_by_side(columns)
 
     def near_cells(self, person: int) -> Weights:
         """Return 1 for who lives in the person's cell, less with each ring around it, 0 beyond ``RINGS``."""
@@ -203,6 +205,14 @@ class Graph:
         total[person] = 0
         total *= self.degrees[person]
         return total
+
+
+def _side_by_side(columns: Sequence[npt.NDArray[Any]]) -> Signs:
+    """Return (n, s), each column in one piece of memory: it is written, and read again, in one go."""
+    signs = np.empty((len(columns[0]), len(columns)), dtype=np.float32, order="F")
+    for place, column in enumerate(columns):
+        signs[:, place] = column
+    return signs
 
 
 def _binary(pairs: IntArray, shape: tuple[int, int]) -> sp.csr_matrix:

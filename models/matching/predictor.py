@@ -108,20 +108,23 @@ class Matcher:
 
     def _users(self, person: int, limit: int) -> list[Match]:
         signs = self.graph.person_signs(person)
-        reasons = _reasons(signs, self.people, _PERSON_REASONS)
-        wanted = self._strangers(person)
-        return _best(self.graph.town.people, self.people.chance(signs), wanted, reasons, limit=limit)
+        scores, has_reason = self.people.chance(signs), _has_reason(signs, self.people, _PERSON_REASONS)
+        rows = _best(scores, self._strangers(person), has_reason, limit=limit)
+        reasons = _reasons(signs[rows], self.people, _PERSON_REASONS)
+        return _named(self.graph.town.people, rows, scores, reasons)
 
     def _proximity(self, person: int, limit: int) -> list[Match]:
         signs, names = self.graph.person_signs(person), self.people.signs
         cell, place = signs[:, names.index("near_cell")], signs[:, names.index("same_place")]
         near = np.maximum(cell, 0.9 * place)
+        # Who is equally near is ordered by how well they fit otherwise.
+        scores, is_near = near + 0.05 * self.people.chance(signs), near > 0
+        rows = _best(scores, self._strangers(person) & is_near, is_near, limit=limit)
+        cell, place = cell[rows], place[rows]
         reasons = np.select(
             [cell == 1, place == 1, cell > 0], ["same_area", "same_neighborhood", "next_area"], "same_city"
         )
-        # Who is equally near is ordered by how well they fit otherwise.
-        score = near + 0.05 * self.people.chance(signs)
-        return _best(self.graph.town.people, score, self._strangers(person) & (near > 0), reasons, limit=limit)
+        return _named(self.graph.town.people, rows, scores, reasons)
 
     def _communities(self, person: int, limit: int, *, others: Sequence[int] = ()) -> list[Match]:
         """Match connectors; a group's chance is the mean of its people's, and the person's own reasons come first."""
@@ -134,7 +137,9 @@ class Matcher:
             reasons = np.where((reasons == POPULAR) & fits, _FITS_OTHERS, reasons)
         wanted = self.graph.town.is_open.copy()
         wanted[self.graph.row(self.graph.members, person)] = False
-        return _best(self.graph.town.connectors, np.mean(chances, axis=0), wanted, reasons, limit=limit)
+        scores: Weights = np.mean(chances, axis=0)
+        rows = _best(scores, wanted, reasons != POPULAR, limit=limit)
+        return _named(self.graph.town.connectors, rows, scores, reasons[rows])
 
     def _interests(self, person: int, limit: int) -> list[Match]:
         graph, town = self.graph, self.graph.town
@@ -153,8 +158,9 @@ class Matcher:
         reasons = np.where(parts.max(axis=0) > 0, np.array(list(sources))[parts.argmax(axis=0)], POPULAR)
         wanted = number >= _LEAST_PEOPLE
         wanted[liked] = False
-        score = parts.sum(axis=0) + 0.01 * _scaled(number.astype(np.float64))
-        return _best(town.interests, score, wanted, reasons, limit=limit)
+        scores = parts.sum(axis=0) + 0.01 * _scaled(number.astype(np.float64))
+        rows = _best(scores, wanted, reasons != POPULAR, limit=limit)
+        return _named(town.interests, rows, scores, reasons[rows])
 
     def _by_people(self, weights: Weights) -> Weights:
         rows = np.flatnonzero(weights)
@@ -174,6 +180,12 @@ def _scaled(values: Weights) -> Weights:
     return values / most if most > 0 else values
 
 
+def _has_reason(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tuple[str, ...]]]) -> BoolArray:
+    """Return for each row whether it has a reason at all; much sooner found than which."""
+    found: BoolArray = np.logical_or.reduce([signs[:, how.signs.index(must)] > 0 for must, _ in known.values()])
+    return found
+
+
 def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tuple[str, ...]]]) -> IntArray:
     """Return for each row the reason whose signs count for most among those that are there at all."""
     shares = []
@@ -185,10 +197,18 @@ def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tupl
     return np.where(np.isfinite(found.max(axis=0)), np.array(list(known))[found.argmax(axis=0)], POPULAR)
 
 
-def _best(names: tuple[str, ...], score: Weights, wanted: BoolArray, reasons: IntArray, *, limit: int) -> list[Match]:
-    """Return the best of those that are wanted; what is only popular comes after what has a reason."""
+def _best(scores: Weights, wanted: BoolArray, has_reason: BoolArray, *, limit: int) -> IntArray:
+    """Return where the best of those are that are wanted; what is only popular comes after what has a reason."""
     rows = np.flatnonzero(wanted)
-    worth = _scaled(score[rows] - score[rows].min(initial=0.0)) + 2.0 * (reasons[rows] != POPULAR)
+    worth = _scaled(scores[rows] - scores[rows].min(initial=0.0)) + 2.0 * has_reason[rows]
     best = np.argpartition(-worth, limit)[:limit] if len(rows) > limit else np.arange(len(rows))
-    order = best[np.argsort(-worth[best], kind="stable")]
-    return [Match(key=names[row], score=float(score[row]), reason=str(reasons[row])) for row in rows[order]]
+    found: IntArray = rows[best[np.argsort(-worth[best], kind="stable")]]
+    return found
+
+
+def _named(names: tuple[str, ...], rows: IntArray, scores: Weights, reasons: IntArray) -> list[Match]:
+    """Return the matches of ``rows``, whose reasons are ``reasons``."""
+    return [
+        Match(key=names[row], score=float(scores[row]), reason=str(reason))
+        for row, reason in zip(rows, reasons, strict=True)
+    ]
