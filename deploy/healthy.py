@@ -1,7 +1,12 @@
-"""Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER``; exit code 0 is well."""  # noqa: INP001 (a script)
+"""Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER``; exit code 0 is well.
 
+A URL is one of HTTP, or ``tcp://HOST:PORT`` of what need only listen.
+"""  # noqa: INP001 (a script)
+
+import socket
 import sys
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from neighborconnect.contracts.health import read_health
@@ -11,6 +16,13 @@ _SECONDS = 5
 
 def is_healthy(what: str) -> bool:
     """Ask a URL, or read what a worker last said of itself."""
+    if what.startswith("tcp://"):
+        place = urlsplit(what)
+        try:
+            socket.create_connection((place.hostname, place.port), timeout=_SECONDS).close()
+        except OSError:
+            return False
+        return True
     if what.startswith("http://"):
         try:
             with urlopen(what, timeout=_SECONDS):  # noqa: S310 (the scheme is checked)

@@ -7,6 +7,7 @@ import os
 from neighborconnect.stack.broker import broker
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.platform import PROJECT, platform
+from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.postgres import postgres
 from neighborconnect.stack.seaweed import seaweed
 from neighborconnect.stack.service import Service
@@ -22,6 +23,7 @@ BEFORE_THE_FIRST_MODEL = (
     "ingest-warehouse",
     "stream-features",
     "mlflow",
+    "dagster-code",
     "dagster-webserver",
     "dagster-daemon",
 )
@@ -44,7 +46,12 @@ _SWITCHES = {
 
 def child_environment(stack: Stack) -> dict[str, str]:
     """Return the environment that every process of the stack gets."""
-    dagster = {"DAGSTER_HOME": str(PROJECT / "dagster_home"), "DAGSTER_DATA_DIR": str(stack.home / "dagster")}
+    dagster = {
+        "DAGSTER_HOME": str(PROJECT / "dagster_home"),
+        "DAGSTER_DATA_DIR": str(stack.home / "dagster"),
+        "DAGSTER_CODE_HOST": HOST,
+        "DAGSTER_CODE_PORT": str(stack.ports.dagster_code),
+    }
     return {**os.environ, **_SWITCHES, **stack.settings, **dagster}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -105,8 +106,18 @@ def _bento(name: str, *, title: str, package: str, port: int) -> Service:
     )
 
 
-def _dagster(stack: Stack) -> tuple[Service, Service]:
-    port = stack.ports.dagster
+def _listens(port: int) -> Callable[[], None]:
+    def check() -> None:
+        try:
+            socket.create_connection((HOST, port), timeout=_PROBE_SECONDS).close()
+        except OSError as error:
+            raise NotReadyError(str(error)) from None
+
+    return check
+
+
+def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
+    port, code_port = stack.ports.dagster, stack.ports.dagster_code
     folder = stack.home / "dagster"
     workspace = ("-w", str(PROJECT / "dagster_home" / "workspace.yaml"))
     database = stack.database_url("dagster")
@@ -121,13 +132,27 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         if time.time() - last > _HEARTBEAT_SECONDS:
             raise NotReadyError("no heartbeat yet")
 
+    # The web server and the daemon would each load the pipelines on their own, the daemon anew every minute.
+    code = Service(
+        name="dagster-code",
+        title="The pipelines' code, for Dagster",
+        command=_python(
+            "dagster", "code-server", "start", "-m", "pipelines.definitions", "-h", HOST, "-p", str(code_port)
+        ),
+        ports=(code_port,),
+        after=("postgres",),
+        # It listens once it has loaded them.
+        check=_listens(code_port),
+        working_folder=PROJECT,
+        start_seconds=_START_SECONDS,
+    )
     server = Service(
         name="dagster-webserver",
         title="Dagster",
         url=f"http://{HOST}:{port}",
         command=_python("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
         ports=(port,),
-        after=("postgres",),
+        after=("dagster-code",),
         prepare=lambda: folder.mkdir(exist_ok=True),
         check=_answers(f"http://{HOST}:{port}/server_info"),
         working_folder=PROJECT,
@@ -138,13 +163,13 @@ def _dagster(stack: Stack) -> tuple[Service, Service]:
         title="Dagster's schedules and sensors",
         command=_python("dagster._daemon", "run", *workspace),
         # Both would create the same tables on an empty database, so the first time one goes first.
-        after=("postgres",) if folder.exists() else ("dagster-webserver",),
+        after=("dagster-code",) if folder.exists() else ("dagster-webserver",),
         check=heartbeat,
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
         stop_seconds=15,
     )
-    return server, daemon
+    return code, server, daemon
 
 
 def platform(stack: Stack) -> tuple[Service, ...]:

@@ -100,6 +100,11 @@ class Ports:
         return self._at(3000)
 
     @property
+    def dagster_code(self) -> int:
+        """The port of the server that holds the pipelines' code for Dagster."""
+        return self._at(4000)
+
+    @property
     def of_servers(self) -> tuple[int, ...]:
         """Every port of the four servers."""
         return (self.postgres, self.redis, *self.seaweed.values(), self.kafka, self.kafka_controller)
