@@ -136,9 +136,8 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
     code = Service(
         name="dagster-code",
         title="The pipelines' code, for Dagster",
-        command=_python(
-            "dagster", "code-server", "start", "-m", "pipelines.definitions", "-h", HOST, "-p", str(code_port)
-        ),
+        # Not `code-server start`: that goes on listening when the process behind it has died.
+        command=_python("dagster", "api", "grpc", "-m", "pipelines.definitions", "-h", HOST, "-p", str(code_port)),
         ports=(code_port,),
         after=("postgres",),
         # It listens once it has loaded them.
