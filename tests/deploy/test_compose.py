@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from neighborconnect.settings import Settings
+from neighborconnect.stack.catalogue import child_environment
 from neighborconnect.stack.catalogue import services as stack_services
 from neighborconnect.stack.layout import Stack
 
@@ -170,3 +172,25 @@ def test_pre_commit_hooks_are_local_and_valid() -> None:
     program = Path(sys.executable).with_name("pre-commit")
     done = subprocess.run([program, "validate-config", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dagster_is_told_where_the_code_of_the_pipelines_is(servers: Stack) -> None:
+    [location] = yaml.safe_load((ROOT / "dagster_home" / "workspace.yaml").read_text())["load_from"]
+    names = [location["grpc_server"][what]["env"] for what in ("host", "port")]
+    [code] = [service for service in stack_services(servers).values() if service.name == "dagster-code"]
+    embedded = child_environment(servers)
+    assert [embedded[name] for name in names] == [code.command[-3], code.command[-1]]
+    image = dict(re.findall(r"(DAGSTER_CODE_\w+)=(\S+)", (ROOT / "deploy" / "Dockerfile").read_text()))
+    assert image[names[0]] in SERVICES
+    assert image[names[1]] == SERVICES[image[names[0]]]["command"][-1]
+
+
+def test_what_only_listens_is_asked_so() -> None:
+    def code(port: int) -> int:
+        command = (sys.executable, str(ROOT / "deploy" / "healthy.py"), f"tcp://127.0.0.1:{port}")
+        return subprocess.run(command, check=False).returncode
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert code(port) == 0
+    assert code(port) == 1
