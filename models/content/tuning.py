@@ -43,8 +43,6 @@ class Settings:
     """How often each text is seen; 0: by how many examples of a class there are, see ``epochs_for``."""
     max_tokens: int = 64
     warm_up: float = 0.1
-    balance: bool = False
-    """Whether rare classes count for more."""
 
 
 def epochs_for(examples_a_class: float) -> int:
@@ -98,11 +96,7 @@ def tune(
 ) -> Adapter:
     """Learn to tell the classes of texts; the same data, settings and seed give the same adapter."""
     settings = _settled(settings, len(data) / len(data.classes))
-    weights = None
-    if settings.balance:
-        counts = np.bincount(data.labels, minlength=len(data.classes)).clip(1)
-        weights = torch.tensor(np.sqrt(counts.max() / counts), dtype=torch.float32)
-    loss = nn.CrossEntropyLoss(weight=weights)
+    loss = nn.CrossEntropyLoss()
     labels: list[Any] = data.labels.tolist()
 
     def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
