@@ -34,7 +34,7 @@ def _classes(benchmark: TextBenchmark, *, console: Console, kept: Path | None) -
     adapter = _read(kept)
     if adapter is None:
         with console.status(f"training on {len(benchmark.train)} texts"):
-            adapter = tune(benchmark.name, benchmark.train, settings=benchmark.settings, seed=SEED)
+            adapter = tune(benchmark.name, benchmark.train, settings=Settings(), seed=SEED)
         _keep(kept, adapter)
     truth, texts = benchmark.test.labels, benchmark.test.texts
     with console.status("judging"):

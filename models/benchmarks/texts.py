@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from models.content.data import LabelledTexts, labelled
-from models.content.tuning import Settings
 
 SEED = 20_261
 _FEELINGS = ("negative", "neutral", "positive")
@@ -38,7 +37,6 @@ class TextBenchmark:
     metric: str
     protocol: str
     published: dict[str, float] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
