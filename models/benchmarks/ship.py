@@ -19,15 +19,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID, TimeElapsedColumn
 
-from models.benchmarks.texts import SEED, banking, davidson, sentences, sms, wnut
+from models.benchmarks.texts import MARKING, SEED, banking, davidson, sentences, sms, wnut
 from models.content.adapter import Adapter, to_bytes
 from models.content.analyst import ENTITIES, MODERATION, SENTIMENT, SPAM
 from models.content.data import LabelledTexts, labelled
 from models.content.tuning import Progress as Told
 from models.content.tuning import Settings, tune, tune_tokens
 
-_SETTINGS = Settings()
-_ENTITY_SETTINGS = Settings(max_tokens=96)
 _DATA = {
     SPAM: "SMS Spam Collection v.1 (CC BY 4.0; Almeida, Gomez Hidalgo, Yamakami 2011)",
     SENTIMENT: "sentence polarity v1.0 (CC BY 4.0; Pang and Lee 2005)",
@@ -64,14 +62,14 @@ def unwanted(folder: Path) -> LabelledTexts:
 
 
 def _entities(folder: Path, progress: Told) -> Adapter:
-    posts, how = wnut(folder, "train"), _ENTITY_SETTINGS
+    posts, how = wnut(folder, "train"), MARKING
     return tune_tokens(
         ENTITIES, posts.texts, posts.spans, classes=posts.classes, settings=how, seed=SEED, progress=progress
     )
 
 
 def _of(task: str, load: Callable[[Path], LabelledTexts]) -> Callable[[Path, Told], Adapter]:
-    return lambda folder, progress: tune(task, load(folder), settings=_SETTINGS, seed=SEED, progress=progress)
+    return lambda folder, progress: tune(task, load(folder), settings=Settings(), seed=SEED, progress=progress)
 
 
 _TRAINERS: dict[str, Callable[[Path, Told], Adapter]] = {

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.benchmarks.texts import SEED, TEXT_LOADERS, TextBenchmark, wnut
+from models.benchmarks.texts import MARKING, SEED, TEXT_LOADERS, TextBenchmark, wnut
 from models.content.adapter import Adapter, from_bytes, to_bytes
 from models.content.evaluate import baseline, classes_of, figure, paired, span_f1
 from models.content.export import export
@@ -17,7 +17,6 @@ from models.content.predictor import Task
 from models.content.tuning import Settings, tune, tune_tokens
 
 ENTITIES = "wnut17"
-_ENTITY_SETTINGS = Settings(max_tokens=96)
 _PUBLISHED_ENTITIES = {"winner of the task": 0.4186, "bert-base-cased": 0.476}
 TEXT_BENCHMARKS = (*TEXT_LOADERS, ENTITIES)
 
@@ -63,7 +62,7 @@ def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
     if adapter is None:
         with console.status(f"training on {len(train.texts)} texts"):
             adapter = tune_tokens(
-                "entities", train.texts, train.spans, classes=train.classes, settings=_ENTITY_SETTINGS, seed=SEED
+                "entities", train.texts, train.spans, classes=train.classes, settings=MARKING, seed=SEED
             )
         _keep(kept, adapter)
     task = Task.load(export(adapter, small=True), classes=adapter.classes, threads=2)

@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from models.content.data import LabelledTexts, labelled
+from models.content.tuning import Settings
 
 SEED = 20_261
+MARKING = Settings(max_tokens=96)
+"""How spans are learnt to be marked: names also stand far down in a text."""
 _FEELINGS = ("negative", "neutral", "positive")
 _MODERATION = ("hate", "offensive", "neither")
 _ENTITIES = ("person", "location", "corporation", "group", "product", "creative-work")

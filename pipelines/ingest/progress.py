@@ -65,7 +65,7 @@ def wait_until_caught_up(
         told: is given the progress each half second, or more seldom where asking takes longer than that.
 
     Raises:
-        NotCaughtUpError: when nothing moves any more.
+        NotCaughtUpError: when the sinks come no closer.
     """
     fewest, moved = inf, time.monotonic()
     while True:
@@ -77,7 +77,7 @@ def wait_until_caught_up(
         if now.events < fewest:
             fewest, moved = now.events, time.monotonic()
         elif time.monotonic() > moved + timeout:
-            raise NotCaughtUpError(f"For {timeout:.0f} seconds nothing moved, and there are still {now} on their way")
+            raise NotCaughtUpError(f"For {timeout:.0f} seconds the sinks came no closer: still {now} on their way")
         # A long outbox is long to count: at most half of the time goes into asking.
         time.sleep(max(POLL_SECONDS, time.monotonic() - began))
 

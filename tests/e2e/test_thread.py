@@ -239,7 +239,18 @@ def test_status_tells_every_process_in_words_for_programs(platform: Platform) ->
         assert time.monotonic() < deadline, told
         time.sleep(1.0)
         told = status(platform)
-    assert {"postgres", "redis", "s3", "kafka", "api", "relay", "jobs", "bento", "mlflow"} <= told.keys()
+    assert {
+        "postgres",
+        "redis",
+        "s3",
+        "kafka",
+        "api",
+        "relay",
+        "jobs",
+        "bento",
+        "mlflow",
+        "dagster-code",
+    } <= told.keys()
     assert all({"name", "url", "state", "pid", "memory"} <= each.keys() for each in told.values())
     assert sum(each["memory"] for each in told.values()) < 6 * 1024**3
 

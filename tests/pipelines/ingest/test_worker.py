@@ -186,7 +186,7 @@ def test_a_rebuilt_sink_has_the_same_content(fresh: Settings, database: Connecti
 def test_who_waits_for_what_does_not_move_is_told(fresh: Settings, database: Connection) -> None:
     add_user(database, city="Delft")
     seen: list[int] = []
-    with pytest.raises(NotCaughtUpError, match="nothing moved"):
+    with pytest.raises(NotCaughtUpError, match="came no closer"):
         wait_until_caught_up(fresh, timeout=1, told=lambda now: seen.append(now.events))
     assert seen[0] == seen[-1] > 0
 
