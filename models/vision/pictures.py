@@ -79,11 +79,12 @@ def _read(data: bytes, longest: int) -> Image.Image:
             # Of the shape of the picture: what is asked for is what both sides must have at least.
             scale = min(1.0, longest / max(image.size))
             image.draft(None, (round(image.width * scale), round(image.height * scale)))
-        profile, upright = image.info.get("icc_profile"), ImageOps.exif_transpose(image)
-        upright.load()
-        clean = _in_srgb(_eight_bits(upright), profile)
-    if max(clean.size) > longest:
-        clean = shrunk(clean, longest=longest)
+        profile = image.info.get("icc_profile")
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()
+        clean = shrunk(_in_srgb(_eight_bits(image), profile), longest=longest)
+        if clean is image:
+            clean = image.copy()  # What was opened keeps its file's metadata.
     clean.info.clear()
     return clean
 
@@ -107,7 +108,12 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             converted = None  # A profile that does not fit its picture is worth nothing.
         if converted is not None:
             return converted
-    return image.convert("RGBA" if alpha else "RGB")
+    return _in_mode(image, "RGBA" if alpha else "RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Return the picture itself where it is in the mode: Pillow would copy it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def shrunk(image: Image.Image, *, longest: int) -> Image.Image:
@@ -128,8 +134,8 @@ def pixels_of(image: Image.Image) -> Pixels:
     """Return the pixels on white where the picture is transparent."""
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    return np.asarray(image.convert("RGB"), dtype=np.uint8)
+        image = Image.alpha_composite(white, image)
+    return np.asarray(_in_mode(image, "RGB"), dtype=np.uint8)
 
 
 _FASTEST_AVIF = 8
@@ -146,7 +152,7 @@ def write(image: Image.Image, *, as_format: PictureFormat, quality: int) -> byte
     data = io.BytesIO()
     match as_format:
         case PictureFormat.JPEG:
-            flat = Image.fromarray(pixels_of(image))
+            flat = image if image.mode == "RGB" else Image.fromarray(pixels_of(image))
             flat.save(data, format="JPEG", quality=quality, optimize=True, progressive=True)
         case PictureFormat.WEBP:
             image.save(data, format="WEBP", quality=quality, method=4)
