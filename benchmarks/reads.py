@@ -1,12 +1,14 @@
 """``python -m benchmarks reads``: the hot reads, beside a bare Starlette route that runs the same statements.
 
 The peer runs every statement that the API sends for the request, the one that finds the person included, and nothing
-else. Both are one process on the same machine; rounds alternate.
+else. Both are one process on the same machine; rounds alternate. Of a search whose words change with each request, the
+peer goes on to run the statements of the first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
 import tempfile
 import time
@@ -30,6 +32,9 @@ ROUNDS = 3
 _WARM_UP_SECONDS = 1.0
 _POSTS = 60
 _MESSAGES = 60
+_NUMBER = "{number}"
+"""Where a path has a number that is another one in each request."""
+_numbers = itertools.count()
 
 
 class Load(NamedTuple):
@@ -48,7 +53,9 @@ def run(settings: Settings) -> list[Row]:
 async def _measure(settings: Settings) -> list[Row]:
     async with neighbours(settings, number=2) as (reader, other):
         paths = await _furnish(reader, other)
-        statements = {path: await _statements(settings, path=path, token=reader.token) for path in paths.values()}
+        statements = {
+            urlsplit(path).path: await _statements(settings, path=path, token=reader.token) for path in paths.values()
+        }
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "statements"
             await asyncio.to_thread(file.write_bytes, pickle.dumps(statements))
@@ -77,7 +84,8 @@ async def _furnish(reader: Neighbour, other: Neighbour) -> dict[str, str]:
         "a post": f"/api/v1/posts/{post['id']}",
         "a connector's feed": f"/api/v1/posts/connector/{connector['id']}",
         "a page of a conversation": f"/api/v1/chat/conversations/{talk['id']}/messages",
-        "a search": "/api/v1/search?q=seedlings",
+        "a search, asked again": "/api/v1/search?q=seedlings+or+bed0",
+        "a search, new words": f"/api/v1/search?q=seedlings+or+bed{_NUMBER}",
     }
 
 
@@ -120,16 +128,14 @@ async def _load(url: str, *, token: str, seconds: float) -> Load:
     """Ask for ``url`` over and over on ``CALLERS`` connections; a client of few instructions leaves the server room."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    request = (
-        f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n"
-    ).encode()
+    request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n"
     taken: list[float] = []
     end = time.perf_counter() + seconds
 
     async def call() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         while (began := time.perf_counter()) < end:
-            writer.write(request)
+            writer.write(request.replace(_NUMBER, str(next(_numbers))).encode())
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 200 " not in head[:20]:
                 raise RuntimeError(f"{url}: {head[:200]!r}")

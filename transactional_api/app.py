@@ -43,6 +43,7 @@ from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.routes import router as recommendations
 from transactional_api.resources import open_resources
 from transactional_api.reviews.routes import router as reviews
+from transactional_api.search.meanings import AskedWords
 from transactional_api.search.routes import router as search
 from transactional_api.ties.routes import router as ties
 from transactional_api.users import passwords
@@ -118,6 +119,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault)
         app.state.inference = inference
         app.state.rate_limits = open_rate_limits(settings, redis)
+        app.state.asked_words = AskedWords(inference)
         app.state.recommender = Recommender(inference, redis)
         app.state.media = open_media(resources)
         app.state.hub = await stack.enter_async_context(open_hub(resources))

@@ -55,9 +55,10 @@ async def encoder(town: Town, settings: Settings) -> AsyncIterator[Encoder]:
     client = InferenceClient(settings.model_copy(update={"content_url": "http://content.test"}))
     await client._http.aclose()
     client._http = httpx.AsyncClient(transport=httpx.MockTransport(encoder.answer))
-    before, town.app.state.inference = town.app.state.inference, client
+    state = town.app.state
+    before, state.inference, state.asked_words = state.inference, client, meanings.AskedWords(client)
     yield encoder
-    town.app.state.inference = before
+    state.inference, state.asked_words = before, meanings.AskedWords(before)
     await client.aclose()
 
 
@@ -131,6 +132,17 @@ async def test_vectors_of_another_encoder_are_not_compared(town: Town, ada: Pers
     encoder.version = "encoder-2"
     assert await found(ada, "sofa", connector_id=connector["id"]) == []
     await learn(town)
+    assert await found(ada, "sofa", connector_id=connector["id"]) == [post["id"]]
+
+
+async def test_words_asked_again_are_not_encoded_again(town: Town, ada: Person, encoder: Encoder) -> None:
+    connector = await ada.make_connector()
+    post = await ada.make_post(connector, content="A couch.")
+    await learn(town)
+    for _ in range(2):
+        assert await found(ada, "sofa", connector_id=connector["id"]) == [post["id"]]
+    assert encoder.texts.count("sofa") == 1
+    encoder.works = False
     assert await found(ada, "sofa", connector_id=connector["id"]) == [post["id"]]
 
 

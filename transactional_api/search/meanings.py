@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from cachetools import TTLCache
+from fastapi import Depends, Request
 from sqlalchemy import and_, delete, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +25,9 @@ from transactional_api.search.schemas import FoundKind
 LONGEST = 1_000
 """Characters of a text that are looked at; the encoder reads some 250 words."""
 BATCHES_AT_ONCE = 50
+REMEMBERED = 1_024
+"""How many searched words a process remembers the meaning of; some 12 KiB each."""
+REMEMBERED_SECONDS = 60
 # By whom a row was written, for each kind.
 _WRITERS = {"connector": "created_by", "post": "author_id", "event": "created_by", "item": "seller_id"}
 
@@ -42,13 +47,36 @@ async def are_kept(session: AsyncSession) -> bool:
     return await session.scalar(select(func.to_regclass(MEANINGS.name))) is not None
 
 
-async def of_words(session: AsyncSession, *, inference: InferenceClient, words: str) -> Meaning | None:
-    """Return what words mean; None where no encoder answers, or nothing is kept to compare with."""
-    try:
-        meaning = (await _encode(inference, [words]))[0]
-    except InferenceError:
-        return None
-    return meaning if await are_kept(session) else None
+class AskedWords:
+    """What asked words mean, remembered for a while: people page through a search, and come back to it.
+
+    One a process. A new encoder's vectors are asked for once the old one's are forgotten; until then they are compared
+    with what the old one learnt.
+    """
+
+    def __init__(self, inference: InferenceClient) -> None:
+        self._inference = inference
+        self._known: TTLCache[str, Meaning] = TTLCache(REMEMBERED, ttl=REMEMBERED_SECONDS)
+
+    async def meaning(self, session: AsyncSession, words: str) -> Meaning | None:
+        """Return what words mean; None where no encoder answers, or nothing is kept to compare with."""
+        meaning = self._known.get(words)
+        if meaning is None:
+            try:
+                meaning = (await _encode(self._inference, [words]))[0]
+            except InferenceError:
+                return None
+            self._known[words] = meaning
+        return meaning if await are_kept(session) else None
+
+
+async def _asked_words(request: Request) -> AskedWords:
+    words: AskedWords = request.app.state.asked_words
+    return words
+
+
+AskedWordsDep = Annotated[AskedWords, Depends(_asked_words)]
+"""What asked words mean."""
 
 
 @queue.periodic("* * * * *")

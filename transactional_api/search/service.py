@@ -29,9 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.db.meanings import KINDS, MEANINGS
-from transactional_api.inference import InferenceClient
 from transactional_api.prepared import SOMEONE, parameter
-from transactional_api.search import meanings, queries
+from transactional_api.search import queries
+from transactional_api.search.meanings import AskedWords
 from transactional_api.search.queries import Asked
 from transactional_api.search.schemas import MAX_OFFSET, Facet, Found, FoundKind, SearchOut, SearchQuery
 
@@ -48,13 +48,13 @@ _GO_ON = text("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
 
 
 async def search(
-    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, search_for: SearchQuery
+    session: AsyncSession, *, viewer: Viewer, asked_words: AskedWords, search_for: SearchQuery
 ) -> SearchOut:
     """Find what the viewer may see and what matches, the best first.
 
     Ties in rank go to the newer. The facets count every kind, so that a client can show what else there is.
     """
-    meaning = await meanings.of_words(session, inference=inference, words=search_for.q)
+    meaning = await asked_words.meaning(session, search_for.q)
     await session.execute(_LIKENESS)
     kinds = tuple(dict.fromkeys(search_for.kind or FoundKind))
     statements = _prepared(kinds, everywhere=search_for.connector_id is None)
