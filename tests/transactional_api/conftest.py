@@ -17,6 +17,7 @@ from sqlalchemy import event
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.ranker import Ranker, running_ranker
+from tests.transactional_api.seer import Vision, seeing
 from transactional_api.app import create_app
 from transactional_api.breaker import CircuitBreaker
 from transactional_api.inference import InferenceClient
@@ -115,3 +116,10 @@ def statements(town: Town) -> Statements:
             event.remove(engine, "before_cursor_execute", note)
 
     return collect
+
+
+@pytest.fixture
+async def vision(town: Town) -> AsyncIterator[Vision]:
+    """What looks at pictures and videos."""
+    async with seeing(town) as found:
+        yield found

@@ -10,10 +10,10 @@ import pytest
 from neighborconnect.contracts.events import JudgementEvent
 from tests.transactional_api.media.files import jpeg
 from tests.transactional_api.people import Person, Town
+from tests.transactional_api.seer import Vision
 from tests.transactional_api.test_screening import Watch, watch
-from tests.transactional_api.test_vision import Vision, vision
 
-__all__ = ["vision", "watch"]
+__all__ = ["watch"]
 WORDS = "You vile thing of Dean Street"
 
 

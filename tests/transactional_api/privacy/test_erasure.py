@@ -1,0 +1,187 @@
+"""Being forgotten: every store is searched for a marked person after."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from neighborconnect.contracts.privacy import DATABASE, PRODUCT, Fate, Store
+from neighborconnect.settings import Settings
+from tests.transactional_api.people import Person, Town
+from tests.transactional_api.privacy.marked import Marked, bucket_keys, erase, soon
+from tests.transactional_api.test_accounts import PASSWORD, register
+from transactional_api.mail import letters
+from transactional_api.media.stores import open_media
+from transactional_api.privacy import forgetting
+
+
+async def test_nothing_of_an_erased_person_is_left(town: Town, marked: Marked, settings: Settings) -> None:
+    planted = await rows_with(town, marked.mark)
+    assert {"posts", "notifications", "chat_messages", "moderation_cases"} <= set(planted), "the plant does not grow"
+    me, redis = str(marked.person.id), town.app.state.redis
+    await redis.set(f"user:{me}:online", "1")
+    await redis.zadd("users:online", {me: 2**40})
+    await redis.rpush(f"user:{me}:notifications", str(uuid4()))
+    receipt = await erase(town, marked.person)
+    await town.run_jobs()
+    assert await rows_with(town, marked.mark) == {"cdc_outbox": (await rows_with(town, marked.mark))["cdc_outbox"]}
+    kept = {place.name for place in DATABASE if place.fate in {Fate.KEPT, Fate.BLANKED}}
+    # Reports and jobs name the thing; conversations the pair in their key; events of change capture are on their way.
+    ways = {"cdc_outbox", "conversations"}
+    assert set(await rows_with(town, me)) <= kept | ways
+    media = open_media(town.app.state.resources)
+    for place in PRODUCT:
+        if place.store is Store.DOCUMENTS:
+            assert await media.documents.find(place.name, matching={place.person: me}, limit=1) == []
+    assert bucket_keys(settings, prefix=me) == []
+    assert [key async for key in redis.scan_iter(f"*{me}*") if not key.startswith(b"rate:")] == []
+    assert await redis.zscore("users:online", me) is None
+    assert [one for one in letters.lying(settings) if marked.mark in str(one["To"])] == []
+    said = (await town.nobody.get(f"/privacy/receipts/{receipt['code']}")).json()
+    assert said["done_at"] is not None
+    assert [line["place"] for line in said["lines"]].count("database:users.id") == 1
+    assert {line["place"] for line in said["lines"]} == {place.label for place in PRODUCT}
+
+
+async def test_what_was_on_its_way_into_the_bucket_goes_later(town: Town, settings: Settings) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    link = await open_media(town.app.state.resources).objects.target(f"{person.id}/late.mp4")
+    erasure = await erase(town, person)
+    await town.run_jobs()
+    async with httpx.AsyncClient() as plain:
+        assert (await plain.put(link, content=b"late")).status_code == 200
+    assert bucket_keys(settings, prefix=str(person.id)) != []
+    await town.write(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE args->>'erasure_id' = :id", id=erasure["id"]
+    )
+    await town.run_jobs()
+    assert bucket_keys(settings, prefix=str(person.id)) == []
+
+
+async def test_what_others_have_stays_whole(town: Town, marked: Marked) -> None:
+    things = marked.things
+    await erase(town, marked.person)
+    await town.run_jobs()
+    other: Person = things["other"]
+    answered = (await other.get(f"/posts/{things['answered']['id']}")).json()
+    assert (answered["likes_count"], answered["comments_count"]) == (0, 1)
+    own = (await other.get(f"/connectors/{things['own']['id']}")).json()
+    assert (own["role"], own["member_count"], own["post_count"]) == ("admin", 1, 0), "who stays looks after it"
+    event = (await things["waits"].get(f"/events/{things['visited']['id']}")).json()
+    assert (event["attendee_count"], event["status"]) == (1, "attending"), "the wait list moved up"
+    rake = (await other.get(f"/marketplace/items/{things['bought']['id']}")).json()
+    assert rake["status"] == "available", "an open purchase was called off"
+    assert (await other.get(f"/users/{marked.person.id}")).status_code == 404
+
+
+async def test_words_may_stay_without_a_name(town: Town, marked: Marked) -> None:
+    await erase(town, marked.person, keep_words=True)
+    await town.run_jobs()
+    post = (await marked.things["other"].get(f"/posts/{marked.things['post']['id']}")).json()
+    assert post["content"] == f"{marked.mark} again"
+    [(first, email, phone)] = await town.rows(
+        "SELECT first_name, email, phone_sealed FROM users WHERE id = :id", id=marked.person.id
+    )
+    assert (first, marked.mark in email, phone) == ("Former", False, None)
+
+
+async def test_an_erased_account_is_closed_at_once_and_its_name_free(town: Town) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    wrong = await person.post("/privacy/erasures", {"password": "not this one", "keep_words": False})
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    receipt = await erase(town, person)
+    assert (await person.get("/users/profile")).status_code == 401
+    email = session["user"]["email"]
+    assert (await town.nobody.post("/users/login", {"email": email, "password": PASSWORD})).status_code == 401
+    waiting = (await town.nobody.get(f"/privacy/receipts/{receipt['code']}")).json()
+    assert (waiting["done_at"], waiting["lines"]) == (None, [])
+    await town.run_jobs()
+    again = await register(town, email=email, username=session["user"]["username"])
+    assert again["user"]["id"] != session["user"]["id"]
+
+
+async def test_asking_twice_at_once_is_one_erasure(town: Town) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    body = {"password": PASSWORD, "keep_words": False}
+    answers = await asyncio.gather(*(person.post("/privacy/erasures", body) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [202, 401, 401]
+
+
+async def test_a_job_that_dies_goes_on_where_it_was(
+    town: Town, marked: Marked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erasure = await erase(town, marked.person)
+    resources, asked = town.app.state.resources, 0
+
+    async def dies(*_: Any) -> int:
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setitem(forgetting.STEPS, "comments.author_id", dies)
+        with pytest.raises(ConnectionError):
+            await run_forget(resources, erasure["id"])
+    half = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
+    seen_to = {line["place"] for line in half["lines"]}
+    assert "database:posts.author_id" in seen_to
+    assert half["done_at"] is None
+
+    async def counted(*_: Any) -> int:
+        nonlocal asked
+        asked += 1
+        return 0
+
+    with monkeypatch.context() as watched:
+        watched.setitem(forgetting.STEPS, "posts.author_id", counted)
+        await run_forget(resources, erasure["id"])
+    whole = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
+    assert (asked, whole["done_at"] is not None) == (0, True)
+    labels = [line["place"] for line in whole["lines"]]
+    assert sorted(labels) == sorted(place.label for place in PRODUCT)
+    await run_forget(resources, erasure["id"])
+    assert (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json() == whole
+
+
+async def test_the_platform_reports_with_its_token_once(town: Town, settings: Settings) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    erasure = await erase(town, person)
+    line = {"place": "lake:interactions.user_id", "fate": "deleted", "number": 7, "at": soon(0)}
+    path, body = f"/privacy/erasures/{erasure['id']}/platform", {"lines": [line]}
+    token = {"X-Platform-Token": settings.platform_token.get_secret_value()}
+    assert (await town.nobody.post(path, body)).status_code == 403
+    assert (await town.nobody.post(path, body, **{"X-Platform-Token": "x"})).status_code == 403
+    for _ in range(2):
+        assert (await town.nobody.post(path, body, **token)).status_code == 204
+    said = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
+    assert [one["number"] for one in said["lines"]] == [7]
+    assert said["platform_done_at"] is not None
+    unknown = await town.nobody.post(f"/privacy/erasures/{uuid4()}/platform", body, **token)
+    assert unknown.status_code == 404
+
+
+async def rows_with(town: Town, words: str) -> dict[str, int]:
+    """Every table of the product database that has the words anywhere in it, with how many rows."""
+    tables = await town.rows(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    found = {}
+    for (name,) in tables:
+        [(number,)] = await town.rows(
+            f'SELECT count(*) FROM "{name}" t WHERE t::text LIKE :words',
+            words=f"%{words}%",
+        )
+        if number:
+            found[name] = number
+    return found
+
+
+async def run_forget(resources: Any, erasure_id: str) -> None:
+    context = type("Context", (), {"additional_context": {"resources": resources}, "job": None})()
+    await forgetting.forget.func(context, erasure_id=erasure_id)
