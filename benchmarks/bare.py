@@ -1,7 +1,7 @@
 """The peer of ``benchmarks.reads``: a bare Starlette route over psycopg that runs the same statements.
 
 It has no validation, no models and no rate limits; whoever asks gets the rows as JSON. ``python -m benchmarks.bare
-PORT FILE`` serves the statements that ``FILE`` (a pickle of path to ``(statement, parameters)``) has.
+PORT FILE`` serves what ``FILE`` (a pickle of path to ``Statements``) has.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import os
 import pickle
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import uvicorn
@@ -25,10 +25,15 @@ from starlette.routing import Route
 
 from transactional_api.db.session import POOL_SIZE
 
-Statements = dict[str, list[tuple[str, Any]]]
+
+class Statements(NamedTuple):
+    """What is run for one path; settings that hold for a transaction need one."""
+
+    sent: list[tuple[str, Any]]
+    in_transaction: bool
 
 
-def make_app(database_url: str, statements: Statements) -> Starlette:
+def make_app(database_url: str, statements: dict[str, Statements]) -> Starlette:
     """Return an application that answers each path with the rows of its statements."""
     pool = AsyncConnectionPool(
         database_url, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True}
@@ -36,9 +41,10 @@ def make_app(database_url: str, statements: Statements) -> Starlette:
 
     async def answer(request: Request) -> Response:
         rows: list[Any] = []
-        async with pool.connection() as connection:
+        sent, in_transaction = statements[request.url.path]
+        async with pool.connection() as connection, connection.transaction() if in_transaction else nullcontext():
             cursor = connection.cursor(row_factory=dict_row)
-            for statement, parameters in statements[request.url.path]:
+            for statement, parameters in sent:
                 rows += await (await cursor.execute(statement.encode(), parameters)).fetchall()
         return Response(orjson.dumps(rows, default=str), media_type="application/json")
 
@@ -53,7 +59,7 @@ def make_app(database_url: str, statements: Statements) -> Starlette:
 def main() -> None:
     """Serve as the API does: uvloop and httptools."""
     port, file = int(sys.argv[1]), Path(sys.argv[2])
-    statements: Statements = pickle.loads(file.read_bytes())  # noqa: S301 (our own file of a moment ago)
+    statements: dict[str, Statements] = pickle.loads(file.read_bytes())  # noqa: S301 (our own file of a moment ago)
     uvicorn.run(
         make_app(os.environ["DATABASE_URL"], statements),
         port=port,

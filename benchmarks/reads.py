@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 from sqlalchemy import event
 
+from benchmarks.bare import Statements
 from benchmarks.neighbours import Neighbour, free_port, neighbours, own_api
 from benchmarks.report import Row
 from benchmarks.scratch import process, settings_environment, wait_until
@@ -89,11 +90,14 @@ async def _furnish(reader: Neighbour, other: Neighbour) -> dict[str, str]:
     }
 
 
-async def _statements(settings: Settings, *, path: str, token: str) -> list[tuple[str, Any]]:
+async def _statements(settings: Settings, *, path: str, token: str) -> Statements:
     """Return the statements that the API sends for one request, with their parameters."""
     sent: list[tuple[str, Any]] = []
+    in_transaction = False
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        nonlocal in_transaction
+        in_transaction = True
         sent.append((statement, parameters))
 
     app = create_app(settings)
@@ -105,7 +109,7 @@ async def _statements(settings: Settings, *, path: str, token: str) -> list[tupl
         event.listen(app.state.engine.sync_engine, "before_cursor_execute", note)
         app.state.reader.noted = lambda sql, parameters: sent.append((sql, parameters))
         (await http.get(path, headers={"Authorization": f"Bearer {token}"})).raise_for_status()
-    return sent
+    return Statements(sent, in_transaction)
 
 
 async def _beside(name: str, path: str, *, ours: str, peer: str, token: str) -> list[Row]:

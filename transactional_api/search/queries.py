@@ -147,12 +147,16 @@ def by_meaning(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
     """Return what means much the same as what is asked, whatever its words."""
     likeness = -MEANINGS.c.embedding.max_inner_product(asked.meaning)
     same = (MEANINGS.c.kind == literal_column(f"'{kind.value}'")) & (MEANINGS.c.subject_id == SEARCHED[kind].row_id)
-    statement = _rows(kind, asked, rank=likeness).join(MEANINGS, same)
-    return (
-        statement.where(MEANINGS.c.encoder == asked.encoder, likeness >= LEAST_LIKENESS)
+    nearest = (
+        _rows(kind, asked, rank=likeness)
+        .join(MEANINGS, same)
+        .where(MEANINGS.c.encoder == asked.encoder)
         .order_by(MEANINGS.c.embedding.max_inner_product(asked.meaning))
         .limit(limit)
+        .subquery()
     )
+    # Among the nearest only: the index would be read to its end for more that are alike enough.
+    return select(nearest).where(nearest.c.rank >= LEAST_LIKENESS)
 
 
 def some(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:

@@ -6,7 +6,7 @@ individual Rank Learning Methods", SIGIR 2009, with their constant of 60.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ async def search(
     end = search_for.offset + search_for.limit
     return SearchOut(
         items=[Found.model_validate(row, from_attributes=True) for row in merged[search_for.offset : end]],
-        facets=await _facets(session, statements.facets, named, merged=merged, kinds=kinds),
+        facets=await _facets(session, named, rankings=rankings, kinds=kinds),
         by_meaning=meaning is not None,
         next_offset=end if len(merged) > end and end <= MAX_OFFSET else None,
     )
@@ -77,20 +77,12 @@ async def search(
 class _Statements(NamedTuple):
     rankings: tuple[Executable, ...]
     by_meaning: Executable | None
-    facets: Executable
 
 
 # Some dozen selects over every kind take longer to put together than PostgreSQL takes to run them.
 @lru_cache(maxsize=128)
 def _prepared(kinds: tuple[FoundKind, ...], *, everywhere: bool) -> _Statements:
-    words: ColumnElement[str] = bindparam("words", type_=Text())
-    asked = Asked(
-        SOMEONE,
-        words,
-        None if everywhere else parameter("connector_id"),
-        bindparam("meaning", type_=MEANINGS.c.embedding.type),
-        bindparam("encoder", type_=Text()),
-    )
+    asked = _asked(everywhere=everywhere)
     meant = [queries.by_meaning(kind, asked, limit=MEANT) for kind in kinds if kind.value in KINDS]
     return _Statements(
         rankings=tuple(
@@ -98,7 +90,17 @@ def _prepared(kinds: tuple[FoundKind, ...], *, everywhere: bool) -> _Statements:
             for ranked in (queries.by_words, queries.by_spelling)
         ),
         by_meaning=_ranking(meant) if meant else None,
-        facets=_counts(asked),
+    )
+
+
+def _asked(*, everywhere: bool) -> Asked:
+    words: ColumnElement[str] = bindparam("words", type_=Text())
+    return Asked(
+        SOMEONE,
+        words,
+        None if everywhere else parameter("connector_id"),
+        bindparam("meaning", type_=MEANINGS.c.embedding.type),
+        bindparam("encoder", type_=Text()),
     )
 
 
@@ -118,25 +120,26 @@ def _merge(rankings: Sequence[Sequence[Any]]) -> list[Any]:
     return sorted(rows.values(), key=lambda row: (-scores[row.id], -row.created_at.timestamp(), row.id))
 
 
-def _counts(asked: Asked) -> CompoundSelect[Any]:
+async def _facets(
+    session: AsyncSession, named: Mapping[str, Any], *, rankings: Sequence[Sequence[Any]], kinds: Sequence[FoundKind]
+) -> list[Facet]:
+    """Count what matches of every kind; of those that were asked for what was found is all, unless it is very much."""
+    found = {kind: {row.id for ranking in rankings for row in ranking if row.kind == kind} for kind in kinds}
+    unknown = tuple(kind for kind in FoundKind if kind not in found or len(found[kind]) >= DEPTH)
+    counted: dict[str, int] = {}
+    if unknown:
+        statement = _counts(unknown, everywhere=named["connector_id"] is None)
+        counted = {row.kind: row.matches for row in await session.execute(statement, named)}
+    return [Facet(kind=kind, count=max(len(found.get(kind, ())), counted.get(kind, 0))) for kind in FoundKind]
+
+
+@lru_cache(maxsize=128)
+def _counts(kinds: tuple[FoundKind, ...], *, everywhere: bool) -> CompoundSelect[Any]:
+    asked = _asked(everywhere=everywhere)
     counts = [
         select(literal(kind.value).label("kind"), func.count().label("matches")).select_from(
             queries.some(kind, asked, limit=COUNTED).subquery()
         )
-        for kind in FoundKind
+        for kind in kinds
     ]
     return union_all(*counts)
-
-
-async def _facets(
-    session: AsyncSession,
-    counts: Executable,
-    named: Mapping[str, Any],
-    *,
-    merged: Sequence[Any],
-    kinds: Sequence[FoundKind],
-) -> list[Facet]:
-    """Count what matches; of kinds that were asked for at least what was found, for some is alike in meaning alone."""
-    rows = {row.kind: row.matches for row in await session.execute(counts, named)}
-    shown = Counter(row.kind for row in merged)
-    return [Facet(kind=kind, count=max(rows[kind], shown[kind] if kind in kinds else 0)) for kind in FoundKind]
