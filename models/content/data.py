@@ -40,6 +40,12 @@ class LabelledTexts:
         """How many texts there are."""
         return len(self.texts)
 
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The share of each class, (classes,)."""
+        counts: npt.NDArray[np.int64] = np.bincount(self.labels, minlength=len(self.classes))
+        return counts / len(self)
+
     def rows(self, index: Sequence[int] | IntArray) -> LabelledTexts:
         """Return the texts at ``index``."""
         return LabelledTexts(tuple(self.texts[row] for row in index), self.labels[np.asarray(index)], self.classes)

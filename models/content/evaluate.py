@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
@@ -62,13 +63,14 @@ def paired(metric: str, true: IntArray, left: IntArray, right: IntArray, *, seed
     return Figure(measure(true, left) - measure(true, right), float(low), float(high))
 
 
-def baseline(train: LabelledTexts, test: Sequence[str]) -> IntArray:
-    """Return what TF-IDF of words and of letters with logistic regression says of ``test``."""
+def baseline(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
+    """Return what TF-IDF of words and of letters with logistic regression says of ``test``: (n, classes)."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
     model: Any = make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000))
     model.fit(train.texts, train.labels)
-    found: IntArray = model.predict(test)
+    found = np.zeros((len(test), len(train.classes)), dtype=np.float32)
+    found[:, model.classes_] = model.predict_proba(test)  # A class that nothing was learnt of has no probability.
     return found
 
 
@@ -170,7 +172,16 @@ def bias_report(flagged: Callable[[list[str]], Sequence[bool]]) -> BiasReport:
     )
 
 
-def classes_of(probabilities: FloatArray) -> IntArray:
-    """Return the likeliest class of each text."""
-    found: IntArray = probabilities.argmax(axis=1).astype(np.int64)
+def classes_of(probabilities: FloatArray, *, shares: NDArray[np.float64] | None = None) -> IntArray:
+    """Return the class of each text.
+
+    Args:
+        probabilities: (n, classes).
+        shares: of each class in what was learnt from, to be divided out: then the class is taken that the text speaks
+            for most, however rare, which is best where each class counts alike (Menon et al., "Long-tail learning via
+            logit adjustment", ICLR 2021). Else the likeliest is taken.
+    """
+    if shares is not None:
+        probabilities = np.divide(probabilities, shares, out=np.zeros_like(probabilities), where=shares > 0)
+    found: IntArray = probabilities.argmax(axis=1)
     return found

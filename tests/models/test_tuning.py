@@ -83,9 +83,17 @@ def test_what_cannot_be_learnt_from_is_refused(pairs: list[tuple[str, str]], cla
         labelled(pairs, classes=classes)
 
 
+def test_a_class_that_is_rare_is_taken_where_a_text_speaks_for_it() -> None:
+    probabilities = np.array([[0.8, 0.2, 0.0], [0.95, 0.05, 0.0]], dtype=np.float32)
+    assert classes_of(probabilities).tolist() == [0, 0]
+    data = labelled([("a", "many")] * 9 + [("b", "few")], classes=("many", "few", "none"))
+    assert data.shares.tolist() == [0.9, 0.1, 0.0]
+    assert classes_of(probabilities, shares=data.shares).tolist() == [1, 0]
+
+
 def test_the_baseline_learns_and_a_difference_has_an_interval() -> None:
     train, test = reviews().split(share=0.5, seed=SEED)
-    found = baseline(train, test.texts)
+    found = classes_of(baseline(train, test.texts))
     nothing = np.zeros_like(found)
     better = paired("accuracy", test.labels, found, nothing, seed=SEED)
     assert better.low <= better.value <= better.high
