@@ -14,6 +14,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 import uvicorn
 from bentoml.serving import ensure_prometheus_dir
 
+from neighborconnect.memory import keep_loaded
 from neighborconnect.settings import get_settings, home
 from neighborconnect.telemetry import configure_logging, get_logger
 
@@ -41,6 +42,7 @@ def serve(service: str, *, name: str, setting: str) -> None:
     module, _, attribute = service.partition(":")
     application = getattr(importlib.import_module(module), attribute).to_asgi()
     address = urlsplit(getattr(settings, setting))
+    keep_loaded()
     uvicorn.run(
         application,
         host=address.hostname,

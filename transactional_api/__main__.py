@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from urllib.parse import urlsplit
 
 import uvicorn
 
+from neighborconnect.memory import keep_loaded
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from transactional_api.app import create_app
@@ -19,9 +19,7 @@ def main() -> None:
     configure_logging("api", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
     address = urlsplit(settings.api_url)
     app = create_app(settings)
-    # What is here now stays: a collection that looks at all of it holds every request up for a fifth of a second.
-    gc.collect()
-    gc.freeze()
+    keep_loaded()
     uvicorn.run(
         app,
         host=address.hostname or "127.0.0.1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
+from neighborconnect.memory import keep_loaded
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from pipelines.stream.worker import NAME, StreamWorker
@@ -17,7 +18,9 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    StreamWorker(settings, stop=stop).run()
+    worker = StreamWorker(settings, stop=stop)
+    keep_loaded()
+    worker.run()
 
 
 if __name__ == "__main__":

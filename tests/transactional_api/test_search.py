@@ -9,6 +9,7 @@ import pytest
 
 from tests.transactional_api.conftest import Statements
 from tests.transactional_api.people import Person, Town
+from transactional_api.search.service import DEPTH
 
 EVENT = {"start_date": "2090-05-02T14:00:00Z", "description": "Bring a chair."}
 ITEM = {"description": "Hardly used.", "price": "10.00", "currency": "USD", "category": "tools", "condition": "good"}
@@ -115,6 +116,21 @@ async def test_parts_follow_one_another(ada: Person, ben: Person, garden: dict[s
     rest = (await ben.get("/search", q=word, limit=3, offset=first["next_offset"])).json()
     assert rest["next_offset"] is None
     assert sorted(one["id"] for one in first["items"] + rest["items"]) == sorted(made)
+
+
+async def test_what_is_more_than_can_be_paged_to_is_counted(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any]
+) -> None:
+    word = made_up()
+    post = await ada.make_post(garden, content=word)
+    await town.write(
+        "INSERT INTO posts SELECT (jsonb_populate_record(post, jsonb_build_object('id', gen_random_uuid()))).*"
+        " FROM posts post, generate_series(1, :more) WHERE post.id = :id",
+        id=post["id"],
+        more=DEPTH + 20,
+    )
+    answer = (await ben.get("/search", q=word, kind="post")).json()
+    assert {one["kind"]: one["count"] for one in answer["facets"]}["post"] == DEPTH + 21
 
 
 @pytest.mark.parametrize(
