@@ -115,6 +115,24 @@ class BodyTooLargeError(Problem):
     status, code, title = 413, "body_too_large", "The body is too large"
 
 
+class BodyTooSlowError(Problem):
+    """The body did not come in time; the rest of it is not waited for."""
+
+    status, code, title = 408, "body_too_slow", "The request took too long to arrive"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
+
+
+class TookTooLongError(Problem):
+    """The answer was not there in time; what had been done for it is undone."""
+
+    status, code, title = 503, "took_too_long", "This took too long; nothing was changed"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})
+
+
 class UnavailableError(Problem):
     """A store that the request needs does not answer."""
 

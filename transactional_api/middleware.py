@@ -1,10 +1,11 @@
-"""What every request passes: its id and trace, a size limit, security headers, a count and a log line."""
+"""What every request passes: its id and trace, limits of size and time, security headers, a count and a log line."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from prometheus_client import Counter, Histogram
@@ -14,11 +15,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neighborconnect.telemetry import current_traceparent, get_logger, new_traceparent
 from transactional_api import rate_limits
-from transactional_api.errors import BodyTooLargeError, Problem, problem_response
+from transactional_api.errors import BodyTooLargeError, BodyTooSlowError, Problem, TookTooLongError, problem_response
 
-MAX_BODY_BYTES = 1024 * 1024
-# A file of the largest size with the boundaries of its form around it.
-LARGER_BODIES = {"/api/v1/media/upload": 21 * 1024 * 1024}
+
+class Limits(NamedTuple):
+    """What a request may take: bytes of its body, and seconds until its answer begins."""
+
+    body_bytes: int
+    seconds: float
+
+
+LIMITS = Limits(1024 * 1024, 30)
+# A file of the largest size with the boundaries of its form around it, over a slow line.
+LARGER = {"/api/v1/media/upload": Limits(21 * 1024 * 1024, 300)}
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _DOCS = ("/docs", "/redoc")
 _SECURITY_HEADERS = {
@@ -58,6 +67,8 @@ class RequestContext:
         scope["request_id"] = request_id = asked if _REQUEST_ID.match(asked) else uuid4().hex
         trace = current_traceparent.set(new_traceparent(headers.get("traceparent")))
         began, status = time.perf_counter(), 0
+        limits = LARGER.get(scope["path"], LIMITS)
+        body = _Body(receive, headers=headers, limit=limits.body_bytes)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -67,10 +78,21 @@ class RequestContext:
                 MutableHeaders(scope=message).update(scope.get(rate_limits.HEADERS, {}))
             await send(message)
 
+        async def send_in_time(message: Message) -> None:
+            clock.reschedule(None)  # An answer that has begun ends by itself: it may be a stream.
+            await send_with_headers(message)
+
         try:
-            limit = LARGER_BODIES.get(scope["path"], MAX_BODY_BYTES)
-            await self.app(scope, _limited(receive, headers=headers, limit=limit), send_with_headers)
-        except Exception:
+            async with asyncio.timeout(limits.seconds) as clock:
+                await self.app(scope, body.receive, send_in_time)
+        except Exception as error:
+            if isinstance(error, TimeoutError) and clock.expired():
+                late = TookTooLongError() if body.whole else BodyTooSlowError()
+                log.warning(
+                    "request.late", method=scope["method"], route=_route(scope), code=late.code, request_id=request_id
+                )
+                await problem_response(late, request_id=request_id)(scope, receive, send_with_headers)
+                return
             log.exception("request.failed", method=scope["method"], route=_route(scope), request_id=request_id)
             if status:
                 raise
@@ -81,23 +103,25 @@ class RequestContext:
             current_traceparent.reset(trace)
 
 
-def _limited(receive: Receive, *, headers: Headers, limit: int) -> Receive:
-    """Stop reading where the body grows larger than the API takes, whatever its declared length."""
-    declared = headers.get("content-length", "")
-    seen = int(declared) if declared.isdecimal() and len(declared) < len(str(2**63)) else 0
-    if seen <= limit:
-        seen = 0
+class _Body:
+    """A request's body: reading stops where it grows larger than the API takes, whatever its declared length."""
 
-    async def receive_some() -> Message:
-        nonlocal seen
-        if seen <= limit:
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen <= limit:
+    def __init__(self, receive: Receive, *, headers: Headers, limit: int) -> None:
+        declared = headers.get("content-length", "")
+        length = int(declared) if declared.isdecimal() and len(declared) < len(str(2**63)) else 0
+        self._receive, self._limit = receive, limit
+        self._seen = length if length > limit else 0
+        self.whole = not length and "transfer-encoding" not in headers
+
+    async def receive(self) -> Message:
+        """Return the next part; raises 413 where there is too much."""
+        if self._seen <= self._limit:
+            message = await self._receive()
+            self._seen += len(message.get("body", b""))
+            self.whole = self.whole or not message.get("more_body", False)
+            if self._seen <= self._limit:
                 return message
         raise HTTPException(BodyTooLargeError.status)
-
-    return receive_some
 
 
 def _add_headers(headers: MutableHeaders, *, request_id: str, path: str) -> None:

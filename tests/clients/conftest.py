@@ -15,6 +15,5 @@ from transactional_api.app import create_app
 @pytest.fixture
 async def api_url(settings: Settings) -> AsyncIterator[str]:
     """Where an API listens over the session's stores."""
-    async with LifespanManager(create_app(settings)) as running:
-        async for url in serving(running.app):
-            yield url
+    async with LifespanManager(create_app(settings)) as running, serving(running.app) as url:
+        yield url

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from neighborconnect.contracts.vision import RenditionStep
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import serving
 from transactional_api.inference import InferenceClient
 from transactional_api.jobs.worker import run_due
 

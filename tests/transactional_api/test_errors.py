@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
+from starlette.responses import StreamingResponse
 
 from neighborconnect.settings import Settings
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import API, Person, Town
 from transactional_api.app import create_app
-from transactional_api.middleware import MAX_BODY_BYTES
+from transactional_api.middleware import LIMITS
 
 
 def problem_of(answer: httpx.Response) -> dict[str, Any]:
@@ -81,7 +87,7 @@ async def test_a_link_is_http_and_absolute(ada: Person, url: str) -> None:
 
 
 async def test_a_body_that_says_it_is_too_large_is_refused(ada: Person) -> None:
-    answer = await ada.post("/connectors", {"name": "x" * 10 * MAX_BODY_BYTES, "category": "x"})
+    answer = await ada.post("/connectors", {"name": "x" * 10 * LIMITS.body_bytes, "category": "x"})
     assert (answer.status_code, problem_of(answer)["code"]) == (413, "body_too_large")
 
 
@@ -122,6 +128,49 @@ async def test_what_nobody_foresaw_is_a_problem_without_a_trace(settings: Settin
         problem = problem_of(await http.get("/fail"))
     assert (problem["status"], problem["code"]) == (500, "internal_error")
     assert "password" not in str(problem)
+
+
+@pytest.fixture
+async def hurried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The URL of an API that waits for a blink, with a route that takes longer and one that streams for longer."""
+    monkeypatch.setattr("transactional_api.middleware.LIMITS", LIMITS._replace(seconds=0.3))
+    app = create_app(settings)
+
+    async def dally() -> None:
+        await asyncio.sleep(30)
+
+    async def stream() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"a"
+            await asyncio.sleep(0.6)
+            yield b"b"
+
+        return StreamingResponse(parts())
+
+    app.add_api_route("/dally", dally)
+    app.add_api_route("/stream", stream)
+    async with LifespanManager(app), serving(app) as url:
+        yield url
+
+
+async def test_what_takes_too_long_is_given_up_and_what_streams_is_not(hurried: str) -> None:
+    async with httpx.AsyncClient(base_url=hurried, trust_env=False) as http:
+        late = await http.get("/dally")
+        assert (late.status_code, problem_of(late)["code"]) == (503, "took_too_long")
+        assert late.headers["Retry-After"] == "5"
+        assert (await http.get("/stream")).text == "ab"
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(hurried: str) -> None:
+    parts = urlsplit(hurried)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(b"POST /api/v1/users/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    assert answer.startswith("HTTP/1.1 408")
+    assert '"code":"body_too_slow"' in answer
+    assert "connection: close" in answer.lower()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_request_id_is_kept_if_it_is_one(town: Town) -> None:

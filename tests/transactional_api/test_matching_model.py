@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neighborconnect.settings import Settings
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import serving
 from transactional_api.inference import InferenceClient
 
 

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import serving
 from transactional_api.inference import InferenceClient
 from transactional_api.matching.assignment import Side, assign
 

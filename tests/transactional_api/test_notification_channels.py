@@ -66,7 +66,7 @@ async def service(town: Town) -> AsyncIterator[PushService]:
     push_service = PushService()
     key = unpadded(ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(32, "big"))
     before = town.app.state.resources
-    async for url in serving(push_service):
+    async with serving(push_service) as url:
         push_service.url = url
         settings = before.settings.model_copy(
             update={"push_services": [url], "expo_push_url": f"{url}/expo", "vapid_private_key": SecretStr(key)}
@@ -237,7 +237,7 @@ async def test_only_an_admin_announces_and_muting_them_changes_nothing(town: Tow
 
 @pytest.fixture
 async def live(town: Town) -> AsyncIterator[str]:
-    async for url in serving(town.app):
+    async with serving(town.app) as url:
         yield url
 
 

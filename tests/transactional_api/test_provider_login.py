@@ -83,7 +83,7 @@ async def provider(town: Town) -> AsyncIterator[Provider]:
     made = Provider()
     accounts = town.app.state.accounts
     before = accounts.settings
-    async for url in serving(made.app):
+    async with serving(made.app) as url:
         made.url = url
         known = OAuthProvider(name="local", issuer=url, client_id="nc", client_secret=SecretStr("secret"))
         changed = before.model_copy(update={"oauth_providers": [known]})

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import serving
 from tests.transactional_api.test_moderation import EVENT, ITEM, cases, decide, report
 from transactional_api.jobs.worker import run_due
 
