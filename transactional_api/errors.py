@@ -125,9 +125,10 @@ class BodyTooSlowError(Problem):
 
 
 class TookTooLongError(Problem):
-    """The answer was not there in time; what had been done for it is undone."""
+    """The answer was not there in time: what was done for it is undone, unless it was being committed just then."""
 
-    status, code, title = 503, "took_too_long", "This took too long; nothing was changed"
+    status, code = 503, "took_too_long"
+    title = "This took too long and was given up; repeating it with its Idempotency-Key is safe"
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})
