@@ -2,7 +2,7 @@
 
 The peer runs every statement that the API sends for the request, the one that finds the person included, and nothing
 else. Both are one process on the same machine; rounds alternate. Of a search whose words change with each request, the
-peer goes on to run the statements of the first.
+peer goes on to run the statements of one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ async def _measure(settings: Settings) -> list[Row]:
     async with neighbours(settings, number=2) as (reader, other):
         paths = await _furnish(reader, other)
         statements = {
-            urlsplit(path).path: await _statements(settings, path=path, token=reader.token) for path in paths.values()
+            urlsplit(path).path: await _statements(settings, path=path.replace(_NUMBER, "0"), token=reader.token)
+            for path in paths.values()
         }
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "statements"

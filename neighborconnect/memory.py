@@ -9,7 +9,7 @@ def keep_loaded() -> None:
     """Take what is loaded now, and stays for good, out of the garbage collector's sight; call it before serving.
 
     A full collection that looks at all the modules, routes and schemas of a service holds every request up for a
-    tenth to a third of a second.
+    tenth of a second and more.
     """
     gc.collect()
     gc.freeze()

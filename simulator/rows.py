@@ -13,20 +13,18 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
 from simulator.arrays import Bools, Floats, uuids
+from simulator.outbox import OUTBOX, outbox_rows
 from simulator.people import CITY, COUNTRY, STATE
 from simulator.text import Writer
 from simulator.town import ITEM_KINDS, KINDS, TOWN_WIDE, Interactions, Item, Kind, Town
 
 CHUNK = 100_000
-OUTBOX = "cdc_outbox"
 EMAIL_DOMAIN = "town.example"
 _DECLARED = 0.8
 _VERIFIED = 0.7
 _MODERATORS = 0.04
 _REPORTED_AFTER = timedelta(seconds=1.5)
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,23 +271,6 @@ def interaction_rows(
         }
     )
     return outbox_rows(events)
-
-
-def outbox_rows(events: pl.DataFrame) -> pl.DataFrame:
-    """Turn a frame of interaction events into rows of the outbox."""
-    quoted = ("interaction_id", "user_id", "kind", "item_kind", "item_id", "request_id")
-    stamps = ("occurred_at", "received_at")
-    shown: dict[str, pl.Expr] = {
-        **{name: pl.format('"{}"', pl.col(name)) for name in quoted},
-        **{name: pl.col(name).cast(pl.String) for name in ("position", "dwell_ms")},
-        **{name: pl.col(name).dt.to_string(f'"{_TIME_FORMAT}"') for name in stamps},
-    }
-    pairs = [pl.concat_str(pl.lit(f'"{name}":'), value.fill_null("null")) for name, value in shown.items()]
-    return events.select(
-        topic=pl.lit(INTERACTIONS_TOPIC),
-        key=pl.col("user_id"),
-        payload=pl.concat_str(pl.lit("{"), pl.concat_str(pairs, separator=","), pl.lit("}")),
-    )
 
 
 def _names(kinds: tuple[Any, ...]) -> pl.Series:

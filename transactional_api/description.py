@@ -16,8 +16,8 @@ METADATA: dict[str, Any] = {
     "description": "Errors are RFC 9457 problems with a stable `code`. Lists page with `next_cursor`. "
     "Writes take an `Idempotency-Key`. Times are UTC.\n\n"
     "The version is in the path. Within `/api/v1` nothing is taken away and nothing required is added: fields, "
-    "routes and values of enumerations may come, so ignore what you do not know. What would break a client comes as "
-    "`/api/v2`, beside this one for at least six months; the old one's answers then carry `Deprecation` and `Sunset`.",
+    "routes and values of enumerations may come, so ignore what you do not know. What would break a client would come "
+    "as `/api/v2`, beside this one.",
     "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     "openapi_tags": [
         {"name": "users", "description": "Registering, logging in, profiles and search."},

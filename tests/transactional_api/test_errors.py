@@ -161,14 +161,29 @@ async def test_what_takes_too_long_is_given_up_and_what_streams_is_not(hurried: 
         assert (await http.get("/stream")).text == "ab"
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(hurried: str) -> None:
-    parts = urlsplit(hurried)
+async def half_a_body(url: str, *, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(b"POST /api/v1/users/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    kind = "multipart/form-data; boundary=x" if path.endswith("upload") else "application/json"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n"
+    writer.write(head.encode() + b"{")
+    return reader, writer
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(hurried: str) -> None:
+    reader, writer = await half_a_body(hurried, path=f"{API}/users/login")
     answer = (await asyncio.wait_for(reader.read(), 10)).decode()
     assert answer.startswith("HTTP/1.1 408")
     assert '"code":"body_too_slow"' in answer
     assert "connection: close" in answer.lower()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_an_upload_may_take_longer(hurried: str) -> None:
+    reader, writer = await half_a_body(hurried, path=f"{API}/media/upload")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.9)
     writer.close()
     await writer.wait_closed()
 

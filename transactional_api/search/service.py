@@ -124,13 +124,16 @@ async def _facets(
     session: AsyncSession, named: Mapping[str, Any], *, rankings: Sequence[Sequence[Any]], kinds: Sequence[FoundKind]
 ) -> list[Facet]:
     """Count what matches of every kind; of those that were asked for what was found is all, unless it is very much."""
-    found = {kind: {row.id for ranking in rankings for row in ranking if row.kind == kind} for kind in kinds}
-    unknown = tuple(kind for kind in FoundKind if kind not in found or len(found[kind]) >= DEPTH)
+    found: dict[str, set[UUID]] = defaultdict(set)
+    for ranking in rankings:
+        for row in ranking:
+            found[row.kind].add(row.id)
+    unknown = tuple(kind for kind in FoundKind if kind not in kinds or len(found[kind]) >= DEPTH)
     counted: dict[str, int] = {}
     if unknown:
         statement = _counts(unknown, everywhere=named["connector_id"] is None)
         counted = {row.kind: row.matches for row in await session.execute(statement, named)}
-    return [Facet(kind=kind, count=max(len(found.get(kind, ())), counted.get(kind, 0))) for kind in FoundKind]
+    return [Facet(kind=kind, count=max(len(found[kind]), counted.get(kind, 0))) for kind in FoundKind]
 
 
 @lru_cache(maxsize=128)
