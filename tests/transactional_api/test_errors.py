@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -161,31 +162,33 @@ async def test_what_takes_too_long_is_given_up_and_what_streams_is_not(hurried: 
         assert (await http.get("/stream")).text == "ab"
 
 
-async def half_a_body(url: str, *, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+@asynccontextmanager
+async def begun(url: str, *, path: str, kind: str, start: str) -> AsyncIterator[asyncio.StreamReader]:
+    """What answers a request whose body stops after its start."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    kind = "multipart/form-data; boundary=x" if path.endswith("upload") else "application/json"
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n"
-    writer.write(head.encode() + b"{")
-    return reader, writer
+    writer.write((head + start).encode())
+    try:
+        yield reader
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(hurried: str) -> None:
-    reader, writer = await half_a_body(hurried, path=f"{API}/users/login")
-    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    async with begun(hurried, path=f"{API}/users/login", kind="application/json", start="{") as reader:
+        answer = (await asyncio.wait_for(reader.read(), 10)).decode()
     assert answer.startswith("HTTP/1.1 408")
     assert '"code":"body_too_slow"' in answer
     assert "connection: close" in answer.lower()
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_an_upload_may_take_longer(hurried: str) -> None:
-    reader, writer = await half_a_body(hurried, path=f"{API}/media/upload")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(reader.read(1), 0.9)
-    writer.close()
-    await writer.wait_closed()
+    form = "multipart/form-data; boundary=x"
+    async with begun(hurried, path=f"{API}/media/upload", kind=form, start="--x\r\n") as reader:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.9)
 
 
 async def test_a_request_id_is_kept_if_it_is_one(town: Town) -> None:
