@@ -108,7 +108,7 @@ async def _statements(settings: Settings, *, path: str, token: str) -> Statement
         httpx.AsyncClient(transport=transport, base_url="http://bench") as http,
     ):
         event.listen(app.state.engine.sync_engine, "before_cursor_execute", note)
-        app.state.reader.noted = lambda sql, parameters: sent.append((sql, parameters))
+        app.state.plain.noted = lambda sql, parameters: sent.append((sql, parameters))
         (await http.get(path, headers={"Authorization": f"Bearer {token}"})).raise_for_status()
     return Statements(sent, in_transaction)
 

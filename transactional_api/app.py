@@ -18,7 +18,7 @@ from transactional_api.chat.hub import open_hub
 from transactional_api.chat.routes import router as chat
 from transactional_api.connectors.member_routes import router as connector_members
 from transactional_api.connectors.routes import router as connectors
-from transactional_api.db.reading import open_reader
+from transactional_api.db.plain import open_plain
 from transactional_api.events.routes import router as events
 from transactional_api.experiments.routes import router as experiments
 from transactional_api.inference import InferenceClient
@@ -115,14 +115,14 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         inference = InferenceClient(settings)
         stack.push_async_callback(inference.aclose)
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
-        app.state.reader = await stack.enter_async_context(open_reader(settings.database_url, resources.engine))
+        app.state.plain = await stack.enter_async_context(open_plain(settings.database_url, resources.engine))
         app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault)
         app.state.inference = inference
         app.state.rate_limits = open_rate_limits(settings, redis)
         app.state.asked_words = AskedWords(inference)
         app.state.recommender = Recommender(inference, redis)
         app.state.media = open_media(resources)
-        app.state.hub = await stack.enter_async_context(open_hub(resources))
+        app.state.hub = await stack.enter_async_context(open_hub(settings.redis_url, app.state.plain))
         app.state.bells = await stack.enter_async_context(open_bells(settings))
         yield
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.settings import Settings
 from transactional_api import idempotency
 from transactional_api.audit import trail
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
 from transactional_api.errors import InsufficientScopeError, UnauthenticatedError

@@ -18,7 +18,7 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.prepared import parameter
 
 KEPT_SECONDS = 10

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.auth import Viewer
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.paging import PageRequest
 
 

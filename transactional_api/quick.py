@@ -98,7 +98,7 @@ class QuickReads(BaseRoute):
         """Answer; what the endpoint raises becomes a problem where it always does."""
         read, token, page = scope[_QUICK]
         request = Request(scope, receive)
-        async with request.app.state.reader.reads() as session:
+        async with request.app.state.plain.reads() as session:
             credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
             viewer = await viewer_of(request, session, credentials)
             arguments: dict[str, Any] = {name: UUID(value) for name, value in scope["path_params"].items()}

@@ -108,11 +108,11 @@ def statements(town: Town) -> Statements:
 
         engine = town.app.state.engine.sync_engine
         event.listen(engine, "before_cursor_execute", note)
-        town.app.state.reader.noted = lambda sql, _parameters: sent.append(sql)
+        town.app.state.plain.noted = lambda sql, _parameters: sent.append(sql)
         try:
             yield sent
         finally:
-            town.app.state.reader.noted = None
+            town.app.state.plain.noted = None
             event.remove(engine, "before_cursor_execute", note)
 
     return collect

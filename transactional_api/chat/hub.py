@@ -13,19 +13,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
+import psycopg
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from neighborconnect.telemetry import get_logger
 from transactional_api.chat import messages
 from transactional_api.chat.bell import channel
 from transactional_api.chat.frames import event_frame, frame
 from transactional_api.chat.schemas import ChatEventOut
-from transactional_api.db.tables import Conversation
-from transactional_api.resources import Resources
+from transactional_api.db.plain import Plain
 
 LOOK_AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
@@ -76,8 +74,8 @@ class _Room:
 class Hub:
     """Use as ``async with open_hub(resources) as hub``; then ``async with hub.listen(conversation_id)``."""
 
-    def __init__(self, resources: Resources, redis: Redis) -> None:
-        self._resources, self._redis = resources, redis
+    def __init__(self, plain: Plain, redis: Redis) -> None:
+        self._plain, self._redis = plain, redis
         self._rooms: dict[UUID, _Room] = {}
         self._pubsub: PubSub | None = None
 
@@ -148,15 +146,13 @@ class Hub:
                 await asyncio.wait_for(room.news.wait(), LOOK_AGAIN_SECONDS if after is not None else 0)
             room.news.clear()
             try:
-                async with self._resources.transaction() as session:
+                async with self._plain.reads() as session:
                     if after is None:
-                        after = await session.scalar(
-                            select(Conversation.last_event_id).where(Conversation.id == room.conversation_id)
-                        )
+                        after = await messages.last_event_id(session, conversation_id=room.conversation_id)
                         room.begun.set()
                         continue
                     new = await messages.read_events(session, conversation_id=room.conversation_id, after=after)
-            except (SQLAlchemyError, OSError) as error:
+            except (psycopg.Error, OSError) as error:
                 log.warning("chat.read_failed", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
                 room.news.set()
@@ -169,10 +165,10 @@ class Hub:
 
 
 @asynccontextmanager
-async def open_hub(resources: Resources) -> AsyncIterator[Hub]:
-    """Open a hub over connections of its own, and close it at the end."""
-    redis = Redis.from_url(resources.settings.redis_url, socket_connect_timeout=2)
-    hub = Hub(resources, redis)
+async def open_hub(redis_url: str, plain: Plain) -> AsyncIterator[Hub]:
+    """Open a hub that hears over a connection of its own, and close it at the end."""
+    redis = Redis.from_url(redis_url, socket_connect_timeout=2)
+    hub = Hub(plain, redis)
     hearing = asyncio.create_task(hub.run())
     try:
         yield hub

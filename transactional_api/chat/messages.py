@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Select, String, bindparam, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
-from transactional_api.chat import queries
+from transactional_api.chat import queries, service
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.schemas import (
     ChatEventOut,
@@ -20,43 +21,78 @@ from transactional_api.chat.schemas import (
     MessageOut,
     NewMessage,
 )
-from transactional_api.chat.service import access, add_event, lock, next_event_id
-from transactional_api.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember, User
+from transactional_api.db.plain import Ready
+from transactional_api.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
 from transactional_api.prepared import SOMEONE, Listing, parameter
-from transactional_api.users import queries as users
 
 EVENTS_AT_ONCE = 200
 
 # What is said on an open socket is said often.
-_SENT = select(ChatMessage).where(
-    ChatMessage.conversation_id == parameter("conversation_id"),
-    ChatMessage.author_id == SOMEONE.id,
-    ChatMessage.client_id == bindparam("client_id"),
-)
-_WRITE = (
-    insert(ChatMessage)
-    # The time under the lock, so that times follow the numbers.
-    .values(created_at=func.clock_timestamp())
-    .returning(ChatMessage)
-)
-_EVENTS = queries.events(parameter("conversation_id"), after=bindparam("after"), limit=EVENTS_AT_ONCE)
-_HIDDEN = queries.blocked_by_or_blocking(SOMEONE.id)
-_OTHER = (
-    users.visible_to(SOMEONE)
-    .with_only_columns(User.id)
+_SENT = (
+    select(ChatMessage.__table__)
     .where(
-        User.id.in_(
-            select(ConversationMember.user_id).where(
-                ConversationMember.conversation_id == parameter("conversation_id"),
-                ConversationMember.user_id != SOMEONE.id,
-            )
-        )
+        ChatMessage.conversation_id == parameter("conversation_id"),
+        ChatMessage.author_id == SOMEONE.id,
+        ChatMessage.client_id == bindparam("client_id", type_=String()),
     )
+    .correlate(None)
 )
+_SENT_BEFORE = Ready(_SENT)
+_MAY_SEND = Ready(
+    select(
+        Conversation.kind,
+        queries.other_of_two(SOMEONE, parameter("conversation_id")).exists().label("reachable"),
+        _SENT.exists().label("sent_before"),
+    )
+    .join(ConversationMember, queries.is_in(SOMEONE))
+    .where(Conversation.id == parameter("conversation_id"))
+)
+_EVENTS = Ready(queries.events(parameter("conversation_id"), after=bindparam("after"), limit=EVENTS_AT_ONCE))
+_LATEST = Ready(select(Conversation.last_event_id).where(Conversation.id == parameter("conversation_id")))
+_HIDDEN = Ready(queries.blocked_by_or_blocking(SOMEONE))
+
+
+def _write() -> Select[Any]:
+    """Take the next number, keep the message and its event under it, and note that its author has read so far."""
+    now = func.clock_timestamp()  # The time under the lock, so that times follow the numbers.
+    numbered = service.numbered(last_message_at=now).cte("numbered")
+    message: dict[Any, Any] = {
+        ChatMessage.conversation_id: numbered.c.id,
+        ChatMessage.event_id: numbered.c.last_event_id,
+        ChatMessage.author_id: SOMEONE.id,
+        ChatMessage.content: bindparam("content", type_=String()),
+        ChatMessage.attachments: bindparam("attachments", type_=JSONB()),
+        ChatMessage.client_id: bindparam("client_id", type_=String()),
+        ChatMessage.created_at: now,
+    }
+    written = (
+        insert(ChatMessage)
+        .from_select(list(message), select(*message.values()))
+        .returning(*ChatMessage.__table__.columns)
+        .cte("written")
+    )
+    event: dict[Any, Any] = {
+        ChatEvent.conversation_id: written.c.conversation_id,
+        ChatEvent.event_id: written.c.event_id,
+        ChatEvent.kind: literal(EventKind.MESSAGE_CREATED.value),
+        ChatEvent.user_id: written.c.author_id,
+        ChatEvent.message_id: written.c.id,
+    }
+    logged = insert(ChatEvent).from_select(list(event), select(*event.values())).cte("logged")
+    read = (
+        update(ConversationMember)
+        .where(ConversationMember.conversation_id == numbered.c.id, ConversationMember.user_id == SOMEONE.id)
+        .values(read_up_to=numbered.c.last_event_id)
+        .cte("read")
+    )
+    return select(written).add_cte(logged, read)
+
+
+_WRITE = Ready(_write())
 _LAST = select(Conversation.last_event_id).where(Conversation.id == parameter("id_of_conversation")).scalar_subquery()
-_READ = (
+_READ = Ready(
     update(ConversationMember)
     .where(
         ConversationMember.conversation_id == parameter("id_of_conversation"),
@@ -67,6 +103,7 @@ _READ = (
             ConversationMember.read_up_to, func.least(bindparam("up_to", type_=BigInteger()), _LAST)
         )
     )
+    .returning(ConversationMember.read_up_to)
     .execution_options(synchronize_session=False)
 )
 _OF_CONVERSATION = Listing.of(
@@ -94,29 +131,19 @@ async def send(
         ForbiddenError: when it is between two with a block between them.
     """
     # Under the lock, so that who was put out a moment ago writes nothing more.
-    await lock(session, conversation_id=conversation_id)
-    found = await access(session, viewer=viewer, conversation_id=conversation_id)
-    if found.kind is ConversationKind.DIRECT:
-        await _reachable(session, viewer=viewer, conversation_id=conversation_id)
-    if body.client_id is not None:
-        named = {"viewer_id": viewer.id, "conversation_id": conversation_id, "client_id": body.client_id}
-        sent = await session.scalar(_SENT, named)
-        if sent is not None:
-            return MessageOut.model_validate(sent)
-    event_id = await next_event_id(session, conversation_id=conversation_id, is_message=True)
-    values = {"conversation_id": conversation_id, "author_id": viewer.id, "event_id": event_id}
-    message = await session.scalar(_WRITE, values | body.model_dump())
-    assert message is not None  # noqa: S101 (the insert returned it)
-    await add_event(
-        session,
-        bell=bell,
-        conversation_id=conversation_id,
-        kind=EventKind.MESSAGE_CREATED,
-        user_id=viewer.id,
-        message_id=message.id,
-        event_id=event_id,
-    )
-    await _read_up_to(session, viewer=viewer, conversation_id=conversation_id, event_id=event_id)
+    await service.lock(session, conversation_id=conversation_id)
+    named = {"viewer_id": viewer.id, "client_id": body.client_id}
+    found = await _MAY_SEND.one_or_none(session, conversation_id=conversation_id, **named)
+    if found is None:
+        raise NotFoundError
+    if found.kind == ConversationKind.DIRECT and not found.reachable:
+        raise ForbiddenError("You cannot write to this neighbour")
+    if found.sent_before:
+        sent = await _SENT_BEFORE.one_or_none(session, conversation_id=conversation_id, **named)
+        return MessageOut.model_validate(sent)
+    said = {"content": body.content, "attachments": body.attachments}
+    message = await _WRITE.one_or_none(session, id_of_conversation=conversation_id, **named, **said)
+    bell.ring(session, conversation_id)
     return MessageOut.model_validate(message)
 
 
@@ -124,18 +151,18 @@ async def page_of(
     session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, page: PageRequest
 ) -> Page[MessageOut]:
     """List a conversation's messages, the newest first."""
-    await access(session, viewer=viewer, conversation_id=conversation_id)
+    await service.access(session, viewer=viewer, conversation_id=conversation_id)
     rows = await _OF_CONVERSATION.rows(session, page=page, viewer_id=viewer.id, conversation_id=conversation_id)
     return page.of(rows, MessageOut.model_validate)
 
 
 async def events_after(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, after: int) -> Events:
     """Return up to ``EVENTS_AT_ONCE`` events after a number, the oldest first."""
-    await access(session, viewer=viewer, conversation_id=conversation_id)
-    last = await session.scalar(select(Conversation.last_event_id).where(Conversation.id == conversation_id))
+    await service.access(session, viewer=viewer, conversation_id=conversation_id)
+    last = await last_event_id(session, conversation_id=conversation_id)
     hidden = await people_hidden_from(session, user_id=viewer.id)
     items = await read_events(session, conversation_id=conversation_id, after=after)
-    return Events(items=[without(event, hidden) for event in items], last_event_id=last or 0)
+    return Events(items=[without(event, hidden) for event in items], last_event_id=last)
 
 
 async def edit(
@@ -153,7 +180,7 @@ async def edit(
     message.content, message.attachments = body.content, list(body.attachments)
     message.edited_at = await _clock(session)
     await session.flush()
-    await add_event(
+    await service.add_event(
         session,
         bell=bell,
         conversation_id=conversation_id,
@@ -172,7 +199,7 @@ async def remove(session: AsyncSession, *, viewer: Viewer, bell: Bell, conversat
     message.content, message.attachments = None, []
     message.deleted_at = await _clock(session)
     await session.flush()
-    await add_event(
+    await service.add_event(
         session,
         bell=bell,
         conversation_id=conversation_id,
@@ -184,21 +211,25 @@ async def remove(session: AsyncSession, *, viewer: Viewer, bell: Bell, conversat
 
 async def mark_read(session: AsyncSession, *, viewer: Viewer, bell: Bell, conversation_id: UUID, event_id: int) -> None:
     """Note up to which event the viewer has read; an earlier one, or one that is not there yet, moves nothing back."""
-    await access(session, viewer=viewer, conversation_id=conversation_id)
+    await service.access(session, viewer=viewer, conversation_id=conversation_id)
     await _read_up_to(session, viewer=viewer, conversation_id=conversation_id, event_id=event_id)
     bell.ring(session, conversation_id, {"type": "read", "user_id": str(viewer.id), "event_id": event_id})
 
 
 async def read_events(session: AsyncSession, *, conversation_id: UUID, after: int) -> list[ChatEventOut]:
     """Return events as everybody in the conversation may have them; who asks must have been let in before."""
-    rows = await session.execute(_EVENTS, {"conversation_id": conversation_id, "after": after})
-    return [_event(event, message) for event, message in rows]
+    return [_event(row) for row in await _EVENTS.all(session, conversation_id=conversation_id, after=after)]
+
+
+async def last_event_id(session: AsyncSession, *, conversation_id: UUID) -> int:
+    """Return the number of the latest event; 0 of a conversation that is not there."""
+    row = await _LATEST.one_or_none(session, conversation_id=conversation_id)
+    return row.last_event_id if row else 0
 
 
 async def people_hidden_from(session: AsyncSession, *, user_id: UUID) -> set[UUID]:
     """Return the people between whom and a person there is a block."""
-    rows = await session.execute(_HIDDEN, {"viewer_id": user_id})
-    return {one for row in rows for one in row} - {user_id}
+    return {person for (person,) in await _HIDDEN.all(session, viewer_id=user_id)}
 
 
 def without(event: ChatEventOut, hidden: set[UUID]) -> ChatEventOut:
@@ -208,19 +239,32 @@ def without(event: ChatEventOut, hidden: set[UUID]) -> ChatEventOut:
     return event
 
 
-def _event(event: ChatEvent, message: ChatMessage | None) -> ChatEventOut:
+def _event(row: Any) -> ChatEventOut:
+    message = None
+    if row.message_id is not None:
+        message = MessageOut(
+            id=row.message_id,
+            event_id=row.said_in,
+            author_id=row.author_id,
+            content=row.content,
+            attachments=row.attachments,
+            client_id=row.client_id,
+            created_at=row.said_at,
+            edited_at=row.edited_at,
+            deleted_at=row.deleted_at,
+        )
     return ChatEventOut(
-        event_id=event.event_id,
-        kind=EventKind(event.kind),
-        user_id=event.user_id,
-        message=MessageOut.model_validate(message) if message is not None else None,
-        created_at=event.created_at,
+        event_id=row.event_id,
+        kind=EventKind(row.kind),
+        user_id=row.user_id,
+        message=message,
+        created_at=row.created_at,
     )
 
 
 async def _own(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, message_id: UUID) -> ChatMessage:
-    await lock(session, conversation_id=conversation_id)
-    await access(session, viewer=viewer, conversation_id=conversation_id)
+    await service.lock(session, conversation_id=conversation_id)
+    await service.access(session, viewer=viewer, conversation_id=conversation_id)
     statement = queries.messages(viewer, conversation_id=conversation_id).where(ChatMessage.id == message_id)
     message: ChatMessage | None = await session.scalar(statement.execution_options(populate_existing=True))
     if message is None:
@@ -230,14 +274,9 @@ async def _own(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, 
     return message
 
 
-async def _reachable(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> None:
-    if await session.scalar(_OTHER, {"viewer_id": viewer.id, "conversation_id": conversation_id}) is None:
-        raise ForbiddenError("You cannot write to this neighbour")
-
-
 async def _read_up_to(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, event_id: int) -> None:
     named = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
-    await session.execute(_READ, named)
+    await _READ.one_or_none(session, **named)
 
 
 async def _clock(session: AsyncSession) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
 
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Block, ChatEvent, ChatMessage, Conversation, ConversationMember, User
@@ -71,7 +71,21 @@ def messages(viewer: Viewer, *, conversation_id: UUID) -> Select[Any]:
 def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> Select[Any]:
     """Return what happened after an event with the messages as they are now, the oldest first."""
     return (
-        select(ChatEvent, ChatMessage)
+        select(
+            ChatEvent.event_id,
+            ChatEvent.kind,
+            ChatEvent.user_id,
+            ChatEvent.created_at,
+            ChatEvent.message_id,
+            ChatMessage.event_id.label("said_in"),
+            ChatMessage.author_id,
+            ChatMessage.content,
+            ChatMessage.attachments,
+            ChatMessage.client_id,
+            ChatMessage.created_at.label("said_at"),
+            ChatMessage.edited_at,
+            ChatMessage.deleted_at,
+        )
         .outerjoin(ChatMessage, ChatMessage.id == ChatEvent.message_id)
         .where(ChatEvent.conversation_id == conversation_id, ChatEvent.event_id > after)
         .order_by(ChatEvent.event_id)
@@ -79,7 +93,15 @@ def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> S
     )
 
 
-def blocked_by_or_blocking(viewer_id: UUID) -> Select[Any]:
+def blocked_by_or_blocking(viewer: Viewer) -> Select[Any]:
     """Return the people between whom and the viewer there is a block."""
-    either = or_(Block.blocker_id == viewer_id, Block.blocked_id == viewer_id)
-    return select(Block.blocker_id, Block.blocked_id).where(either)
+    other = case((Block.blocker_id == viewer.id, Block.blocked_id), else_=Block.blocker_id)
+    return select(other).where(or_(Block.blocker_id == viewer.id, Block.blocked_id == viewer.id))
+
+
+def other_of_two(viewer: Viewer, conversation_id: UUID) -> Select[Any]:
+    """Return the person on the other side of a direct conversation, if the viewer may see them."""
+    others = select(ConversationMember.user_id).where(
+        ConversationMember.conversation_id == conversation_id, ConversationMember.user_id != viewer.id
+    )
+    return users.visible_to(viewer).with_only_columns(User.id).where(User.id.in_(others.correlate(None)))

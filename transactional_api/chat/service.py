@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from transactional_api.auth import Viewer
 from transactional_api.chat import queries
@@ -23,7 +24,7 @@ from transactional_api.chat.schemas import (
     NewGroup,
     Participant,
 )
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import ChatEvent, Conversation, ConversationMember, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
@@ -155,18 +156,21 @@ async def remove_member(
     await add_event(session, bell=bell, conversation_id=conversation_id, kind=EventKind.MEMBER_LEFT, user_id=user_id)
 
 
-def _next(**values: Any) -> Update:
+def numbered(**values: Any) -> ReturningUpdate[tuple[UUID, int]]:
+    """Take the conversation's next number, which locks it until the transaction ends."""
     return (
         update(Conversation)
         .where(Conversation.id == parameter("id_of_conversation"))
         .values(last_event_id=Conversation.last_event_id + 1, **values)
-        .returning(Conversation.last_event_id)
+        .returning(Conversation.id, Conversation.last_event_id)
         .execution_options(synchronize_session=False)
     )
 
 
-_LOCK = select(Conversation.id).where(Conversation.id == parameter("conversation_id")).with_for_update(key_share=True)
-_NEXT = {False: _next(), True: _next(last_message_at=func.clock_timestamp())}
+_LOCK = Ready(
+    select(Conversation.id).where(Conversation.id == parameter("conversation_id")).with_for_update(key_share=True)
+)
+_NUMBERED = numbered()
 _ADD = insert(ChatEvent)
 _ACCESS = Ready(
     select(Conversation.id, Conversation.kind, Conversation.created_by)
@@ -185,14 +189,7 @@ async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID
 
 async def lock(session: AsyncSession, *, conversation_id: UUID) -> None:
     """Let nothing else happen in a conversation until the transaction ends."""
-    await session.execute(_LOCK, {"conversation_id": conversation_id})
-
-
-async def next_event_id(session: AsyncSession, *, conversation_id: UUID, is_message: bool = False) -> int:
-    """Take the conversation's next number, locked until the transaction ends; a message is noted as its last."""
-    event_id: int | None = await session.scalar(_NEXT[is_message], {"id_of_conversation": conversation_id})
-    assert event_id is not None  # noqa: S101 (conversations are never deleted)
-    return event_id
+    await _LOCK.one_or_none(session, conversation_id=conversation_id)
 
 
 async def add_event(
@@ -203,11 +200,9 @@ async def add_event(
     kind: EventKind,
     user_id: UUID,
     message_id: UUID | None = None,
-    event_id: int | None = None,
 ) -> None:
-    """Add what happened to the conversation's log, under a new number unless one was taken for it."""
-    if event_id is None:
-        event_id = await next_event_id(session, conversation_id=conversation_id)
+    """Add what happened to the conversation's log, under its next number."""
+    _, event_id = (await session.execute(_NUMBERED, {"id_of_conversation": conversation_id})).one()
     values = {"conversation_id": conversation_id, "event_id": event_id, "user_id": user_id, "message_id": message_id}
     await session.execute(_ADD, values | {"kind": kind})
     bell.ring(session, conversation_id)

@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
+import psycopg
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
+from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer, find_own_viewer
 from transactional_api.chat import messages, service
@@ -21,8 +22,8 @@ from transactional_api.chat.bell import Bell
 from transactional_api.chat.frames import Auth, CloseCode, Incoming, Message, Read, Typing, event_frame, frame
 from transactional_api.chat.hub import Hub, Listener
 from transactional_api.chat.schemas import MAX_EVENT_ID, ChatEventOut, EventKind, NewMessage
+from transactional_api.db.plain import Plain
 from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError, UnavailableError
-from transactional_api.resources import Resources
 
 AUTH_SECONDS = 10.0
 SEND_SECONDS = 20.0
@@ -49,17 +50,16 @@ async def chat(
 ) -> None:
     """Serve one socket until either side closes it."""
     await websocket.accept()
-    resources: Resources = websocket.app.state.resources
     try:
         token = await _token(websocket)
-        chatter = Chatter(websocket, resources, token, conversation_id, sent=last_event_id)
+        chatter = Chatter(websocket, token, conversation_id, sent=last_event_id)
         await chatter.check()
         hub: Hub = websocket.app.state.hub
         async with hub.listen(conversation_id) as listener:
             await chatter.serve(listener)
     except ClosedError as closed:
         await _close(websocket, closed.code, closed.code.name.lower())
-    except (SQLAlchemyError, TimeoutError) as error:
+    except (psycopg.Error, OSError) as error:
         log.warning("chat.store_failed", error=type(error).__name__)
         await _close(websocket, CloseCode.TRY_AGAIN, "try again later")
     except WebSocketDisconnect:
@@ -69,12 +69,13 @@ async def chat(
 class Chatter:
     """One person's socket into one conversation."""
 
-    def __init__(
-        self, websocket: WebSocket, resources: Resources, token: str, conversation_id: UUID, *, sent: int
-    ) -> None:
-        self._socket, self._resources, self._token = websocket, resources, token
+    def __init__(self, websocket: WebSocket, token: str, conversation_id: UUID, *, sent: int) -> None:
+        self._socket, self._token = websocket, token
+        state = websocket.app.state
+        self._settings: Settings = state.settings
+        self._plain: Plain = state.plain
         self._conversation_id, self._sent = conversation_id, sent
-        self._bell = Bell(resources.redis)
+        self._bell = Bell(state.redis)
         self._speaking = asyncio.Lock()
         self._frames: deque[float] = deque(maxlen=FLOOD_FRAMES)
         self._hidden: set[UUID] = set()
@@ -97,9 +98,9 @@ class Chatter:
 
     async def check(self) -> None:
         """See that the person may still listen, and whom they are not to hear; raises ``ClosedError`` if not."""
-        async with self._resources.transaction() as session:
+        async with self._plain.reads() as session:
             try:
-                self._viewer = await find_own_viewer(session, token=self._token, settings=self._resources.settings)
+                self._viewer = await find_own_viewer(session, token=self._token, settings=self._settings)
                 await service.access(session, viewer=self._viewer, conversation_id=self._conversation_id)
             except UnauthenticatedError:
                 raise ClosedError(CloseCode.UNAUTHENTICATED) from None
@@ -137,7 +138,7 @@ class Chatter:
 
     async def _catch_up(self) -> None:
         while True:
-            async with self._resources.transaction() as session:
+            async with self._plain.reads() as session:
                 missed = await messages.read_events(session, conversation_id=self._conversation_id, after=self._sent)
             for event in missed:
                 await self._send_event(event)
@@ -175,7 +176,7 @@ class Chatter:
                 client_id = said.client_id
                 await self._message(said)
             elif isinstance(said, Read):
-                async with self._resources.transaction() as session:
+                async with self._plain.transaction() as session:
                     await messages.mark_read(
                         session,
                         viewer=self._me,
@@ -193,14 +194,14 @@ class Chatter:
             await self._problem("invalid_request", "; ".join(reasons), client_id)
         except Problem as problem:
             await self._problem(problem.code, problem.detail, client_id)
-        except SQLAlchemyError as error:
+        except (psycopg.Error, OSError) as error:
             log.warning("chat.store_failed", error=type(error).__name__)
             await self._problem(UnavailableError.code, UnavailableError.title, client_id)
 
     async def _message(self, said: Message) -> None:
-        async with self._resources.transaction() as session:
+        async with self._plain.transaction() as session:
             # Who was suspended or logged out since the last check writes nothing more.
-            viewer = await find_own_viewer(session, token=self._token, settings=self._resources.settings)
+            viewer = await find_own_viewer(session, token=self._token, settings=self._settings)
             message = await messages.send(
                 session,
                 viewer=viewer,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries
 from transactional_api.connectors.schemas import TENDS, Role
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.prepared import SOMEONE, parameter

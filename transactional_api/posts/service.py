@@ -14,7 +14,7 @@ from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.connectors.access import look_at
 from transactional_api.connectors.schemas import TENDS, Posting, Role
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, PinnedPost, Post, PostLike, PostVersion
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.moderation import screening

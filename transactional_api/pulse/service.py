@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.chat.bell import Bell
 from transactional_api.connectors.access import access
-from transactional_api.db.reading import Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, ConnectorMember, Event, Post, User
 from transactional_api.events import queries as events
 from transactional_api.hot import OWNER, HotList

@@ -1,13 +1,13 @@
-"""Plain reads: statements that are compiled once, run outside of a transaction, without an ORM in between.
+"""Plain statements: compiled once and run on a plain connection, without an ORM in between.
 
 The queries are the same ones that everything else is built from, permission included; only what SQLAlchemy does to
-run one a second time is left out. Measured by ``python -m benchmarks reads``.
+run one a second time is left out. Measured by ``python -m benchmarks reads`` and ``chat``.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol, cast
 
 import orjson
@@ -15,11 +15,11 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Select, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from transactional_api.db.session import CONNECT_ARGUMENTS, POOL_SIZE, POOL_WAIT_SECONDS
+from transactional_api.db.session import CONNECT_ARGUMENTS, POOL_SIZE, POOL_WAIT_SECONDS, commit
 
 _IDLE_CONNECTIONS = 2
 _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
@@ -28,17 +28,18 @@ Connections = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 
 class Ready:
-    """A statement that is compiled once. It must select columns: plain rows know no entities."""
+    """A statement that is compiled once. It must select or return columns: plain rows know no entities."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | UpdateBase) -> None:
         """Keep ``statement``; it is compiled when it is first run plainly."""
         self.statement = statement
         self._sql: bytes | None = None
         self._fixed: dict[str, Any] = {}
+        self._processors: dict[str, Any] = {}
 
     async def all(self, session: AsyncSession, **parameters: Any) -> Sequence[Any]:
-        """Return the rows, as tuples with names: plainly in a ``PlainReads``, else within the session's transaction."""
-        if isinstance(session, PlainReads):
+        """Return the rows, as tuples with names: plainly in a ``PlainSession``, else in the session's transaction."""
+        if isinstance(session, PlainSession):
             return await session.fetch(*self._compiled(parameters))
         return (await session.execute(self.statement, parameters)).all()
 
@@ -52,8 +53,15 @@ class Ready:
         if self._sql is None:
             compiled = self.statement.compile(dialect=_DIALECT)
             self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+            for bind, name in compiled.bind_names.items():
+                processor = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+                if processor is not None:
+                    self._processors[name] = processor
             self._sql = str(compiled).encode()
-        return self._sql, self._fixed | parameters
+        values = self._fixed | parameters
+        for name, processor in self._processors.items():
+            values[name] = processor(values[name])
+        return self._sql, values
 
 
 class Noted(Protocol):
@@ -63,54 +71,77 @@ class Noted(Protocol):
         """Take note."""
 
 
-class PlainReads:
-    """What a read without a transaction gets in place of a session.
+class PlainSession:
+    """What a request, or a socket, gets in place of a session.
 
     ``Ready`` statements run on a plain connection. Whatever else a session can do, it does as one, and takes a
     connection of the engine only then.
     """
 
     def __init__(self, engine: AsyncEngine, connections: Connections, noted: Noted | None) -> None:
+        self.info: dict[Any, Any] = {}
         self._engine = engine
         self._connections = connections
         self._noted = noted
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._session: AsyncSession | None = None
+        self._begun = False
 
     def __getattr__(self, name: str) -> Any:
         """Ask everything else of a session."""
+        assert not self._begun, f"{name} would be outside of the transaction"  # noqa: S101
         if self._session is None:
             self._session = AsyncSession(self._engine, expire_on_commit=False)
         return getattr(self._session, name)
+
+    async def start(self) -> None:
+        """Let what follows happen in one transaction, in which there are ``Ready`` statements alone."""
+        await self._execute(b"BEGIN")
+        self._begun = True
+
+    async def commit(self) -> None:
+        """End the transaction, and give its connection back before what waited for the commit is done."""
+        await self._execute(b"COMMIT")
+        self._begun = False
+        await self.aclose()
 
     async def fetch(self, sql: bytes, parameters: dict[str, Any]) -> list[Any]:
         """Run a statement and return its rows."""
         if self._noted is not None:
             self._noted(sql.decode(), parameters)
+        cursor = await self._execute(sql, parameters)
+        return await cursor.fetchall()
+
+    async def _execute(self, sql: bytes, parameters: dict[str, Any] | None = None) -> psycopg.AsyncCursor[Any]:
         if self._connection is None:
             self._connection = await self._connections.getconn(POOL_WAIT_SECONDS)
         try:
-            return await (await self._connection.execute(sql, parameters)).fetchall()
+            return await self._connection.execute(sql, parameters)
         except psycopg.OperationalError:
-            if not self._connection.broken:
+            if self._begun or not self._connection.broken:
                 raise
         # The server closed it while nobody looked, and others with it: the pool is told to look, once.
         await self._connections.putconn(self._connection)
         self._connection = None
         await self._connections.check()
         self._connection = await self._connections.getconn(POOL_WAIT_SECONDS)
-        return await (await self._connection.execute(sql, parameters)).fetchall()
+        return await self._connection.execute(sql, parameters)
 
-    async def close(self) -> None:
-        """Give back what was taken."""
+    async def aclose(self) -> None:
+        """Give back what was taken; a transaction that was not committed is undone."""
         if self._connection is not None:
-            await self._connections.putconn(self._connection)
+            connection, self._connection = self._connection, None
+            try:
+                if self._begun and not connection.broken:
+                    await connection.rollback()
+            finally:
+                await self._connections.putconn(connection)
         if self._session is not None:
             await self._session.close()
 
 
-class Reader:
-    """Opens plain reads over the connections of one process."""
+class Plain:
+    """Opens plain sessions over the connections of one process."""
 
     def __init__(self, engine: AsyncEngine, connections: Connections) -> None:
         self._engine = engine
@@ -120,17 +151,26 @@ class Reader:
 
     @asynccontextmanager
     async def reads(self) -> AsyncIterator[AsyncSession]:
-        """Give what the reads of one request are asked of."""
-        plain = PlainReads(self._engine, self._connections, self.noted)
-        try:
+        """Give a session for reads, each of which sees what is committed when it begins."""
+        async with aclosing(self._session()) as plain:
             yield cast("AsyncSession", plain)
-        finally:
-            await plain.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Give a session whose transaction commits at the end of the block, or never if the block raises."""
+        async with aclosing(self._session()) as plain:
+            await plain.start()
+            session = cast("AsyncSession", plain)
+            yield session
+            await commit(session)
+
+    def _session(self) -> PlainSession:
+        return PlainSession(self._engine, self._connections, self.noted)
 
 
 @asynccontextmanager
-async def open_reader(database_url: str, engine: AsyncEngine) -> AsyncIterator[Reader]:
-    """Open connections for plain reads; ``engine`` is for what else a read may need."""
+async def open_plain(database_url: str, engine: AsyncEngine) -> AsyncIterator[Plain]:
+    """Open connections for plain statements; ``engine`` is for what else a read may need."""
     connections: Connections = AsyncConnectionPool(
         database_url,
         min_size=_IDLE_CONNECTIONS,
@@ -142,7 +182,7 @@ async def open_reader(database_url: str, engine: AsyncEngine) -> AsyncIterator[R
     # Not waited for: the API starts while PostgreSQL is away, and says so when it is asked.
     await connections.open(wait=False)
     try:
-        yield Reader(engine, connections)
+        yield Plain(engine, connections)
     finally:
         await connections.close()
 
