@@ -14,7 +14,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 import uvicorn
 from bentoml.serving import ensure_prometheus_dir
 
-from neighborconnect.memory import keep_loaded
+from neighborconnect.memory import collect_rarely
 from neighborconnect.settings import get_settings, home
 from neighborconnect.telemetry import configure_logging, get_logger
 
@@ -42,7 +42,7 @@ def serve(service: str, *, name: str, setting: str) -> None:
     module, _, attribute = service.partition(":")
     application = getattr(importlib.import_module(module), attribute).to_asgi()
     address = urlsplit(getattr(settings, setting))
-    keep_loaded()
+    collect_rarely()
     uvicorn.run(
         application,
         host=address.hostname,

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from neighborconnect.memory import keep_loaded
+from neighborconnect.memory import collect_rarely
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from transactional_api.app import create_app
@@ -19,7 +19,7 @@ def main() -> None:
     configure_logging("api", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
     address = urlsplit(settings.api_url)
     app = create_app(settings)
-    keep_loaded()
+    collect_rarely()
     uvicorn.run(
         app,
         host=address.hostname or "127.0.0.1",

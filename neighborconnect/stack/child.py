@@ -18,6 +18,7 @@ from neighborconnect.stack.service import Service
 # In the environment of every child, so that one whose record was never written is found all the same.
 MARK = "NEIGHBORCONNECT_SERVICE"
 _LOG_BYTES = 20_000_000
+_NICENESS = 10
 
 
 class Child:
@@ -83,7 +84,11 @@ def spawn(service: Service, *, home: Path, environment: dict[str, str]) -> Child
             start_new_session=True,
             **identity(service.user),
         )
-    return Child(psutil.Process(popen.pid), popen)
+    process = psutil.Process(popen.pid)
+    if service.yields:
+        with contextlib.suppress(psutil.NoSuchProcess):  # It ended at once; whoever waits for it says why.
+            process.nice(_NICENESS)
+    return Child(process, popen)
 
 
 def find_marked(home: Path) -> dict[str, Child]:

@@ -44,7 +44,9 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _worker(name: str, *, title: str, command: tuple[str, ...], after: tuple[str, ...]) -> Service:
+def _worker(
+    name: str, *, title: str, command: tuple[str, ...], after: tuple[str, ...], yields: bool = False
+) -> Service:
     """Describe a process without a port, which tells its health in a file."""
 
     def check() -> None:
@@ -63,6 +65,7 @@ def _worker(name: str, *, title: str, command: tuple[str, ...], after: tuple[str
         prepare=lambda: health_path(name).unlink(missing_ok=True),
         check=check,
         working_folder=PROJECT,
+        yields=yields,
         start_seconds=_START_SECONDS,
     )
 
@@ -87,6 +90,7 @@ def _mlflow(stack: Stack) -> Service:
         after=("postgres", "s3"),
         check=_answers(f"http://{HOST}:{port}/health"),
         working_folder=stack.home,
+        yields=True,
         start_seconds=_START_SECONDS,
     )
 
@@ -143,6 +147,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         # It listens once it has loaded them.
         check=_listens(code_port),
         working_folder=PROJECT,
+        yields=True,
         start_seconds=_START_SECONDS,
     )
     server = Service(
@@ -155,6 +160,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         prepare=lambda: folder.mkdir(exist_ok=True),
         check=_answers(f"http://{HOST}:{port}/server_info"),
         working_folder=PROJECT,
+        yields=True,
         start_seconds=_START_SECONDS,
     )
     daemon = Service(
@@ -165,6 +171,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         after=("dagster-code",) if folder.exists() else ("dagster-webserver",),
         check=heartbeat,
         working_folder=PROJECT,
+        yields=True,
         start_seconds=_START_SECONDS,
         stop_seconds=15,
     )
@@ -197,18 +204,21 @@ def platform(stack: Stack) -> tuple[Service, ...]:
             title="Background jobs of the API",
             command=_python("transactional_api.jobs"),
             after=("postgres", "redis"),
+            yields=True,
         ),
         _worker(
             "ingest-lake",
             title="Kafka to the lake",
             command=_python("pipelines.ingest", "lake"),
             after=("kafka", "s3"),
+            yields=True,
         ),
         _worker(
             "ingest-warehouse",
             title="Kafka to the warehouse",
             command=_python("pipelines.ingest", "warehouse"),
             after=("kafka", "postgres"),
+            yields=True,
         ),
         _worker(
             "stream-features",

@@ -31,6 +31,7 @@ class Service:
         complete: makes what must exist once it is ready (databases, buckets, topics); also idempotent.
         working_folder: where it runs; None for the supervisor's own.
         user: the operating system's user to run as, where that is not the supervisor's own.
+        yields: whether it steps back, where processors are short, for what people wait for.
         start_seconds: how long a start may take.
         stop_signal: what asks it to stop; SIGKILL follows after ``stop_seconds``.
         note: what a person must know about how it runs here.
@@ -48,6 +49,7 @@ class Service:
     complete: Callable[[], None] = _nothing
     working_folder: Path | None = None
     user: str | None = None
+    yields: bool = False
     start_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0

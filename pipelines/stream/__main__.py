@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from neighborconnect.memory import keep_loaded
+from neighborconnect.memory import collect_rarely
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from pipelines.stream.worker import NAME, StreamWorker
@@ -19,7 +19,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     worker = StreamWorker(settings, stop=stop)
-    keep_loaded()
+    collect_rarely()
     worker.run()
 
 

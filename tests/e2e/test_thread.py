@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 import pytest
 from deltalake import DeltaTable
 
@@ -253,6 +254,11 @@ def test_status_tells_every_process_in_words_for_programs(platform: Platform) ->
     } <= told.keys()
     assert all({"name", "url", "state", "pid", "memory"} <= each.keys() for each in told.values())
     assert sum(each["memory"] for each in told.values()) < 6 * 1024**3
+
+
+def test_pipelines_step_back_for_what_people_wait_for(platform: Platform) -> None:
+    niceness = {name: psutil.Process(each["pid"]).nice() for name, each in status(platform).items() if each["pid"]}
+    assert niceness["dagster-daemon"] > niceness["api"]
 
 
 def test_a_second_up_finds_everything_running(platform: Platform) -> None:
