@@ -64,6 +64,12 @@ def usable() -> ColumnElement[bool]:
     return User.is_active.is_(True) & or_(User.suspended_until.is_(None), User.suspended_until <= func.now())
 
 
+def speaks(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether the viewer's session is still open, and their account too."""
+    own = select(UserSession.id).join(User, User.id == UserSession.user_id)
+    return own.where(UserSession.id == viewer.session_id, User.id == viewer.id, usable()).exists()
+
+
 # Every request asks for it, so it is built once.
 _SPOKEN_FOR = Ready(
     select(

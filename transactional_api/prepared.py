@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, DateTime, Integer, Select, Uuid, bindparam, tuple_
+from sqlalchemy import DateTime, Integer, Select, Uuid, bindparam, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -26,18 +26,17 @@ def parameter(name: str) -> Any:
     return bindparam(name, type_=Uuid())
 
 
-_VIEWER: BindParameter[UUID] = bindparam("viewer_id", type_=Uuid())
 SOMEONE = Viewer(
-    id=cast("UUID", _VIEWER),
+    id=parameter("viewer_id"),
     neighborhood=None,
     city=None,
     role="member",
-    session_id=cast("UUID", None),
+    session_id=parameter("session_id"),
     personalised=False,
     analysed=False,
     scopes=[],
 )
-"""Whoever ``viewer_id`` is; for statements that ask for nothing of a viewer but their id."""
+"""Whoever ``viewer_id`` is; for statements that ask for nothing of a viewer but their ids."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
-from sqlalchemy import bindparam, insert, literal, select
+from sqlalchemy import bindparam, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.db.plain import Plain, Ready
+from transactional_api.db.plain import Plain, Ready, in_one_trip
 from transactional_api.db.session import after_commit
 from transactional_api.db.tables import Mute, User
 from transactional_api.prepared import parameter
@@ -23,10 +25,17 @@ def plain(town: Town) -> Plain:
     return connections
 
 
+LOCK = Ready(select(func.pg_advisory_xact_lock(20_261_126)))
 CLOSE_ALL = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE application_name = 'neighborconnect-api' AND pid <> pg_backend_pid()"
 )
+
+
+async def until(town: Town, there: str) -> None:
+    """Wait until a statement finds something; a test that waits for ever is ended by its time limit."""
+    while not await town.rows(there):  # noqa: ASYNC110 (PostgreSQL tells nobody)
+        await asyncio.sleep(0.01)
 
 
 async def muted_by(plain: Plain, person: Person) -> list[object]:
@@ -83,6 +92,35 @@ async def test_a_transaction_whose_connection_is_closed_is_not_begun_again(
 
     with pytest.raises(psycopg.OperationalError):
         await mute_and_be_closed()
+    assert await muted_by(plain, ada) == []
+
+
+async def test_what_comes_after_a_lock_in_one_trip_sees_what_was_done_under_it(
+    town: Town, plain: Plain, ada: Person, ben: Person
+) -> None:
+    locked = (LOCK, {})
+
+    async def look() -> list[object]:
+        async with plain.transaction() as session:
+            _, rows = await in_one_trip(session, locked, (MUTED, {"muter_id": ada.id}))
+            return [row.muted_id for row in rows]
+
+    async with plain.transaction() as session:
+        await in_one_trip(session, locked, (MUTE, {"muter_id": ada.id, "muted_id": ben.id}))
+        looking = asyncio.create_task(look())
+        await until(town, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    assert await looking == [ben.id]
+
+
+async def test_a_statement_that_fails_undoes_those_of_its_trip(plain: Plain, ada: Person, ben: Person) -> None:
+    mute = (MUTE, {"muter_id": ada.id, "muted_id": ben.id})
+
+    async def mute_twice() -> None:
+        async with plain.transaction() as session:
+            await in_one_trip(session, mute, mute)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await mute_twice()
     assert await muted_by(plain, ada) == []
 
 

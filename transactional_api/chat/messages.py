@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Select, String, bindparam, func, insert, lite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.auth import Viewer
+from transactional_api.auth import Viewer, speaks
 from transactional_api.chat import queries, service
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.schemas import (
@@ -21,9 +21,9 @@ from transactional_api.chat.schemas import (
     MessageOut,
     NewMessage,
 )
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import Ready, in_one_trip
 from transactional_api.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember
-from transactional_api.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
 from transactional_api.paging import Page, PageRequest
 from transactional_api.prepared import SOMEONE, Listing, parameter
 
@@ -45,6 +45,7 @@ _MAY_SEND = Ready(
         Conversation.kind,
         queries.other_of_two(SOMEONE, parameter("conversation_id")).exists().label("reachable"),
         _SENT.exists().label("sent_before"),
+        speaks(SOMEONE).label("speaks"),
     )
     .join(ConversationMember, queries.is_in(SOMEONE))
     .where(Conversation.id == parameter("conversation_id"))
@@ -128,14 +129,18 @@ async def send(
 
     Raises:
         NotFoundError: when the viewer is not in the conversation.
+        UnauthenticatedError: when their session ended meanwhile, or their account is closed or suspended.
         ForbiddenError: when it is between two with a block between them.
     """
-    # Under the lock, so that who was put out a moment ago writes nothing more.
-    await service.lock(session, conversation_id=conversation_id)
     named = {"viewer_id": viewer.id, "client_id": body.client_id}
-    found = await _MAY_SEND.one_or_none(session, conversation_id=conversation_id, **named)
-    if found is None:
+    asked = {"session_id": viewer.session_id, "conversation_id": conversation_id} | named
+    # Under the lock, so that who was put out, logged out or suspended a moment ago writes nothing more.
+    _, rows = await in_one_trip(session, (service.LOCK, {"conversation_id": conversation_id}), (_MAY_SEND, asked))
+    if not rows:
         raise NotFoundError
+    (found,) = rows
+    if not found.speaks:
+        raise UnauthenticatedError
     if found.kind == ConversationKind.DIRECT and not found.reachable:
         raise ForbiddenError("You cannot write to this neighbour")
     if found.sent_before:

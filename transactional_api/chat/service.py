@@ -167,9 +167,10 @@ def numbered(**values: Any) -> ReturningUpdate[tuple[UUID, int]]:
     )
 
 
-_LOCK = Ready(
+LOCK = Ready(
     select(Conversation.id).where(Conversation.id == parameter("conversation_id")).with_for_update(key_share=True)
 )
+"""Lets nothing else happen in a conversation until the transaction ends."""
 _NUMBERED = numbered()
 _ADD = insert(ChatEvent)
 _ACCESS = Ready(
@@ -189,7 +190,7 @@ async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID
 
 async def lock(session: AsyncSession, *, conversation_id: UUID) -> None:
     """Let nothing else happen in a conversation until the transaction ends."""
-    await _LOCK.one_or_none(session, conversation_id=conversation_id)
+    await LOCK.one_or_none(session, conversation_id=conversation_id)
 
 
 async def add_event(

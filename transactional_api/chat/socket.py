@@ -24,6 +24,7 @@ from transactional_api.chat.hub import Hub, Listener
 from transactional_api.chat.schemas import MAX_EVENT_ID, ChatEventOut, EventKind, NewMessage
 from transactional_api.db.plain import Plain
 from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError, UnavailableError
+from transactional_api.tokens import read_access_token
 
 AUTH_SECONDS = 10.0
 SEND_SECONDS = 20.0
@@ -199,12 +200,11 @@ class Chatter:
             await self._problem(UnavailableError.code, UnavailableError.title, client_id)
 
     async def _message(self, said: Message) -> None:
+        read_access_token(self._token, settings=self._settings)  # It may have expired.
         async with self._plain.transaction() as session:
-            # Who was suspended or logged out since the last check writes nothing more.
-            viewer = await find_own_viewer(session, token=self._token, settings=self._settings)
             message = await messages.send(
                 session,
-                viewer=viewer,
+                viewer=self._me,
                 bell=self._bell,
                 conversation_id=self._conversation_id,
                 body=NewMessage(**said.model_dump(exclude={"type"})),

@@ -25,6 +25,9 @@ _IDLE_CONNECTIONS = 2
 _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 Connections = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+Compiled = tuple[bytes, dict[str, Any]]
+_BEGIN: Compiled = (b"BEGIN", {})
+_COMMIT: Compiled = (b"COMMIT", {})
 
 
 class Ready:
@@ -40,7 +43,7 @@ class Ready:
     async def all(self, session: AsyncSession, **parameters: Any) -> Sequence[Any]:
         """Return the rows, as tuples with names: plainly in a ``PlainSession``, else in the session's transaction."""
         if isinstance(session, PlainSession):
-            return await session.fetch(*self._compiled(parameters))
+            return (await session.fetch_each([self.compiled(parameters)]))[0]
         return (await session.execute(self.statement, parameters)).all()
 
     async def one_or_none(self, session: AsyncSession, **parameters: Any) -> Any:
@@ -49,7 +52,8 @@ class Ready:
         assert len(rows) <= 1, "a statement for one row found more"  # noqa: S101
         return rows[0] if rows else None
 
-    def _compiled(self, parameters: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    def compiled(self, parameters: dict[str, Any]) -> Compiled:
+        """Return the statement for psycopg."""
         if self._sql is None:
             compiled = self.statement.compile(dialect=_DIALECT)
             self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
@@ -64,6 +68,17 @@ class Ready:
         return self._sql, values
 
 
+async def in_one_trip(session: AsyncSession, *asked: tuple[Ready, dict[str, Any]]) -> list[Sequence[Any]]:
+    """Return the rows of several statements, each of which sees what is committed when its turn comes.
+
+    In a ``PlainSession`` they go to the database together. Whatever one of them is to wait for, such as a lock, the
+    next one waits for too.
+    """
+    if isinstance(session, PlainSession):
+        return await session.fetch_each([ready.compiled(parameters) for ready, parameters in asked])
+    return [await ready.all(session, **parameters) for ready, parameters in asked]
+
+
 class Noted(Protocol):
     """Is told of each statement that is run plainly."""
 
@@ -74,49 +89,53 @@ class Noted(Protocol):
 class PlainSession:
     """What a request, or a socket, gets in place of a session.
 
-    ``Ready`` statements run on a plain connection. Whatever else a session can do, it does as one, and takes a
-    connection of the engine only then.
+    ``Ready`` statements run on a plain connection, each for itself or, if it is transactional, in one transaction.
+    Whatever else a session can do, one that is not transactional does as one; only then it takes a connection of the
+    engine.
     """
 
-    def __init__(self, engine: AsyncEngine, connections: Connections, noted: Noted | None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, connections: Connections, noted: Noted | None, *, transactional: bool = False
+    ) -> None:
         self.info: dict[Any, Any] = {}
         self._engine = engine
         self._connections = connections
         self._noted = noted
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._session: AsyncSession | None = None
+        self._transactional = transactional
         self._begun = False
 
     def __getattr__(self, name: str) -> Any:
         """Ask everything else of a session."""
-        assert not self._begun, f"{name} would be outside of the transaction"  # noqa: S101
+        assert not self._transactional, f"{name} would be outside of the transaction"  # noqa: S101
         if self._session is None:
             self._session = AsyncSession(self._engine, expire_on_commit=False)
         return getattr(self._session, name)
 
-    async def start(self) -> None:
-        """Let what follows happen in one transaction, in which there are ``Ready`` statements alone."""
-        await self._execute(b"BEGIN")
+    async def fetch_each(self, statements: list[Compiled]) -> list[Sequence[Any]]:
+        """Run statements in one trip, and return the rows of each; a transaction begins with its first trip."""
+        if self._noted is not None:
+            for sql, parameters in statements:
+                self._noted(sql.decode(), parameters)
+        if not self._transactional or self._begun:
+            return await self._trip(statements)
+        _, *rows = await self._trip([_BEGIN, *statements])
         self._begun = True
+        return rows
 
     async def commit(self) -> None:
         """End the transaction, and give its connection back before what waited for the commit is done."""
-        await self._execute(b"COMMIT")
-        self._begun = False
+        if self._begun:
+            await self._trip([_COMMIT])
+            self._begun = False
         await self.aclose()
 
-    async def fetch(self, sql: bytes, parameters: dict[str, Any]) -> list[Any]:
-        """Run a statement and return its rows."""
-        if self._noted is not None:
-            self._noted(sql.decode(), parameters)
-        cursor = await self._execute(sql, parameters)
-        return await cursor.fetchall()
-
-    async def _execute(self, sql: bytes, parameters: dict[str, Any] | None = None) -> psycopg.AsyncCursor[Any]:
+    async def _trip(self, statements: list[Compiled]) -> list[Sequence[Any]]:
         if self._connection is None:
             self._connection = await self._connections.getconn(POOL_WAIT_SECONDS)
         try:
-            return await self._connection.execute(sql, parameters)
+            return await _run(self._connection, statements)
         except psycopg.OperationalError:
             if self._begun or not self._connection.broken:
                 raise
@@ -125,15 +144,15 @@ class PlainSession:
         self._connection = None
         await self._connections.check()
         self._connection = await self._connections.getconn(POOL_WAIT_SECONDS)
-        return await self._connection.execute(sql, parameters)
+        return await _run(self._connection, statements)
 
     async def aclose(self) -> None:
         """Give back what was taken; a transaction that was not committed is undone."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             try:
-                if self._begun and not connection.broken:
-                    await connection.rollback()
+                if self._transactional and not connection.broken:
+                    await connection.rollback()  # Nothing happens if there is nothing to undo.
             finally:
                 await self._connections.putconn(connection)
         if self._session is not None:
@@ -152,20 +171,18 @@ class Plain:
     @asynccontextmanager
     async def reads(self) -> AsyncIterator[AsyncSession]:
         """Give a session for reads, each of which sees what is committed when it begins."""
-        async with aclosing(self._session()) as plain:
+        plain = PlainSession(self._engine, self._connections, self.noted)
+        async with aclosing(plain):
             yield cast("AsyncSession", plain)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose transaction commits at the end of the block, or never if the block raises."""
-        async with aclosing(self._session()) as plain:
-            await plain.start()
+        plain = PlainSession(self._engine, self._connections, self.noted, transactional=True)
+        async with aclosing(plain):
             session = cast("AsyncSession", plain)
             yield session
             await commit(session)
-
-    def _session(self) -> PlainSession:
-        return PlainSession(self._engine, self._connections, self.noted)
 
 
 @asynccontextmanager
@@ -185,6 +202,15 @@ async def open_plain(database_url: str, engine: AsyncEngine) -> AsyncIterator[Pl
         yield Plain(engine, connections)
     finally:
         await connections.close()
+
+
+async def _run(connection: psycopg.AsyncConnection[Any], statements: list[Compiled]) -> list[Sequence[Any]]:
+    if len(statements) == 1:
+        cursors = [await connection.execute(*statements[0])]
+    else:
+        async with connection.pipeline():
+            cursors = [await connection.execute(*statement) for statement in statements]
+    return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
