@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_events import hold
 from transactional_api import hot
-from transactional_api.chat.bell import ONLINE, Bell
+from transactional_api.chat import presence
 from transactional_api.notifications.unread import COUNTED
 from transactional_api.pulse.service import EVENTS, MEMBERS, POSTS
 from transactional_api.users.activity import session_key
@@ -62,15 +62,15 @@ async def test_a_pulse_tells_what_is_new_what_comes_and_who_is_there(
         "new_post_ids": [new["id"], old["id"]],
         "upcoming_event_ids": [event["id"]],
     }
-    await Bell(redis).mark_online(ada.id)
-    await Bell(redis).mark_online(uuid4())
+    await presence.mark_online(redis, ada.id)
+    await presence.mark_online(redis, uuid4())
     assert (await pulse(ben, connector["id"]))["members_online"] == 1
     assert (await pulse(ben, connector["id"], after=old["id"]))["new_post_ids"] == [new["id"]]
     assert (await pulse(ben, connector["id"], after=new["id"]))["new_post_ids"] == []
 
 
 async def test_who_left_a_minute_ago_is_not_there(ada: Person, connector: dict[str, Any], redis: Redis) -> None:
-    await redis.zadd(ONLINE, {str(ada.id): datetime.now(UTC).timestamp() - 1})
+    await redis.zadd(presence.ONLINE, {str(ada.id): datetime.now(UTC).timestamp() - 1})
     assert (await pulse(ada, connector["id"]))["members_online"] == 0
 
 

@@ -1,7 +1,8 @@
 """The conversations that sockets of this process listen to: one reader each, however many sockets there are.
 
-A bell in Redis says that there is something new; a room then reads the new events from PostgreSQL once and gives them
-to its listeners. Without a bell it looks again every few seconds, so that a lost one only delays.
+What this process commits it gives to its listeners itself. Of everything else a bell in Redis says that there is
+something new; a room then reads the new events from PostgreSQL once and gives them to its listeners. Without a bell it
+looks again every few seconds, so that a lost one only delays.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.chat import messages
 from transactional_api.chat.bell import channel
 from transactional_api.chat.frames import event_frame, frame
-from transactional_api.chat.schemas import ChatEventOut
+from transactional_api.chat.schemas import MAX_EVENT_ID, ChatEventOut
 from transactional_api.db.plain import Plain
 
 LOOK_AGAIN_SECONDS = 15.0
@@ -65,6 +66,13 @@ class _Room:
     # Set once the reader knows where it begins: what is committed later is offered to whoever listens then.
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     reader: asyncio.Task[None] | None = None
+    after: int = 0
+    """The last event that the listeners were given; from ``begun`` on."""
+
+    def give(self, event: ChatEventOut) -> None:
+        """Offer an event; who has it already passes it over."""
+        self.offer(Delivery(event_frame(event), event))
+        self.after = max(self.after, event.event_id)
 
     def offer(self, delivery: Delivery) -> None:
         for listener in self.listeners:
@@ -101,6 +109,12 @@ class Hub:
                     if self._pubsub is not None:
                         await self._pubsub.unsubscribe(channel(conversation_id))
 
+    def deliver(self, conversation_id: UUID, event: ChatEventOut) -> None:
+        """Give what this process committed to its sockets; after a gap the room reads what it lacks."""
+        room = self._rooms.get(conversation_id)
+        if room is not None and room.begun.is_set() and event.event_id == room.after + 1:
+            room.give(event)
+
     async def run(self) -> None:
         """Hear the bells of every process until cancelled; a Redis that goes away is waited for."""
         while True:
@@ -127,7 +141,8 @@ class Hub:
             return
         said = orjson.loads(data)
         if said["type"] == "events":
-            room.news.set()
+            if said.get("up_to", MAX_EVENT_ID) > room.after:
+                room.news.set()
         else:
             room.offer(Delivery(frame(said.pop("type"), **said)))
 
@@ -140,26 +155,24 @@ class Hub:
 
     async def _read(self, room: _Room) -> None:
         """Give a room's listeners each new event, in order."""
-        after: int | None = None
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(room.news.wait(), LOOK_AGAIN_SECONDS if after is not None else 0)
+                await asyncio.wait_for(room.news.wait(), LOOK_AGAIN_SECONDS if room.begun.is_set() else 0)
             room.news.clear()
             try:
                 async with self._plain.reads() as session:
-                    if after is None:
-                        after = await messages.last_event_id(session, conversation_id=room.conversation_id)
+                    if not room.begun.is_set():
+                        room.after = await messages.last_event_id(session, conversation_id=room.conversation_id)
                         room.begun.set()
                         continue
-                    new = await messages.read_events(session, conversation_id=room.conversation_id, after=after)
+                    new = await messages.read_events(session, conversation_id=room.conversation_id, after=room.after)
             except (psycopg.Error, OSError) as error:
                 log.warning("chat.read_failed", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
                 room.news.set()
                 continue
             for event in new:
-                room.offer(Delivery(event_frame(event), event))
-                after = event.event_id
+                room.give(event)
             if len(new) == messages.EVENTS_AT_ONCE:
                 room.news.set()
 

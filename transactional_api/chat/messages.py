@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, String, bindparam, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Select, String, bindparam, func, insert, literal, select, true, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,6 +53,15 @@ _MAY_SEND = Ready(
 _EVENTS = Ready(queries.events(parameter("conversation_id"), after=bindparam("after"), limit=EVENTS_AT_ONCE))
 _LATEST = Ready(select(Conversation.last_event_id).where(Conversation.id == parameter("conversation_id")))
 _HIDDEN = Ready(queries.blocked_by_or_blocking(SOMEONE))
+_MAY_LISTEN = Ready(
+    select(
+        speaks(SOMEONE).label("speaks"),
+        func.array(queries.blocked_by_or_blocking(SOMEONE).scalar_subquery()).label("hidden"),
+    )
+    .select_from(Conversation)
+    .join(ConversationMember, queries.is_in(SOMEONE))
+    .where(Conversation.id == parameter("conversation_id"))
+)
 
 
 def _write() -> Select[Any]:
@@ -81,14 +90,19 @@ def _write() -> Select[Any]:
         ChatEvent.user_id: written.c.author_id,
         ChatEvent.message_id: written.c.id,
     }
-    logged = insert(ChatEvent).from_select(list(event), select(*event.values())).cte("logged")
+    logged = (
+        insert(ChatEvent)
+        .from_select(list(event), select(*event.values()))
+        .returning(ChatEvent.created_at.label("logged_at"))
+        .cte("logged")
+    )
     read = (
         update(ConversationMember)
         .where(ConversationMember.conversation_id == numbered.c.id, ConversationMember.user_id == SOMEONE.id)
         .values(read_up_to=numbered.c.last_event_id)
         .cte("read")
     )
-    return select(written).add_cte(logged, read)
+    return select(written, logged.c.logged_at).join(logged, true()).add_cte(read)
 
 
 _WRITE = Ready(_write())
@@ -147,9 +161,17 @@ async def send(
         sent = await _SENT_BEFORE.one_or_none(session, conversation_id=conversation_id, **named)
         return MessageOut.model_validate(sent)
     said = {"content": body.content, "attachments": body.attachments}
-    message = await _WRITE.one_or_none(session, id_of_conversation=conversation_id, **named, **said)
-    bell.ring(session, conversation_id)
-    return MessageOut.model_validate(message)
+    written = await _WRITE.one_or_none(session, id_of_conversation=conversation_id, **named, **said)
+    message = MessageOut.model_validate(written)
+    event = ChatEventOut(
+        event_id=message.event_id,
+        kind=EventKind.MESSAGE_CREATED,
+        user_id=viewer.id,
+        message=message,
+        created_at=written.logged_at,
+    )
+    bell.ring_for(session, conversation_id, event)
+    return message
 
 
 async def page_of(
@@ -235,6 +257,22 @@ async def last_event_id(session: AsyncSession, *, conversation_id: UUID) -> int:
 async def people_hidden_from(session: AsyncSession, *, user_id: UUID) -> set[UUID]:
     """Return the people between whom and a person there is a block."""
     return {person for (person,) in await _HIDDEN.all(session, viewer_id=user_id)}
+
+
+async def may_listen(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> set[UUID]:
+    """Return the people whom the viewer is not to hear in a conversation.
+
+    Raises:
+        NotFoundError: when the viewer is not, or no longer, in it.
+        UnauthenticatedError: when their session ended, or their account is closed or suspended.
+    """
+    named = {"viewer_id": viewer.id, "session_id": viewer.session_id, "conversation_id": conversation_id}
+    found = await _MAY_LISTEN.one_or_none(session, **named)
+    if found is None:
+        raise NotFoundError
+    if not found.speaks:
+        raise UnauthenticatedError
+    return set(found.hidden)
 
 
 def without(event: ChatEventOut, hidden: set[UUID]) -> ChatEventOut:

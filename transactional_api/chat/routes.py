@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.chat import messages, service
@@ -43,8 +43,8 @@ READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, ForbiddenError, KeyReusedError, KeyInUseError)
 
 
-async def _bell(redis: RedisDep) -> Bell:
-    return Bell(redis)
+async def _bell(request: Request, redis: RedisDep) -> Bell:
+    return Bell(redis, request.app.state.hub)
 
 
 BellDep = Annotated[Bell, Depends(_bell)]

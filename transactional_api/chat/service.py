@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from transactional_api.auth import Viewer
-from transactional_api.chat import queries
+from transactional_api.chat import presence, queries
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.schemas import (
     MAX_MEMBERS,
@@ -211,7 +211,7 @@ async def add_event(
 
 async def _out(session: AsyncSession, *, bell: Bell, rows: Sequence[Any]) -> list[ConversationOut]:
     members = (await session.execute(queries.participants([row.id for row in rows]))).all()
-    there = await bell.online(sorted({one.user_id for one in members}))
+    there = await presence.online(bell.redis, sorted({one.user_id for one in members}))
     return [
         ConversationOut(
             id=row.id,

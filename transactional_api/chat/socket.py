@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer, find_own_viewer
-from transactional_api.chat import messages, service
+from transactional_api.chat import messages, presence
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.frames import Auth, CloseCode, Incoming, Message, Read, Typing, event_frame, frame
 from transactional_api.chat.hub import Hub, Listener
@@ -76,7 +76,7 @@ class Chatter:
         self._settings: Settings = state.settings
         self._plain: Plain = state.plain
         self._conversation_id, self._sent = conversation_id, sent
-        self._bell = Bell(state.redis)
+        self._bell = Bell(state.redis, state.hub)
         self._speaking = asyncio.Lock()
         self._frames: deque[float] = deque(maxlen=FLOOD_FRAMES)
         self._hidden: set[UUID] = set()
@@ -99,16 +99,20 @@ class Chatter:
 
     async def check(self) -> None:
         """See that the person may still listen, and whom they are not to hear; raises ``ClosedError`` if not."""
-        async with self._plain.reads() as session:
-            try:
-                self._viewer = await find_own_viewer(session, token=self._token, settings=self._settings)
-                await service.access(session, viewer=self._viewer, conversation_id=self._conversation_id)
-            except UnauthenticatedError:
-                raise ClosedError(CloseCode.UNAUTHENTICATED) from None
-            except NotFoundError:
-                raise ClosedError(CloseCode.GONE) from None
-            self._hidden = await messages.people_hidden_from(session, user_id=self._viewer.id)
-        await self._bell.mark_online(self._viewer.id)
+        try:
+            async with self._plain.reads() as session:
+                if self._viewer is None:
+                    self._viewer = await find_own_viewer(session, token=self._token, settings=self._settings)
+                else:
+                    read_access_token(self._token, settings=self._settings)  # It may have expired.
+                self._hidden = await messages.may_listen(
+                    session, viewer=self._viewer, conversation_id=self._conversation_id
+                )
+        except UnauthenticatedError:
+            raise ClosedError(CloseCode.UNAUTHENTICATED) from None
+        except NotFoundError:
+            raise ClosedError(CloseCode.GONE) from None
+        await presence.mark_online(self._bell.redis, self._viewer.id)
 
     @property
     def _me(self) -> Viewer:
@@ -188,7 +192,7 @@ class Chatter:
             elif isinstance(said, Typing):
                 await self._bell.say(self._conversation_id, {"type": "typing", "user_id": str(self._me.id)})
             else:
-                await self._bell.mark_online(self._me.id)
+                await presence.mark_online(self._bell.redis, self._me.id)
                 await self._send(frame("pong"))
         except ValidationError as error:
             reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]]
@@ -200,7 +204,7 @@ class Chatter:
             await self._problem(UnavailableError.code, UnavailableError.title, client_id)
 
     async def _message(self, said: Message) -> None:
-        read_access_token(self._token, settings=self._settings)  # It may have expired.
+        read_access_token(self._token, settings=self._settings)
         async with self._plain.transaction() as session:
             message = await messages.send(
                 session,

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
-from transactional_api.chat.bell import Bell
+from transactional_api.chat import presence
 from transactional_api.connectors.access import access
 from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, ConnectorMember, Event, Post, User
@@ -68,7 +68,7 @@ async def pulse(
     online = None
     if found.role is not None:
         await MEMBERS.read(session, redis, owner_id=connector_id)
-        online = await Bell(redis).count_online(MEMBERS.key(connector_id))
+        online = await presence.count_online(redis, MEMBERS.key(connector_id))
     return Pulse(
         connector_id=connector_id,
         members_online=online,
