@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.auth import Viewer
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import Asked, Ready, in_one_trip
+from transactional_api.errors import NotFoundError
 from transactional_api.paging import PageRequest
 
 
@@ -55,9 +56,17 @@ class Listing:
         place = tuple_(bindparam("cursor_at", type_=DateTime(timezone=True)), bindparam("cursor_id", type_=Uuid()))
         return cls(Ready(order), Ready(order.where(tuple_(at, row_id) < place)))
 
-    async def rows(self, session: AsyncSession, *, page: PageRequest, **parameters: Any) -> Sequence[Any]:
-        """Return the rows of a page and one more, where there is one."""
-        if page.cursor is None:
-            return await self.first.all(session, page_rows=page.limit + 1, **parameters)
-        place = {"cursor_at": page.cursor.at, "cursor_id": page.cursor.id}
-        return await self.further.all(session, page_rows=page.limit + 1, **place, **parameters)
+    async def rows(self, session: AsyncSession, *, page: PageRequest, door: Asked, **parameters: Any) -> Sequence[Any]:
+        """Return the rows of a page and one more, where there is one; in the same trip the door is tried.
+
+        Raises:
+            NotFoundError: when ``door`` finds nothing: the viewer may not see what is listed.
+        """
+        listing, parameters = self.first, {"page_rows": page.limit + 1, **parameters}
+        if page.cursor is not None:
+            listing = self.further
+            parameters |= {"cursor_at": page.cursor.at, "cursor_id": page.cursor.id}
+        found, rows = await in_one_trip(session, door, (listing, parameters))
+        if not found:
+            raise NotFoundError
+        return rows

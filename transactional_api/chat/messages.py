@@ -178,8 +178,8 @@ async def page_of(
     session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, page: PageRequest
 ) -> Page[MessageOut]:
     """List a conversation's messages, the newest first."""
-    await service.access(session, viewer=viewer, conversation_id=conversation_id)
-    rows = await _OF_CONVERSATION.rows(session, page=page, viewer_id=viewer.id, conversation_id=conversation_id)
+    named = {"viewer_id": viewer.id, "conversation_id": conversation_id}
+    rows = await _OF_CONVERSATION.rows(session, page=page, door=service.door(viewer, conversation_id), **named)
     return page.of(rows, MessageOut.model_validate)
 
 

@@ -24,7 +24,7 @@ from transactional_api.chat.schemas import (
     NewGroup,
     Participant,
 )
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import Asked, Ready
 from transactional_api.db.tables import ChatEvent, Conversation, ConversationMember, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
@@ -178,6 +178,11 @@ _ACCESS = Ready(
     .join(ConversationMember, queries.is_in(SOMEONE))
     .where(Conversation.id == parameter("conversation_id"))
 )
+
+
+def door(viewer: Viewer, conversation_id: UUID) -> Asked:
+    """Return what finds something only where the viewer is in a conversation."""
+    return _ACCESS, {"viewer_id": viewer.id, "conversation_id": conversation_id}
 
 
 async def access(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> Access:

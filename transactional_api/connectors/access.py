@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries
 from transactional_api.connectors.schemas import TENDS, Role
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import Asked, Ready
 from transactional_api.db.tables import Connector
 from transactional_api.errors import ForbiddenError, NotFoundError
 from transactional_api.prepared import SOMEONE, parameter
@@ -53,10 +53,9 @@ async def access(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -
     return Access(connector, Role(role) if role else None)
 
 
-async def look_at(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:
-    """Raise ``NotFoundError`` when the viewer may not see a connector."""
-    if await _SEEN.one_or_none(session, viewer_id=viewer.id, connector_id=connector_id) is None:
-        raise NotFoundError
+def door(viewer: Viewer, connector_id: UUID) -> Asked:
+    """Return what finds something only where the viewer may see a connector."""
+    return _SEEN, {"viewer_id": viewer.id, "connector_id": connector_id}
 
 
 async def access_to_tend(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Access:

@@ -68,7 +68,11 @@ class Ready:
         return self._sql, values
 
 
-async def in_one_trip(session: AsyncSession, *asked: tuple[Ready, dict[str, Any]]) -> list[Sequence[Any]]:
+Asked = tuple[Ready, dict[str, Any]]
+"""A statement and its parameters."""
+
+
+async def in_one_trip(session: AsyncSession, *asked: Asked) -> list[Sequence[Any]]:
     """Return the rows of several statements, each of which sees what is committed when its turn comes.
 
     In a ``PlainSession`` they go to the database together. Whatever one of them is to wait for, such as a lock, the
@@ -210,7 +214,7 @@ async def _run(connection: psycopg.AsyncConnection[Any], statements: list[Compil
     else:
         async with connection.pipeline():
             cursors = [await connection.execute(*statement) for statement in statements]
-    return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+    return [await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else [] for cursor in cursors]
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
-from transactional_api.connectors.access import look_at
+from transactional_api.connectors.access import door
 from transactional_api.connectors.schemas import TENDS, Posting, Role
 from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, PinnedPost, Post, PostLike, PostVersion
@@ -105,8 +105,8 @@ async def list_by_connector(
     session: AsyncSession, *, viewer: Viewer, connector_id: UUID, page: PageRequest
 ) -> Page[PostOut]:
     """List a connector's posts, the newest first; raises ``NotFoundError`` when the viewer may not see it."""
-    await look_at(session, viewer=viewer, connector_id=connector_id)
-    rows = await _OF_CONNECTOR.rows(session, page=page, viewer_id=viewer.id, connector_id=connector_id)
+    behind = door(viewer, connector_id)
+    rows = await _OF_CONNECTOR.rows(session, page=page, door=behind, viewer_id=viewer.id, connector_id=connector_id)
     return page.of(rows, lambda row: PostOut.model_validate(row, from_attributes=True))
 
 
