@@ -18,10 +18,11 @@ from websockets.exceptions import ConnectionClosed
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.test_chat import AT, direct, group, say
+from tests.transactional_api.test_chat import AT, direct, events, group, say
 from tests.transactional_api.test_jobs import until
 from transactional_api.app import create_app
 from transactional_api.chat import frames, hub
+from transactional_api.chat.bell import Bell
 from transactional_api.chat.frames import CloseCode
 
 SECONDS = 20
@@ -178,6 +179,27 @@ async def test_without_a_bell_the_room_looks_again(
         person=ben.id,
     )
     assert await line.hear_until(3) == [1, 2, 3]
+
+
+async def test_a_process_tells_its_own_sockets_what_the_log_says_without_a_bell(
+    ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "LOOK_AGAIN_SECONDS", 600)
+    talk = await direct(ada, ben)
+    speaking, hearing = await open_line(ada, talk), await open_line(ben, talk)
+    for line in (speaking, hearing):
+        await line.hear("ready")
+
+    async def silence(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Bell, "say", silence)
+    for number in range(3):
+        await speaking.say(type="message", content=str(number), client_id=f"c-{number}")
+    assert await hearing.hear_until(5) == [1, 2, 3, 4, 5]
+    assert [event | {"type": None} for event in hearing.events] == [
+        event | {"type": None} for event in await events(ben, talk)
+    ]
 
 
 async def test_who_is_put_out_is_cut_off_and_hears_nothing_more(
