@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -76,9 +77,15 @@ def fetch_artifact(settings: Settings, run_id: str, path: str) -> bytes:
     return response.content
 
 
+@cache
+def _client() -> httpx.Client:
+    # One a process: making one takes tens of milliseconds, in which nothing else of a service runs.
+    return httpx.Client()
+
+
 def _get(settings: Settings, path: str, params: dict[str, str], *, seconds: float) -> httpx.Response:
     try:
-        return httpx.get(settings.mlflow_tracking_uri.rstrip("/") + path, params=params, timeout=seconds)
+        return _client().get(settings.mlflow_tracking_uri.rstrip("/") + path, params=params, timeout=seconds)
     except httpx.HTTPError as error:
         raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
 

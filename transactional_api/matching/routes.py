@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from neighborconnect.contracts.matching import MatchKind
 from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError, declare
-from transactional_api.matching import mutual, nearby, service
+from transactional_api.matching import mutual, service
 from transactional_api.matching.schemas import (
     Assignment,
     CommunitiesBody,
@@ -30,9 +29,7 @@ ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 @router.post("/users", operation_id="matchUsers", responses=ANSWERS)
 async def users(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedUsers:
     """Find neighbours who fit you and whom you do not follow. It always answers, and says which path did."""
-    return await service.match_users(
-        session, viewer=viewer, inference=inference, kind=MatchKind.USERS, limit=asked.limit
-    )
+    return await service.match_users(session, viewer=viewer, inference=inference, limit=asked.limit)
 
 
 @router.post(
@@ -61,11 +58,7 @@ async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, in
 
     It always answers, and says which path did.
     """
-    people = await service.match_users(
-        session, viewer=viewer, inference=inference, kind=MatchKind.PROXIMITY, limit=asked.limit
-    )
-    connectors, events = await nearby.near(session, viewer=viewer, limit=asked.limit)
-    return MatchedNear(**dict(people), connectors=connectors, events=events)
+    return await service.match_near(session, viewer=viewer, inference=inference, limit=asked.limit)
 
 
 @router.post(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +20,14 @@ from transactional_api.db.tables import Connector, User
 from transactional_api.errors import NotFoundError
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
 from transactional_api.judgements import Question
-from transactional_api.matching import queries
+from transactional_api.matching import nearby, queries
 from transactional_api.matching.schemas import (
     CommunitiesBody,
     MatchedConnector,
     MatchedConnectors,
     MatchedInterest,
     MatchedInterests,
+    MatchedNear,
     MatchedUser,
     MatchedUsers,
 )
@@ -34,12 +37,33 @@ from transactional_api.users.schemas import PublicUser
 Rule = Callable[..., Select[Any]]
 
 
-async def match_users(
-    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, kind: MatchKind, limit: int
+@dataclass(frozen=True, slots=True)
+class _Question:
+    request: MatchRequest
+    asked: Question
+
+
+async def match_users(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedUsers:
+    """Match people who fit the viewer; whom they may not see is never among them."""
+    question = _question(viewer, MatchKind.USERS, limit=limit)
+    answer = await _ask(question, viewer=viewer, inference=inference)
+    return await _people(session, viewer=viewer, question=question, answer=answer, rule=queries.neighbours)
+
+
+async def match_near(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedNear:
+    """Match people, connectors and events near the viewer; what is near is looked up while the model thinks."""
+    question = _question(viewer, MatchKind.PROXIMITY, limit=limit)
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(_ask(question, viewer=viewer, inference=inference))
+        connectors_near, events_near = await nearby.near(session, viewer=viewer, limit=limit)
+    people = await _people(session, viewer=viewer, question=question, answer=asking.result(), rule=queries.near)
+    return MatchedNear(**dict(people), connectors=connectors_near, events=events_near)
+
+
+async def _people(
+    session: AsyncSession, *, viewer: Viewer, question: _Question, answer: MatchAnswer | NoAnswer, rule: Rule
 ) -> MatchedUsers:
-    """Match people (``USERS`` or ``PROXIMITY``); whom the viewer may not see is never among them."""
-    rule = queries.near if kind is MatchKind.PROXIMITY else queries.neighbours
-    matches, said = await _matches(session, viewer=viewer, inference=inference, kind=kind, limit=limit, rule=rule)
+    matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=rule)
     statement = users.visible_to(viewer).where(User.id.in_(_ids(matches)), User.id != viewer.id)
     found = {user.id: PublicUser.model_validate(user) for user in await session.scalars(statement)}
     return MatchedUsers(
@@ -63,15 +87,9 @@ async def match_connectors(
     friends = set(await session.scalars(queries.friends(viewer, among=asked.with_user_ids)))
     if friends != set(asked.with_user_ids):
         raise NotFoundError
-    matches, said = await _matches(
-        session,
-        viewer=viewer,
-        inference=inference,
-        kind=MatchKind.COMMUNITIES,
-        limit=asked.limit,
-        rule=queries.communities,
-        together=sorted(map(str, friends)),
-    )
+    question = _question(viewer, MatchKind.COMMUNITIES, limit=asked.limit, together=sorted(map(str, friends)))
+    answer = await _ask(question, viewer=viewer, inference=inference)
+    matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.communities)
     statement = connectors.visible_to(viewer).where(Connector.id.in_(_ids(matches)), ~connectors.is_member(viewer))
     found = {row.id: ConnectorOut.model_validate(row) for row in await session.scalars(statement)}
     return MatchedConnectors(
@@ -88,52 +106,51 @@ async def match_interests(
     session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int
 ) -> MatchedInterests:
     """Match interests that the viewer has not named."""
-    matches, said = await _matches(
-        session, viewer=viewer, inference=inference, kind=MatchKind.INTERESTS, limit=limit, rule=queries.interests
-    )
+    question = _question(viewer, MatchKind.INTERESTS, limit=limit)
+    answer = await _ask(question, viewer=viewer, inference=inference)
+    matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.interests)
     return MatchedInterests(
         **said,
         matches=[MatchedInterest(interest=one.key, score=one.score, reason=one.reason) for one in matches],
     )
 
 
-async def _matches(
-    session: AsyncSession,
-    *,
-    viewer: Viewer,
-    inference: InferenceClient,
-    kind: MatchKind,
-    limit: int,
-    rule: Rule,
-    together: Sequence[str] = (),
-) -> tuple[Sequence[Match], dict[str, Any]]:
+def _question(viewer: Viewer, kind: MatchKind, *, limit: int, together: Sequence[str] = ()) -> _Question:
     request = MatchRequest(user_id=str(viewer.id), with_user_ids=list(together), kind=kind, limit=limit)
-    question = Question(Service.MATCHING, kind.value, viewer.id)
-    matches, said = await _ask(session, viewer=viewer, inference=inference, request=request, rule=rule)
+    return _Question(request, Question(Service.MATCHING, kind.value, viewer.id))
+
+
+async def _ask(question: _Question, *, viewer: Viewer, inference: InferenceClient) -> MatchAnswer | NoAnswer:
+    """Return the model's answer, or why there is none."""
+    if not viewer.personalised:
+        return NoAnswer.NO_CONSENT
+    try:
+        answer = await inference.ask(Service.MATCHING, "/match", question.request, MatchAnswer)
+        if question.request.kind is not MatchKind.INTERESTS:
+            _ids(answer.matches)
+    except InferenceError as error:
+        return error.reason
+    except ValueError:
+        return NoAnswer.INVALID_ANSWER
+    return answer if answer.matches else NoAnswer.NO_MATCHES  # Who is new is not in the model's town yet.
+
+
+async def _matches(
+    session: AsyncSession, *, viewer: Viewer, question: _Question, answer: MatchAnswer | NoAnswer, rule: Rule
+) -> tuple[Sequence[Match], dict[str, Any]]:
+    """Return the model's matches, or those of the rule, and what is said of how they were found."""
+    if isinstance(answer, MatchAnswer):
+        matches: Sequence[Match] = answer.matches
+        said = {"path": Path.MODEL, "reason_code": None, "model_version": answer.model_version}
+    else:
+        rows = await session.execute(rule(viewer, limit=question.request.limit))
+        matches = [Match(key=str(row.key), score=float(row.score), reason=row.reason) for row in rows]
+        said = {"path": Path.RULES, "reason_code": answer.value, "model_version": None}
     if viewer.watched:
         # Who was matched is not in it: they have not agreed to be kept in what is kept of somebody else.
         told = {"scores": [one.score for one in matches], "reasons": [one.reason for one in matches]}
-        await question.log(session, told, version=said["model_version"], reason=said["reason_code"])
+        await question.asked.log(session, told, version=said["model_version"], reason=said["reason_code"])
     return matches, said
-
-
-async def _ask(
-    session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, request: MatchRequest, rule: Rule
-) -> tuple[Sequence[Match], dict[str, Any]]:
-    try:
-        if not viewer.personalised:
-            raise InferenceError(NoAnswer.NO_CONSENT)  # noqa: TRY301 (the rules answer as for every other reason)
-        answer = await inference.ask(Service.MATCHING, "/match", request, MatchAnswer)
-        if not answer.matches:  # Who is new is not in the model's town yet.
-            raise InferenceError(NoAnswer.NO_MATCHES)  # noqa: TRY301
-        if request.kind is not MatchKind.INTERESTS:
-            _ids(answer.matches)
-    except (InferenceError, ValueError) as error:
-        reason = error.reason if isinstance(error, InferenceError) else NoAnswer.INVALID_ANSWER
-        rows = await session.execute(rule(viewer, limit=request.limit))
-        ruled = [Match(key=str(row.key), score=float(row.score), reason=row.reason) for row in rows]
-        return ruled, {"path": Path.RULES, "reason_code": reason.value, "model_version": None}
-    return answer.matches, {"path": Path.MODEL, "reason_code": None, "model_version": answer.model_version}
 
 
 def _ids(matches: Sequence[Match]) -> list[UUID]:
