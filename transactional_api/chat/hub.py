@@ -20,7 +20,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.chat import messages
+from transactional_api.chat import messages, statements
 from transactional_api.chat.bell import channel
 from transactional_api.chat.frames import event_frame, frame
 from transactional_api.chat.schemas import MAX_EVENT_ID, ChatEventOut
@@ -173,7 +173,7 @@ class Hub:
                 continue
             for event in new:
                 room.give(event)
-            if len(new) == messages.EVENTS_AT_ONCE:
+            if len(new) == statements.EVENTS_AT_ONCE:
                 room.news.set()
 
 

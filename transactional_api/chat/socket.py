@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.auth import Viewer, find_own_viewer
-from transactional_api.chat import messages, presence
+from transactional_api.chat import messages, presence, statements
 from transactional_api.chat.bell import Bell
 from transactional_api.chat.frames import Auth, CloseCode, Incoming, Message, Read, Typing, event_frame, frame
 from transactional_api.chat.hub import Hub, Listener
@@ -147,7 +147,7 @@ class Chatter:
                 missed = await messages.read_events(session, conversation_id=self._conversation_id, after=self._sent)
             for event in missed:
                 await self._send_event(event)
-            if len(missed) < messages.EVENTS_AT_ONCE:
+            if len(missed) < statements.EVENTS_AT_ONCE:
                 return
 
     async def _send_event(self, event: ChatEventOut, *, text: str | None = None) -> None:
