@@ -1,6 +1,6 @@
 """The conversations that sockets of this process listen to: one reader each, however many sockets there are.
 
-What this process commits it gives to its listeners itself. Of everything else a bell in Redis says that there is
+A message that this process commits it gives to its listeners itself. Of all else a bell in Redis says that there is
 something new; a room then reads the new events from PostgreSQL once and gives them to its listeners. Without a bell it
 looks again every few seconds, so that a lost one only delays.
 """

@@ -85,9 +85,8 @@ async def page_of(
 
 async def events_after(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, after: int) -> Events:
     """Return up to ``statements.EVENTS_AT_ONCE`` events after a number, the oldest first."""
-    await service.access(session, viewer=viewer, conversation_id=conversation_id)
+    hidden = await may_listen(session, viewer=viewer, conversation_id=conversation_id)
     last = await last_event_id(session, conversation_id=conversation_id)
-    hidden = await people_hidden_from(session, user_id=viewer.id)
     items = await read_events(session, conversation_id=conversation_id, after=after)
     return Events(items=[without(event, hidden) for event in items], last_event_id=last)
 
@@ -138,8 +137,9 @@ async def remove(session: AsyncSession, *, viewer: Viewer, bell: Bell, conversat
 
 async def mark_read(session: AsyncSession, *, viewer: Viewer, bell: Bell, conversation_id: UUID, event_id: int) -> None:
     """Note up to which event the viewer has read; an earlier one, or one that is not there yet, moves nothing back."""
-    await service.access(session, viewer=viewer, conversation_id=conversation_id)
-    await _read_up_to(session, viewer=viewer, conversation_id=conversation_id, event_id=event_id)
+    named = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
+    if await statements.READ.one_or_none(session, **named) is None:
+        raise NotFoundError
     bell.ring(session, conversation_id, {"type": "read", "user_id": str(viewer.id), "event_id": event_id})
 
 
@@ -152,11 +152,6 @@ async def last_event_id(session: AsyncSession, *, conversation_id: UUID) -> int:
     """Return the number of the latest event; 0 of a conversation that is not there."""
     row = await statements.LATEST.one_or_none(session, conversation_id=conversation_id)
     return row.last_event_id if row else 0
-
-
-async def people_hidden_from(session: AsyncSession, *, user_id: UUID) -> set[UUID]:
-    """Return the people between whom and a person there is a block."""
-    return {person for (person,) in await statements.HIDDEN.all(session, viewer_id=user_id)}
 
 
 async def may_listen(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID) -> set[UUID]:
@@ -215,11 +210,6 @@ async def _own(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, 
     if message.author_id != viewer.id:
         raise ForbiddenError("Only its author may change a message")
     return message
-
-
-async def _read_up_to(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, event_id: int) -> None:
-    named = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
-    await statements.READ.one_or_none(session, **named)
 
 
 async def _clock(session: AsyncSession) -> Any:

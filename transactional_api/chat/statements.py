@@ -38,7 +38,6 @@ MAY_SEND = Ready(
 )
 EVENTS = Ready(queries.events(parameter("conversation_id"), after=bindparam("after"), limit=EVENTS_AT_ONCE))
 LATEST = Ready(select(Conversation.last_event_id).where(Conversation.id == parameter("conversation_id")))
-HIDDEN = Ready(queries.blocked_by_or_blocking(SOMEONE))
 MAY_LISTEN = Ready(
     select(
         speaks(SOMEONE).label("speaks"),
