@@ -39,6 +39,7 @@ _WRITTEN = ("posts_last_hour", "comments_last_hour")
 ANSWERS = Counter("content_answers", "Texts looked at, by what was asked.", ["asked"])
 
 Answer = TypeVar("Answer")
+About = TypeVar("About")
 
 
 def _load(settings: Settings, champion: Champion) -> Analyst:
@@ -103,8 +104,12 @@ class ContentService:
 
     @bentoml.api(route="/topics")  # type: ignore[untyped-decorator]
     async def topics(self, request: TextRequest) -> TopicsAnswer:
-        """Say what a text is about, and what it names."""
-        return await self._ask("topics", lambda analyst: analyst.topics(request.text))
+        """Say what a text is about, and what it names; the two graphs run side by side."""
+        analyst = self._served("topics")
+        (topics, language), entities = await asyncio.gather(
+            self._run(analyst.topics, request.text), self._run(analyst.entities, request.text)
+        )
+        return TopicsAnswer(model_version=analyst.model_version, topics=topics, entities=entities, language=language)
 
     @bentoml.api(route="/spam-detection")  # type: ignore[untyped-decorator]
     async def spam_detection(self, request: SpamRequest) -> SpamAnswer:
@@ -128,8 +133,14 @@ class ContentService:
         return await asyncio.to_thread(self._held.refresh)
 
     async def _ask(self, asked: str, question: Callable[[Analyst], Answer]) -> Answer:
+        return await self._run(question, self._served(asked))
+
+    def _served(self, asked: str) -> Analyst:
         analyst = self._held.served
         if analyst is None:
             raise ServiceUnavailable("No content model has been released yet.")
         ANSWERS.labels(asked).inc()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, question, analyst)
+        return analyst
+
+    async def _run(self, question: Callable[[About], Answer], about: About) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question, about)

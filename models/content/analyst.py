@@ -20,7 +20,6 @@ from neighborconnect.contracts.content import (
     ModerationAnswer,
     SentimentAnswer,
     SpamAnswer,
-    TopicsAnswer,
     TopicScore,
     Verdict,
 )
@@ -127,15 +126,10 @@ class Analyst:
             signals=[name for name, holds in signals.items() if holds],
         )
 
-    def topics(self, text: str) -> TopicsAnswer:
-        """Say what a text is about, what it names, and which language it is in."""
+    def topics(self, text: str) -> tuple[list[TopicScore], str | None]:
+        """Say what a text is about, and which language it is in."""
         found = self.topics_known.of_vector(self.embed([text])[0], limit=MAX_TOPICS)
-        return TopicsAnswer(
-            model_version=self.model_version,
-            topics=[TopicScore(topic=name, score=score) for name, score in found],
-            entities=self.entities(text),
-            language=language_of(text),
-        )
+        return [TopicScore(topic=name, score=score) for name, score in found], language_of(text)
 
     def entities(self, text: str) -> list[Entity]:
         """Return the people, places, organisations, dates and prices that a text names, in order."""

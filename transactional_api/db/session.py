@@ -73,6 +73,14 @@ async def commit(session: AsyncSession) -> None:
         await deed()
 
 
+async def give_back(session: AsyncSession) -> None:
+    """End a transaction that has only read, before a long wait: its connection serves others meanwhile.
+
+    The session begins another when it is asked again; what it loaded stays loaded.
+    """
+    await session.commit()
+
+
 async def session_of(request: Request) -> AsyncSession:
     """Return the session that the edge opened for a request."""
     session: AsyncSession = request.scope[SESSION]

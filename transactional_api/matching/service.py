@@ -16,6 +16,7 @@ from transactional_api.answers import Path
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import ConnectorOut
+from transactional_api.db.session import give_back
 from transactional_api.db.tables import Connector, User
 from transactional_api.errors import NotFoundError
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
@@ -46,6 +47,7 @@ class _Question:
 async def match_users(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedUsers:
     """Match people who fit the viewer; whom they may not see is never among them."""
     question = _question(viewer, MatchKind.USERS, limit=limit)
+    await give_back(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     return await _people(session, viewer=viewer, question=question, answer=answer, rule=queries.neighbours)
 
@@ -56,6 +58,7 @@ async def match_near(session: AsyncSession, *, viewer: Viewer, inference: Infere
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(_ask(question, viewer=viewer, inference=inference))
         connectors_near, events_near = await nearby.near(session, viewer=viewer, limit=limit)
+        await give_back(session)
     people = await _people(session, viewer=viewer, question=question, answer=asking.result(), rule=queries.near)
     return MatchedNear(**dict(people), connectors=connectors_near, events=events_near)
 
@@ -88,6 +91,7 @@ async def match_connectors(
     if friends != set(asked.with_user_ids):
         raise NotFoundError
     question = _question(viewer, MatchKind.COMMUNITIES, limit=asked.limit, together=sorted(map(str, friends)))
+    await give_back(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.communities)
     statement = connectors.visible_to(viewer).where(Connector.id.in_(_ids(matches)), ~connectors.is_member(viewer))
@@ -107,6 +111,7 @@ async def match_interests(
 ) -> MatchedInterests:
     """Match interests that the viewer has not named."""
     question = _question(viewer, MatchKind.INTERESTS, limit=limit)
+    await give_back(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.interests)
     return MatchedInterests(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.serving import MAX_EXCLUDED, MAX_ITEMS, RankingPath, RankRequest, RankResponse
 from transactional_api.auth import Viewer
+from transactional_api.db.session import give_back
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer
 from transactional_api.recommendations import queries
 from transactional_api.recommendations.popular import popular_near
@@ -106,7 +107,8 @@ async def _ask_model(
     if not viewer.personalised:
         raise InferenceError(NoAnswer.NO_CONSENT)
     room = MAX_EXCLUDED - len(asked.exclude)
-    never = await session.scalars(queries.never_recommended(viewer, kind=shelf.kind, limit=room))
+    never = (await session.scalars(queries.never_recommended(viewer, kind=shelf.kind, limit=room))).all()
+    await give_back(session)
     return await recommender.inference.rank(
         RankRequest(
             request_id=str(request_id),

@@ -1,0 +1,83 @@
+"""Waiting for a model keeps no connection to the database: a model that is slow is not a database that is busy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from neighborconnect.settings import Settings
+from tests.transactional_api.listening import serving
+from tests.transactional_api.people import Person, Town
+from transactional_api.inference import InferenceClient, Service
+from transactional_api.recommendations.ranking import Recommender
+from transactional_api.search.meanings import AskedWords
+
+LOOKS = 300
+ASKED: dict[str, dict[str, Any]] = {
+    "/recommendations/content": {},
+    "/recommendations/connectors": {},
+    "/matching/users": {},
+    "/matching/communities": {},
+    "/matching/interests": {},
+    "/matching/proximity": {},
+    "/analysis/sentiment": {"text": "What a fine day"},
+    "/analysis/moderate": {"text": "What a fine day"},
+    "/analysis/topics": {"text": "What a fine day"},
+    "/analysis/spam-detection": {"text": "What a fine day"},
+}
+
+
+class Slow:
+    """Answers nobody; notes whether there comes a moment in which nobody holds a connection meanwhile."""
+
+    def __init__(self, town: Town) -> None:
+        self.pool = town.app.state.engine.pool
+        self.free: list[bool] = []
+
+    async def answer(self, _request: Request) -> Response:
+        for _ in range(LOOKS):
+            if not self.pool.checkedout():
+                break
+            await asyncio.sleep(0.01)
+        self.free.append(self.pool.checkedout() == 0)
+        return JSONResponse({"error": "not today"}, 503)
+
+
+@pytest.fixture
+async def slow(town: Town, settings: Settings) -> AsyncIterator[Slow]:
+    """All model services at once."""
+    service, state = Slow(town), town.app.state
+    async with serving(Starlette(routes=[Route("/{path:path}", service.answer, methods=["POST"])])) as url:
+        urls = {f"{one.value}_url": url for one in Service}
+        patient = {"inference_deadline_ms": 5_000, "recommendation_deadline_ms": 5_000}
+        client = InferenceClient(settings.model_copy(update=urls | patient))
+        before = state.inference, state.recommender, state.asked_words
+        state.inference, state.asked_words = client, AskedWords(client)
+        state.recommender = Recommender(client, before[1].redis)
+        yield service
+        state.inference, state.recommender, state.asked_words = before
+        await client.aclose()
+
+
+@pytest.mark.parametrize("path", ASKED)
+async def test_nothing_is_kept_from_others_while_a_model_is_asked(ada: Person, slow: Slow, path: str) -> None:
+    answer = (await ada.post(path, ASKED[path])).json()
+    assert (answer["reason_code"], slow.free) == ("service_unavailable", [True])
+
+
+async def test_nor_while_members_are_fitted(ada: Person, ben: Person, garden: dict[str, Any], slow: Slow) -> None:
+    sides = {"offers": [{"user_id": str(ada.id)}], "seekers": [{"user_id": str(ben.id)}]}
+    answer = await ada.post("/matching/mutual", {"connector_id": garden["id"], **sides})
+    assert (answer.status_code, slow.free) == (200, [True])
+
+
+async def test_nor_while_the_meaning_of_searched_words_is_asked(ada: Person, slow: Slow) -> None:
+    answer = await ada.get("/search", q="words that nobody asked for yet")
+    assert (answer.status_code, slow.free) == (200, [True])
