@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -19,6 +20,7 @@ from neighborconnect.telemetry import current_traceparent, get_logger
 from transactional_api.breaker import BreakerOpenError, CircuitBreaker
 
 CONNECTIONS = 64
+JOB_PATIENCE = 10.0
 
 SECONDS = Histogram(
     "api_inference_seconds",
@@ -67,7 +69,14 @@ Answer = TypeVar("Answer", bound=BaseModel)
 class InferenceClient:
     """Asks the model services. One a process, so that each breaker sees every call to its service."""
 
-    def __init__(self, settings: Settings, *, breaker: CircuitBreaker | None = None) -> None:
+    def __init__(self, settings: Settings, *, breaker: CircuitBreaker | None = None, patience: float = 0.0) -> None:
+        """Open no connection yet.
+
+        Args:
+            settings: urls and deadlines.
+            breaker: of the recommendations, instead of the usual one.
+            patience: seconds that every service has at least.
+        """
         self._urls = {
             Service.RECOMMENDATION: settings.recommendation_url,
             Service.CONTENT: settings.content_url,
@@ -80,6 +89,7 @@ class InferenceClient:
         self._deadlines[Service.IMAGE] = settings.image_deadline_ms / 1000
         self._deadlines[Service.VIDEO] = settings.video_deadline_ms / 1000
         self._deadlines[Service.RECOMMENDATION] = settings.recommendation_deadline_ms / 1000
+        self._deadlines = {service: max(seconds, patience) for service, seconds in self._deadlines.items()}
         self._breakers = {service: CircuitBreaker() for service in Service}
         if breaker is not None:
             self._breakers[Service.RECOMMENDATION] = breaker
@@ -189,6 +199,16 @@ class InferenceClient:
         except ValueError:
             raise InferenceError(NoAnswer.INVALID_ANSWER) from None
         return response
+
+
+@asynccontextmanager
+async def inference_of_a_job(settings: Settings) -> AsyncIterator[InferenceClient]:
+    """Give a client that waits longer: nobody waits for a job, and its many texts stand back for what somebody asks."""
+    client = InferenceClient(settings, patience=JOB_PATIENCE)
+    try:
+        yield client
+    finally:
+        await client.aclose()
 
 
 def _headers() -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -34,6 +36,7 @@ from neighborconnect.settings import Settings, get_settings
 
 _TIMEOUT_SECONDS = 10
 _THREADS = 2
+_BULK_NICE = 10
 _WRITTEN = ("posts_last_hour", "comments_last_hour")
 
 ANSWERS = Counter("content_answers", "Texts looked at, by what was asked.", ["asked"])
@@ -51,6 +54,11 @@ def _load(settings: Settings, champion: Champion) -> Analyst:
 def _written(reader: OnlineReader, user_id: str) -> int:
     recent = reader.read_recent_activity(user_id).fresh_values
     return sum(int(recent.get(name) or 0) for name in _WRITTEN)
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # Where a thread has a niceness of its own.
+        os.nice(_BULK_NICE)
 
 
 @bentoml.service(
@@ -72,6 +80,8 @@ class ContentService:
         self._warming: asyncio.Task[None] | None = None
         self._fresh = KeptFresh(self._held.refresh, has_looked=lambda: self._held.has_looked)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="texts")
+        # Many texts at once are asked for by jobs, which can wait for what somebody waits for.
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="bulk", initializer=_step_back)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
@@ -86,7 +96,8 @@ class ContentService:
         """Stop looking."""
         await self._fresh.stop()
         self._lookups.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._threads, self._bulk):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def __is_ready__(self) -> bool:
         """Ready once it has looked for a champion, be there one or not."""
@@ -124,7 +135,8 @@ class ContentService:
     @bentoml.api(route="/embed")  # type: ignore[untyped-decorator]
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         """Turn texts into vectors that lie near to each other where the texts mean much the same."""
-        vectors = await self._ask("embed", lambda analyst: analyst.embed(request.texts))
+        analyst, pool = self._served("embed"), self._bulk if len(request.texts) > 1 else self._threads
+        vectors = await self._run(analyst.embed, request.texts, pool=pool)
         return EmbedAnswer(model_version=ENCODER_VERSION, embeddings=vectors.tolist())
 
     @bentoml.api(route="/reload")  # type: ignore[untyped-decorator]
@@ -142,5 +154,7 @@ class ContentService:
         ANSWERS.labels(asked).inc()
         return analyst
 
-    async def _run(self, question: Callable[[About], Answer], about: About) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, question, about)
+    async def _run(
+        self, question: Callable[[About], Answer], about: About, *, pool: ThreadPoolExecutor | None = None
+    ) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._threads, question, about)

@@ -78,6 +78,7 @@ def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the sets; else NEIGHBORCONNECT_DATA.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Of texts: keep the trained task here, or read it back.")] = None,
+    folds: Annotated[int, typer.Option(min=1, help="Of texts that are judged in folds: how many, from the first.")] = 1,
 ) -> None:
     """Train on a public data set and print our figures beside the published ones."""
     folder = data or os.environ.get("NEIGHBORCONNECT_DATA")
@@ -88,7 +89,7 @@ def main(
     console = Console()
     started = time.monotonic()
     if name in TEXT_BENCHMARKS:
-        text_runs.run(name, Path(folder), console=console, kept=keep)
+        text_runs.run(name, Path(folder), console=console, kept=keep, folds=folds)
         return
     if name in GRAPH_BENCHMARKS:
         graphs.run(name, Path(folder), console=console)

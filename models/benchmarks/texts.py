@@ -28,15 +28,14 @@ class TextBenchmark:
     """A set ready to be trained on.
 
     Attributes:
-        train, test: the two sides.
+        folds: the two sides, train and test; of a set that is judged in folds those of each.
         metric: what the published figures are in: accuracy, macro_f1, macro_recall, weighted_f1 or mcc.
         published: figures of others by method.
         protocol: in words.
     """
 
     name: str
-    train: LabelledTexts
-    test: LabelledTexts
+    folds: tuple[tuple[LabelledTexts, LabelledTexts], ...]
     metric: str
     protocol: str
     published: dict[str, float] = field(default_factory=dict)
@@ -122,48 +121,37 @@ def _sst2(folder: Path) -> TextBenchmark:
         return labelled([(text, label) for text, label in rows], classes=("0", "1"))
 
     published = {"VADER": 0.664, "TF-IDF and logistic regression": 0.825, "MiniLM-L6, 67,000 phrases, on dev": 0.915}
-    return TextBenchmark("sst2", part("train"), part("test"), "accuracy", "6,920 sentences, test of 1,821", published)
+    sides = part("train"), part("test")
+    return TextBenchmark("sst2", (sides,), "accuracy", "6,920 sentences, test of 1,821", published)
 
 
 def _sms(folder: Path) -> TextBenchmark:
     data = sms(folder)
     cut = round(0.3 * len(data))
     index = np.arange(len(data))
+    sides = data.rows(index[:cut]), data.rows(index[cut:])
     published = {"SVM (from memory)": 0.893, "TF-IDF and logistic regression": 0.950}
-    return TextBenchmark(
-        "sms",
-        data.rows(index[:cut]),
-        data.rows(index[cut:]),
-        "mcc",
-        "first 30 % in file order train",
-        published,
-    )
+    return TextBenchmark("sms", (sides,), "mcc", "first 30 % in file order train", published)
 
 
 def _davidson(folder: Path) -> TextBenchmark:
-    train, test = next(davidson(folder).folds(5, seed=SEED))
+    folds = tuple(davidson(folder).folds(5, seed=SEED))
     published = {"Davidson et al.": 0.91, "TF-IDF and logistic regression": 0.895}
-    return TextBenchmark("davidson", train, test, "weighted_f1", "the first of 5 stratified folds", published)
+    return TextBenchmark("davidson", folds, "weighted_f1", "stratified folds", published)
 
 
 def _sentences(folder: Path) -> TextBenchmark:
-    train, test = next(sentences(folder).folds(10, seed=SEED))
+    folds = tuple(sentences(folder).folds(10, seed=SEED))
     published = {"CNN (from memory)": 0.815}
-    return TextBenchmark("sentences", train, test, "accuracy", "the first of 10 stratified folds", published)
+    return TextBenchmark("sentences", folds, "accuracy", "stratified folds", published)
 
 
 def _banking(folder: Path) -> TextBenchmark:
     train, test = banking(folder, "train"), banking(folder, "test")
     classes = tuple(sorted({name for _, name in train}))
+    sides = labelled(train, classes=classes), labelled(test, classes=classes)
     published = {"USE and ConveRT (from memory)": 0.934}
-    return TextBenchmark(
-        "banking",
-        labelled(train, classes=classes),
-        labelled(test, classes=classes),
-        "accuracy",
-        "as published",
-        published,
-    )
+    return TextBenchmark("banking", (sides,), "accuracy", "as published", published)
 
 
 def _tweeteval(folder: Path, name: str, part: str, classes: tuple[str, ...]) -> LabelledTexts:
@@ -175,9 +163,9 @@ def _tweeteval(folder: Path, name: str, part: str, classes: tuple[str, ...]) -> 
 
 def _olid(folder: Path) -> TextBenchmark:
     classes = ("not", "offensive")
-    train, test = (_tweeteval(folder, "offensive", part, classes) for part in ("train", "test"))
+    sides = _tweeteval(folder, "offensive", "train", classes), _tweeteval(folder, "offensive", "test", classes)
     published = {"SVM": 0.523, "fastText": 0.734, "TF-IDF and logistic regression": 0.738, "RoBERTa-base": 0.795}
-    return TextBenchmark("olid", train, test, "macro_f1", "TweetEval's split", published)
+    return TextBenchmark("olid", (sides,), "macro_f1", "TweetEval's split", published)
 
 
 def _semeval(folder: Path) -> TextBenchmark:
@@ -191,7 +179,7 @@ def _semeval(folder: Path) -> TextBenchmark:
     train = labelled([pair for pair in pairs.items() if pair[0] not in set(test.texts)], classes=_FEELINGS)
     published = {"SVM, fastText": 0.629, "TF-IDF and logistic regression": 0.6165, "RoBERTa-base": 0.713}
     protocol = "SemEval-2017 4A, TweetEval's test"
-    return TextBenchmark("semeval", train, test, "macro_recall", protocol, published)
+    return TextBenchmark("semeval", ((train, test),), "macro_recall", protocol, published)
 
 
 TEXT_LOADERS: dict[str, Callable[[Path], TextBenchmark]] = {

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.contracts.vision import Rendition, RenditionRequest, RenditionStep, VideoCodec
 from neighborconnect.telemetry import get_logger
 from transactional_api.errors import NotFoundError
-from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
+from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
@@ -63,8 +63,7 @@ async def write(resources: Resources, *, media_id: str) -> None:
     stored = await media.ready(UUID(media_id))
     if stored is None or stored.document["kind"] != MediaKind.VIDEO or settings.video_url is None:
         return
-    inference = InferenceClient(settings)
-    try:
+    async with inference_of_a_job(settings) as inference:
         ladder = wanted(stored.document["height"])
         for number, (name, (height, codec)) in enumerate(ladder.items()):
             now = await _going_on(media, stored.id)
@@ -75,8 +74,6 @@ async def write(resources: Resources, *, media_id: str) -> None:
             share = number / len(ladder), 1 / len(ladder)
             if not await _write_one(media, inference, now, name=name, height=height, codec=codec, share=share):
                 return
-    finally:
-        await inference.aclose()
     await media.documents.change(COLLECTION, document_id=stored.id, fields={_PROGRESS: 1.0})
 
 

@@ -20,7 +20,7 @@ from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
 from transactional_api.db.tables import Upload
-from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
+from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
 from transactional_api.media import renditions
@@ -61,16 +61,14 @@ async def see(resources: Resources, *, media_id: str) -> None:
     family = Service.VIDEO if is_video else Service.IMAGE
     question = Question(family, "see", owner_id, SubjectKind.UPLOAD, stored.id)
     request = MediaRequest(media_id=media_id, url=await media.objects.source(stored.document["clean"]))
-    inference = InferenceClient(settings)
     try:
-        fields, words, triage = await look(inference, request)
+        async with inference_of_a_job(settings) as inference:
+            fields, words, triage = await look(inference, request)
     except InferenceError as error:
         if error.reason is not NoAnswer.REFUSED:
             raise
         log.info("media.refused", media=media_id)
         return
-    finally:
-        await inference.aclose()
     await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)
     async with resources.transaction() as session:
         if await is_watched(session, owner_id):

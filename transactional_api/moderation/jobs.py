@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.analysis import service as analysis
 from transactional_api.analysis.schemas import TextBody
 from transactional_api.db.tables import ModerationCase, ModerationDecision, User
-from transactional_api.inference import InferenceClient
+from transactional_api.inference import inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.moderation.schemas import Outcome, SubjectKind
 from transactional_api.moderation.subjects import MAX_LOOKED_AT, SUBJECTS
@@ -25,11 +25,8 @@ async def triage(resources: Resources, *, case_id: str) -> None:
         words = await session.scalar(select(ModerationCase.words).where(ModerationCase.id == UUID(case_id)))
     if not words:
         return
-    inference = InferenceClient(resources.settings)
-    try:
+    async with inference_of_a_job(resources.settings) as inference:
         answer = await analysis.moderate(inference, TextBody(text=words[:MAX_LOOKED_AT]))
-    finally:
-        await inference.aclose()
     async with resources.transaction() as session:
         looked = update(ModerationCase).where(ModerationCase.id == UUID(case_id))
         await session.execute(looked.values(triage=answer.model_dump(mode="json")))

@@ -19,7 +19,7 @@ from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, Spam
 from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
 from transactional_api.db.tables import ModerationCase, User
-from transactional_api.inference import InferenceClient, Service
+from transactional_api.inference import Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
 from transactional_api.moderation.schemas import CaseState, SubjectKind
@@ -67,12 +67,9 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     behaved = SpamRequest(
         text=text.text, user_id=str(row.owner_id) if row.owner_id else None, account_days=row.account_days
     )
-    inference = InferenceClient(resources.settings)
-    try:
+    async with inference_of_a_job(resources.settings) as inference:
         moderation = await inference.ask(Service.CONTENT, "/moderate", text, ModerationAnswer)
         spam = await inference.ask(Service.CONTENT, "/spam-detection", behaved, SpamAnswer)
-    finally:
-        await inference.aclose()
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
         repeated = await _repeats(session, subject, subject_id=UUID(subject_id), row=row) >= MANY_REPEATS

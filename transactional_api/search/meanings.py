@@ -17,7 +17,7 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.db.meanings import KINDS, MEANINGS
 from transactional_api.db.session import give_back
 from transactional_api.db.tables import TEXTS, Erasure
-from transactional_api.inference import InferenceClient, InferenceError, Service
+from transactional_api.inference import InferenceClient, InferenceError, Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.resources import Resources
 from transactional_api.search.queries import SEARCHED
@@ -85,15 +85,13 @@ AskedWordsDep = Annotated[AskedWords, Depends(_asked_words)]
 @queue.task("search.learn_meanings", retry=False)
 async def learn(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
     """Learn what new and changed texts mean. What is not done this minute is done in the next."""
-    inference = InferenceClient(resources.settings)
     try:
-        learnt = await learn_all(resources, inference)
+        async with inference_of_a_job(resources.settings) as inference:
+            learnt = await learn_all(resources, inference)
     except InferenceError as error:
         log.info("meanings.no_encoder", reason=error.reason)
     else:
         log.info("meanings.learnt", number=learnt)
-    finally:
-        await inference.aclose()
 
 
 @queue.periodic("27 * * * *")
