@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import import_module
 
 from rich.console import Console
@@ -41,6 +42,7 @@ def main() -> None:
         settings = get_settings()
     except SettingsError as error:
         parser.error(str(error))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the services have it; nothing has loaded it yet.
     console = Console()
     for name in names:
         with console.status(f"measuring {name}"):

@@ -66,7 +66,9 @@ class _Known:
             version, how = self._held.served
             matcher = self.matcher
             if matcher is None or (matcher.graph, matcher.model_version) != (self._graph, version):
-                self.matcher = Matcher(self._graph, how[PEOPLE], how[CONNECTORS], version)
+                newer = Matcher(self._graph, how[PEOPLE], how[CONNECTORS], version)
+                newer.warm_up()
+                self.matcher = newer
         return {**champion, "town": self._version}
 
 

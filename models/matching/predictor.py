@@ -45,6 +45,11 @@ class Matcher:
     connectors: Combination
     model_version: str
 
+    def warm_up(self) -> None:
+        """Make what is only made when it is first needed: seconds in a large town, which nobody then waits for."""
+        for kind in MatchKind if self.graph.town.people else ():
+            self.match(self.graph.town.people[0], kind, limit=1)
+
     def match(self, user_id: str, kind: MatchKind, *, limit: int, together: Sequence[str] = ()) -> MatchAnswer:
         """Return who or what fits a person, the best first; nothing for who is not in the snapshot.
 

@@ -233,3 +233,17 @@ def test_pairs_fit_the_same_either_way_round_and_only_where_both_are_known() -> 
     assert scores["p1", "p2"] > scores["p30", "p2"]
     assert asked.pairs(["nobody"], people).pairs == asked.pairs(people, ["nobody"]).pairs == []
     assert len(asked.pairs(people, people).pairs) == 6
+
+
+def test_who_is_warm_makes_nothing_more_when_asked() -> None:
+    matching = matcher(small_town())
+    matching.warm_up()
+    made = set(vars(matching)), set(vars(matching.graph))
+    for kind in MatchKind:
+        matching.match(matching.graph.town.people[1], kind, limit=5)
+    assert (set(vars(matching)), set(vars(matching.graph))) == made
+    assert {"_place_of", "_follows"} <= made[0]
+
+
+def test_a_town_without_people_is_warm_at_once() -> None:
+    matcher(town_of(people=())).warm_up()

@@ -49,12 +49,8 @@ async def near(
 async def _connectors(session: AsyncSession, *, viewer: Viewer, cell: str | None, limit: int) -> list[MatchedConnector]:
     wanted = connectors.visible_to(viewer).where(~connectors.is_member(viewer))
     if cell is None:
-        rows = (
-            (await session.execute(_with_neighbours(wanted, viewer, limit=limit))).all() if viewer.neighborhood else []
-        )
-        found = [(row.id, float(row.number), _NEIGHBOURS) for row in rows]
-    else:
-        found = await _around(session, wanted, Connector, cell, limit=limit)
+        return await _with_neighbours(session, wanted, viewer, limit=limit)
+    found = await _around(session, wanted, Connector, cell, limit=limit)
     whole = connectors.visible_to(viewer).where(Connector.id.in_([one for one, _, _ in found]))
     shown = {row.id: ConnectorOut.model_validate(row) for row in await session.scalars(whole)}
     return [
@@ -97,7 +93,12 @@ def _areas_away(cell: str, other: str) -> int:
         return len(_REASONS)
 
 
-def _with_neighbours(wanted: Select[Any], viewer: Viewer, *, limit: int) -> Select[Any]:
+async def _with_neighbours(
+    session: AsyncSession, wanted: Select[Any], viewer: Viewer, *, limit: int
+) -> list[MatchedConnector]:
+    """Return those that most of the viewer's neighbours are in."""
+    if not viewer.neighborhood:
+        return []
     number = func.count(ConnectorMember.id)
     neighbours = select(User.id).where(User.neighborhood == viewer.neighborhood, User.is_active.is_(True))
     inside = (
@@ -108,9 +109,13 @@ def _with_neighbours(wanted: Select[Any], viewer: Viewer, *, limit: int) -> Sele
         .limit(CANDIDATES)
         .subquery()
     )
-    return (
-        wanted.with_only_columns(Connector.id, inside.c.number)
+    most = (
+        wanted.add_columns(inside.c.number)
         .join(inside, inside.c.connector_id == Connector.id)
         .order_by(inside.c.number.desc(), Connector.id)
         .limit(limit)
     )
+    return [
+        MatchedConnector(connector=ConnectorOut.model_validate(connector), score=float(shared), reason=_NEIGHBOURS)
+        for connector, shared in await session.execute(most)
+    ]
