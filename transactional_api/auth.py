@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.settings import Settings
 from transactional_api import idempotency
 from transactional_api.audit import trail
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import PlainSession, Ready
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
 from transactional_api.errors import InsufficientScopeError, UnauthenticatedError
@@ -123,7 +123,13 @@ async def viewer_of(
     """
     if credentials is None:
         raise UnauthenticatedError
-    viewer = await find_viewer(session, token=credentials.credentials, settings=request.app.state.settings)
+    asked = {"token": credentials.credentials, "settings": request.app.state.settings}
+    if isinstance(session, PlainSession):
+        viewer = await find_viewer(session, **asked)
+    else:
+        # In one trip, and before the transaction, which is then no longer than what is done in it.
+        async with request.app.state.plain.reads() as door:
+            viewer = await find_viewer(door, **asked)
     await request.app.state.rate_limits.count(request, viewer.id, viewer.session_id)
     if viewer.scopes is not None and scopes.needed(request) not in viewer.scopes:
         raise InsufficientScopeError
