@@ -17,6 +17,7 @@ from models.content.data import IntArray, LabelledTexts
 from models.content.encoder import DIMENSIONS, normalised, tokenize
 from models.content.export import encoder_with
 from models.content.shapes import SHAPES, shapes_of
+from models.content.swapping import Swaps
 
 IGNORED = -100
 """The label of a token that is not to be learnt from."""
@@ -124,7 +125,7 @@ def tune_tokens(
     seed: int,
     progress: Progress | None = None,
 ) -> Adapter:
-    """Learn to mark spans (begin, end, class) in texts, as BIO labels of tokens.
+    """Learn to mark spans (begin, end, class) in texts, as BIO labels of tokens; names are exchanged meanwhile.
 
     Args:
         task: its name.
@@ -139,12 +140,13 @@ def tune_tokens(
     outputs = bio(classes)
     position = {name: place for place, name in enumerate(outputs)}
     loss = nn.CrossEntropyLoss(ignore_index=IGNORED)
+    swaps = Swaps(texts, spans, seed=seed)
 
     def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
-        batch = [texts[row] for row in rows]
-        tokens = tokenize(batch, max_tokens=settings.max_tokens)
+        batch, marked = zip(*(swaps.draw(texts[row], spans[row]) for row in rows), strict=True)
+        tokens = tokenize(list(batch), max_tokens=settings.max_tokens)
         labels = np.stack(
-            [token_labels(places, spans[row], position) for places, row in zip(tokens.spans, rows, strict=True)]
+            [token_labels(places, names, position) for places, names in zip(tokens.spans, marked, strict=True)]
         )
         logits = model(*map(torch.from_numpy, (tokens.ids, tokens.mask, shapes_of(batch, tokens))))
         found: torch.Tensor = loss(logits.flatten(0, 1), torch.from_numpy(labels).flatten())
