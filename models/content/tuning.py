@@ -24,6 +24,8 @@ IGNORED = -100
 _TARGETS = ["query", "key", "value", "dense"]
 _BLOCK = 16
 _SEEN_ONCE, _MORE_EPOCHS, _MOST_EPOCHS = 16_384, 0.7, 10
+# With other names in it a text is another one.
+_OFTENER_WITH_SWAPS = 2
 # What is learnt from nothing learns faster than what is only changed.
 _SHAPES_RATE, _SHAPES_DEVIATION = 10.0, 0.02
 
@@ -54,8 +56,8 @@ def epochs_for(examples_a_class: float) -> int:
     return round(min(_MOST_EPOCHS, max(1.0, 1 + _MORE_EPOCHS * log2(_SEEN_ONCE / max(examples_a_class, 1)))))
 
 
-def _settled(settings: Settings, examples_a_class: float) -> Settings:
-    return settings if settings.epochs else replace(settings, epochs=epochs_for(examples_a_class))
+def _settled(settings: Settings, examples_a_class: float, *, times: int = 1) -> Settings:
+    return settings if settings.epochs else replace(settings, epochs=times * epochs_for(examples_a_class))
 
 
 class Tuned(nn.Module):
@@ -136,7 +138,7 @@ def tune_tokens(
         seed: of every draw.
         progress: is told how far it is.
     """
-    settings = _settled(settings, sum(map(len, spans)) / len(classes))
+    settings = _settled(settings, sum(map(len, spans)) / len(classes), times=_OFTENER_WITH_SWAPS)
     outputs = bio(classes)
     position = {name: place for place, name in enumerate(outputs)}
     loss = nn.CrossEntropyLoss(ignore_index=IGNORED)
