@@ -46,7 +46,7 @@ class Matcher:
     model_version: str
 
     def warm_up(self) -> None:
-        """Make what is only made when it is first needed: seconds in a large town, which nobody then waits for."""
+        """Make what is else made when it is first needed: half a second, in a large town."""
         for kind in MatchKind if self.graph.town.people else ():
             self.match(self.graph.town.people[0], kind, limit=1)
 
