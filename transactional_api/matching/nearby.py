@@ -23,7 +23,7 @@ from transactional_api.matching.schemas import MatchedConnector, MatchedEvent
 from transactional_api.places import Near, Point, distance, within
 
 RADIUS_METRES = 10_000
-CANDIDATES = 300
+CANDIDATES = 100
 _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"

@@ -16,7 +16,8 @@ from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Connector, ConnectorMember, Follow, User
 from transactional_api.users import queries as users
 
-CANDIDATES = 500
+CANDIDATES = 100
+"""Of each source. Each costs a look at what they share; rules that cost more than the model make a bad moment worse."""
 
 
 def neighbours(viewer: Viewer, *, limit: int) -> Select[Any]:
