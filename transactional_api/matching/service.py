@@ -47,7 +47,6 @@ class _Question:
 async def match_users(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedUsers:
     """Match people who fit the viewer; whom they may not see is never among them."""
     question = _question(viewer, MatchKind.USERS, limit=limit)
-    await give_back(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     return await _people(session, viewer=viewer, question=question, answer=answer, rule=queries.neighbours)
 
@@ -111,7 +110,6 @@ async def match_interests(
 ) -> MatchedInterests:
     """Match interests that the viewer has not named."""
     question = _question(viewer, MatchKind.INTERESTS, limit=limit)
-    await give_back(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.interests)
     return MatchedInterests(
