@@ -1,4 +1,4 @@
-"""The edge of a request: one transaction, committed once, before the answer leaves."""
+"""The edge of a request: one transaction, committed once, before the answer leaves; or reads, where nothing is kept."""
 
 from __future__ import annotations
 
@@ -55,6 +55,24 @@ class TransactionalRoute(APIRoute):
                 return response
 
         return in_transaction
+
+
+class AskingRoute(APIRoute):
+    """A route that reads, asks a model and changes nothing, so that it needs no transaction.
+
+    What was said goes out as an event of its own. Its session gives its connections back before it asks.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler of the route."""
+        handle = super().get_route_handler()
+
+        async def with_reads(request: Request) -> Response:
+            async with request.app.state.plain.reads() as session:
+                request.scope[SESSION] = session
+                return await handle(request)
+
+        return with_reads
 
 
 def _set_trace(_session: Any, _transaction: Any, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import Select
+from sqlalchemy import Select, String, bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
@@ -22,8 +22,11 @@ from transactional_api.db.plain import Ready
 from transactional_api.prepared import parameter
 
 KEPT_SECONDS = 10
-OWNER = parameter("owner_id")
+OWNER = parameter("owner")
 """Whose list it is, in the statement of a ``HotList``."""
+OWNING_PLACE = bindparam("owner", type_=String())
+"""The same where a list is a neighbourhood's."""
+Owner = UUID | str
 # Redis knows no empty lists, and one that is not there is one to make.
 _EMPTY = b"-"
 
@@ -44,45 +47,49 @@ class HotList:
     """A list, or a set, of ids under a key of its owner's."""
 
     pattern: str
-    """The key, with ``{}`` for the owner's id."""
+    """The key, with ``{}`` for the owner."""
     ids: Ready
     as_set: bool = False
+    kept_seconds: int | None = None
+    """How long a copy is kept; ``KEPT_SECONDS`` unless said."""
 
     @classmethod
-    def of(cls, pattern: str, ids: Select[tuple[UUID]], *, as_set: bool = False) -> HotList:
-        """Name a list whose ids a statement about ``OWNER`` returns, in the order that is to be kept."""
-        return cls(pattern, Ready(ids), as_set)
+    def of(
+        cls, pattern: str, ids: Select[tuple[UUID]], *, as_set: bool = False, kept_seconds: int | None = None
+    ) -> HotList:
+        """Name a list whose ids a statement about its owner returns, in the order that is to be kept."""
+        return cls(pattern, Ready(ids), as_set, kept_seconds)
 
-    def key(self, owner_id: UUID) -> str:
+    def key(self, owner: Owner) -> str:
         """Return the key in Redis."""
-        return self.pattern.format(owner_id)
+        return self.pattern.format(owner)
 
-    async def read(self, session: AsyncSession, redis: Redis, *, owner_id: UUID) -> list[UUID]:
-        """Return the ids as they are now, or were ``KEPT_SECONDS`` ago."""
-        key = self.key(owner_id)
+    async def read(self, session: AsyncSession, redis: Redis, *, owner: Owner) -> list[UUID]:
+        """Return the ids as they are now, or were ``kept_seconds`` ago."""
+        key = self.key(owner)
         try:
             # redis-py types these as of both its clients.
             asked: Any = redis.smembers(key) if self.as_set else redis.lrange(key, 0, -1)
             kept = await cast("Awaitable[Any]", asked)
         except RedisError as error:
             log.warning("hot.unavailable", list=self.pattern, error=type(error).__name__)
-            return await self._look(session, owner_id)
+            return await self._look(session, owner)
         if kept:
             return [UUID(one.decode()) for one in kept if one != _EMPTY]
-        ids = await self._look(session, owner_id)
+        ids = await self._look(session, owner)
         await self._keep(redis, key, ids)
         return ids
 
-    async def drop(self, redis: Redis, *owner_ids: UUID) -> None:
-        """Have the lists of these owners made anew; one that cannot be dropped is old for ``KEPT_SECONDS`` at most."""
+    async def drop(self, redis: Redis, *owners: Owner) -> None:
+        """Have the lists of these owners made anew; one that cannot be dropped is old for ``kept_seconds`` at most."""
         try:
-            if owner_ids:
-                await redis.unlink(*(self.key(one) for one in owner_ids))
+            if owners:
+                await redis.unlink(*(self.key(one) for one in owners))
         except RedisError as error:
             log.warning("hot.not_dropped", list=self.pattern, error=type(error).__name__)
 
-    async def _look(self, session: AsyncSession, owner_id: UUID) -> list[UUID]:
-        return [row[0] for row in await self.ids.all(session, owner_id=owner_id)]
+    async def _look(self, session: AsyncSession, owner: Owner) -> list[UUID]:
+        return [row[0] for row in await self.ids.all(session, owner=owner)]
 
     async def _keep(self, redis: Redis, key: str, ids: list[UUID]) -> None:
         values = [str(one).encode() for one in ids] or [_EMPTY]
@@ -93,7 +100,7 @@ class HotList:
                     pipe.sadd(key, *values)
                 else:
                     pipe.rpush(key, *values)
-                pipe.expire(key, KEPT_SECONDS)
+                pipe.expire(key, self.kept_seconds or KEPT_SECONDS)
                 await pipe.execute()
         except RedisError as error:
             log.warning("hot.not_kept", list=self.pattern, error=type(error).__name__)

@@ -34,7 +34,7 @@ class Question:
     async def log(
         self, session: AsyncSession, answer: Mapping[str, Any], *, version: str | None, reason: str | None
     ) -> None:
-        """Publish what was said when the session's transaction commits. For who may be watched only.
+        """Publish what was said when the session's transaction commits, if it has one. For who may be watched only.
 
         Args:
             session: its transaction decides.

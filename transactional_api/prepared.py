@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, Uuid, bindparam, tuple_
+from sqlalchemy import ARRAY, DateTime, Integer, Select, Uuid, bindparam, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -26,6 +26,9 @@ def parameter(name: str) -> Any:
     """Return an id that is said when the statement is run."""
     return bindparam(name, type_=Uuid())
 
+
+IDS = bindparam("ids", type_=ARRAY(Uuid()))
+"""Ids that are said when the statement is run: one parameter however many, so that the statement stays the same."""
 
 SOMEONE = Viewer(
     id=parameter("viewer_id"),

@@ -39,6 +39,16 @@ async def test_an_answer_about_a_text_is_kept_without_the_text(town: Town, ada: 
     assert event["answer"]
 
 
+async def test_a_judgement_belongs_to_the_trace_of_its_request(town: Town, ada: Person) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    await ada.ask("POST", "/analysis/sentiment", json={"text": WORDS}, headers=headers)
+    (row,) = await town.rows(
+        "SELECT traceparent FROM cdc_outbox WHERE key = :id AND topic = 'prediction.judgements'", id=str(ada.id)
+    )
+    assert row.traceparent.split("-")[1] == trace
+
+
 async def test_matches_are_kept_without_who_was_matched(town: Town, ada: Person, ben: Person) -> None:
     await ada.post("/matching/users", {"limit": 5})
     (event,) = await judgements(town, ada)

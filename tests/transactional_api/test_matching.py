@@ -150,3 +150,21 @@ async def test_without_a_home_connectors_come_by_those_of_the_neighbourhood(town
     told = [(one["connector"]["id"], one["reason"]) for one in answer["connectors"]]
     assert told == [(theirs["id"], "neighbours_are_in_it")]
     assert answer["events"] == []
+
+
+async def test_what_is_kept_of_a_neighbourhood_is_narrowed_to_each_of_its_people(town: Town, ada: Person) -> None:
+    place = uuid4().hex
+    me, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    theirs, closed = await ada.make_connector(), await ada.make_connector(is_public=False)
+    for connector in (theirs, closed):
+        await town.admit(neighbour, connector)
+
+    async def told(person: Person) -> list[str]:
+        answer = (await person.post("/matching/proximity", {})).json()
+        return [one["connector"]["id"] for one in answer["connectors"]]
+
+    assert await told(me) == [theirs["id"]]
+    kept = await town.app.state.redis.lrange(f"neighborhood:{place}:connectors", 0, -1)
+    assert {one.decode() for one in kept} == {theirs["id"], closed["id"]}
+    await me.post(f"/connectors/{theirs['id']}/join")
+    assert await told(me) == []

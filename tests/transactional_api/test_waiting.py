@@ -38,15 +38,18 @@ class Slow:
     """Answers nobody; notes whether there comes a moment in which nobody holds a connection meanwhile."""
 
     def __init__(self, town: Town) -> None:
-        self.pool = town.app.state.engine.pool
+        self.state = town.app.state
         self.free: list[bool] = []
+
+    def _nobody_holds_any(self) -> bool:
+        return not self.state.engine.pool.checkedout() and not self.state.plain.held
 
     async def answer(self, _request: Request) -> Response:
         for _ in range(LOOKS):
-            if not self.pool.checkedout():
+            if self._nobody_holds_any():
                 break
             await asyncio.sleep(0.01)
-        self.free.append(self.pool.checkedout() == 0)
+        self.free.append(self._nobody_holds_any())
         return JSONResponse({"error": "not today"}, 503)
 
 

@@ -9,10 +9,10 @@ from transactional_api.analysis.schemas import Moderation, Sentiment, Spam, Text
 from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
-from transactional_api.edge import TransactionalRoute
+from transactional_api.edge import AskingRoute
 from transactional_api.errors import InvalidRequestError, UnauthenticatedError, declare
 
-router = APIRouter(prefix="/analysis", tags=["analysis"], route_class=TransactionalRoute)
+router = APIRouter(prefix="/analysis", tags=["analysis"], route_class=AskingRoute)
 
 ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 

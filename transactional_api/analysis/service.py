@@ -22,6 +22,7 @@ from transactional_api.analysis import rules
 from transactional_api.analysis.schemas import Moderation, Sentiment, Spam, TextBody, Topic, Topics
 from transactional_api.answers import Answered, Path
 from transactional_api.auth import Viewer
+from transactional_api.db.session import let_go
 from transactional_api.db.tables import Connector
 from transactional_api.inference import InferenceClient, InferenceError, Service
 from transactional_api.judgements import Question
@@ -38,6 +39,7 @@ _NOT_KEPT = {"path", "reason_code", "model_version", "entities"}
 async def logged(session: AsyncSession, *, viewer: Viewer, asked: str, answering: Awaitable[Out]) -> Out:
     """Await an answer, and keep what it says as a judgement where the viewer lets us."""
     question = Question(Service.CONTENT, asked, viewer.id)
+    await let_go(session)
     out = await answering
     if viewer.watched:
         told = out.model_dump(mode="json", exclude=_NOT_KEPT)

@@ -10,19 +10,24 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.topics import ALL_TOPICS
+from neighborconnect.telemetry import current_traceparent
+from transactional_api.db.plain import Ready
 
-_INSERT = text("""
-    INSERT INTO cdc_outbox (topic, key, payload)
-    SELECT :topic, key, CAST(payload AS jsonb)
+_INSERT = Ready(
+    text("""
+    INSERT INTO cdc_outbox (topic, key, payload, traceparent)
+    SELECT :topic, key, CAST(payload AS jsonb), :traceparent
     FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) AS event (key, payload)
+    RETURNING id
 """)
+)
 
 
 async def emit(session: AsyncSession, *, topic: str, key: str, payload: Mapping[str, Any]) -> None:
     """Publish one event when the session's transaction commits, and never if it does not.
 
     Args:
-        session: its transaction decides.
+        session: its transaction decides; in a ``PlainSession`` for reads the event is one by itself, and goes out.
         topic: Kafka topic.
         key: Kafka key; events of one key stay in order.
         payload: the message without ``event_id``, which the relay adds. UUIDs and aware datetimes are allowed.
@@ -39,11 +44,10 @@ async def emit_many(session: AsyncSession, *, topic: str, events: Sequence[tuple
         raise ValueError(f"{topic!r} is not a topic of neighborconnect.contracts.topics")
     if not events:
         return
-    await session.execute(
-        _INSERT,
-        {
-            "topic": topic,
-            "keys": [key for key, _ in events],
-            "payloads": [orjson.dumps(payload).decode() for _, payload in events],
-        },
+    await _INSERT.all(
+        session,
+        topic=topic,
+        keys=[key for key, _ in events],
+        payloads=[orjson.dumps(payload).decode() for _, payload in events],
+        traceparent=current_traceparent.get(),
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.auth import Viewer
+from transactional_api.connectors.schemas import ConnectorOut
 from transactional_api.db.tables import Ban, Connector, ConnectorMember, Invitation, JoinRequest, User
 from transactional_api.places import Near, within
 from transactional_api.text import contains_pattern
@@ -80,6 +81,15 @@ def of_interest(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the viewer named the category of the enclosing statement's connector among their interests."""
     interests = select(func.jsonb_array_elements_text(User.interests)).where(User.id == viewer.id)
     return Connector.category.in_(interests)
+
+
+def shown(statement: Select[Any]) -> Select[Any]:
+    """Select the columns of ``ConnectorOut`` instead of connectors, for a plain statement."""
+    point = func.jsonb_build_object("latitude", Connector.latitude, "longitude", Connector.longitude)
+    made = {"point": case((Connector.latitude.is_not(None), point)).label("point")}
+    return statement.with_only_columns(
+        *(made[name] if name in made else getattr(Connector, name) for name in ConnectorOut.model_fields)
+    )
 
 
 def members_of(viewer: Viewer, *, connector_id: UUID) -> Select[Any]:

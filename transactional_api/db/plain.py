@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Dialect, Select, UpdateBase
+from sqlalchemy import Dialect, Select, TextClause, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -33,7 +33,7 @@ _COMMIT: Compiled = (b"COMMIT", {})
 class Ready:
     """A statement that is compiled once. It must select or return columns: plain rows know no entities."""
 
-    def __init__(self, statement: Select[Any] | UpdateBase) -> None:
+    def __init__(self, statement: Select[Any] | UpdateBase | TextClause) -> None:
         """Keep ``statement``; it is compiled when it is first run plainly."""
         self.statement = statement
         self._sql: bytes | None = None
@@ -171,6 +171,12 @@ class Plain:
         self._connections = connections
         self.noted: Noted | None = None
         """Is told of each statement; for tests and benchmarks."""
+
+    @property
+    def held(self) -> int:
+        """How many connections are in use now."""
+        now = self._connections.get_stats()
+        return now["pool_size"] - now["pool_available"]
 
     @asynccontextmanager
     async def reads(self) -> AsyncIterator[AsyncSession]:

@@ -73,10 +73,10 @@ async def commit(session: AsyncSession) -> None:
         await deed()
 
 
-async def give_back(session: AsyncSession) -> None:
-    """End a transaction that has only read, before a long wait: its connection serves others meanwhile.
+async def let_go(session: AsyncSession) -> None:
+    """Give back what a session that has only read holds, before a long wait: its connections serve others meanwhile.
 
-    The session begins another when it is asked again; what it loaded stays loaded.
+    The session takes others when it is asked again; what it loaded stays loaded.
     """
     await session.commit()
 

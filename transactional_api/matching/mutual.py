@@ -17,7 +17,7 @@ from neighborconnect.contracts.matching import PairsAnswer, PairsRequest
 from transactional_api.answers import Path
 from transactional_api.auth import Viewer
 from transactional_api.connectors.access import access_to_tend
-from transactional_api.db.session import give_back
+from transactional_api.db.session import let_go
 from transactional_api.db.tables import Block, ConnectorMember, User
 from transactional_api.errors import NotFoundError
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
@@ -44,7 +44,7 @@ async def share_out(
     await access_to_tend(session, viewer=viewer, connector_id=asked.connector_id)
     people = await _members(session, viewer=viewer, asked=asked)
     apart = await _blocked(session, people)
-    await give_back(session)
+    await let_go(session)
     fits, said = await _fits(inference, people, asked)
 
     def order(one: Seeker, others: Sequence[Seeker]) -> list[UUID]:

@@ -10,61 +10,79 @@ from typing import Any
 from uuid import UUID
 
 import h3
+from redis.asyncio import Redis
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
-from transactional_api.connectors.schemas import ConnectorOut
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, ConnectorMember, Event, User
 from transactional_api.events import queries as events
 from transactional_api.events import service as event_service
+from transactional_api.hot import OWNING_PLACE, HotList
+from transactional_api.matching import shown
 from transactional_api.matching.schemas import MatchedConnector, MatchedEvent
 from transactional_api.places import Near, Point, distance, within
+from transactional_api.prepared import SOMEONE
 
 RADIUS_METRES = 10_000
 CANDIDATES = 100
+NEIGHBOURS = 1_000
 _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
+
+_HOME = Ready(select(User.home_cell).where(User.id == SOMEONE.id))
+_NEIGHBOURS_OF_A_PLACE = (
+    select(User.id)
+    .where(User.neighborhood == OWNING_PLACE, User.is_active.is_(True))
+    .order_by(User.created_at.desc())
+    .limit(NEIGHBOURS)
+)
+OF_NEIGHBOURS = HotList.of(
+    "neighborhood:{}:connectors",
+    select(ConnectorMember.connector_id)
+    .where(ConnectorMember.user_id.in_(_NEIGHBOURS_OF_A_PLACE))
+    .group_by(ConnectorMember.connector_id)
+    .order_by(func.count().desc(), ConnectorMember.connector_id)
+    .limit(CANDIDATES),
+    kept_seconds=600,
+)
+"""Connectors that most people of a neighbourhood are in; where these are many, those who came last."""
 
 Found = tuple[UUID, float, str]
 """An id, a score and a reason."""
 
 
 async def near(
-    session: AsyncSession, *, viewer: Viewer, limit: int
+    session: AsyncSession, redis: Redis, *, viewer: Viewer, limit: int
 ) -> tuple[list[MatchedConnector], list[MatchedEvent]]:
     """Match connectors that the viewer is not in, and events to come; at most ``limit`` of each.
 
     Without a home there are no events, and the connectors are those where the viewer's neighbours are.
     """
-    cell = await session.scalar(select(User.home_cell).where(User.id == viewer.id))
-    return (
-        await _connectors(session, viewer=viewer, cell=cell, limit=limit),
-        await _events(session, viewer=viewer, cell=cell, limit=limit) if cell else [],
-    )
+    home = await _HOME.one_or_none(session, viewer_id=viewer.id)
+    if home is None or home.home_cell is None:
+        return await _with_neighbours(session, redis, viewer, limit=limit), []
+    around: dict[str, Any] = {"viewer": viewer, "cell": home.home_cell, "limit": limit}
+    return await _connectors(session, **around), await _events(session, **around)
 
 
-async def _connectors(session: AsyncSession, *, viewer: Viewer, cell: str | None, limit: int) -> list[MatchedConnector]:
+async def _connectors(session: AsyncSession, *, viewer: Viewer, cell: str, limit: int) -> list[MatchedConnector]:
     wanted = connectors.visible_to(viewer).where(~connectors.is_member(viewer))
-    if cell is None:
-        return await _with_neighbours(session, wanted, viewer, limit=limit)
     found = await _around(session, wanted, Connector, cell, limit=limit)
-    whole = connectors.visible_to(viewer).where(Connector.id.in_([one for one, _, _ in found]))
-    shown = {row.id: ConnectorOut.model_validate(row) for row in await session.scalars(whole)}
+    seen = await shown.to_join(session, viewer=viewer, ids=[one for one, _, _ in found], limit=limit)
     return [
-        MatchedConnector(connector=shown[one], score=score, reason=reason)
-        for one, score, reason in found
-        if one in shown
+        MatchedConnector(connector=seen[one], score=score, reason=reason) for one, score, reason in found if one in seen
     ]
 
 
 async def _events(session: AsyncSession, *, viewer: Viewer, cell: str, limit: int) -> list[MatchedEvent]:
     wanted = events.visible_to(viewer).where(Event.is_active.is_(True), Event.start_date > func.now())
     found = await _around(session, wanted, Event, cell, limit=limit)
-    shown = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in found])
-    return [MatchedEvent(event=shown[one], score=score, reason=reason) for one, score, reason in found if one in shown]
+    seen = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in found])
+    return [MatchedEvent(event=seen[one], score=score, reason=reason) for one, score, reason in found if one in seen]
 
 
 async def _around(session: AsyncSession, wanted: Select[Any], what: Any, cell: str, *, limit: int) -> list[Found]:
@@ -94,28 +112,14 @@ def _areas_away(cell: str, other: str) -> int:
 
 
 async def _with_neighbours(
-    session: AsyncSession, wanted: Select[Any], viewer: Viewer, *, limit: int
+    session: AsyncSession, redis: Redis, viewer: Viewer, *, limit: int
 ) -> list[MatchedConnector]:
     """Return those that most of the viewer's neighbours are in."""
     if not viewer.neighborhood:
         return []
-    number = func.count(ConnectorMember.id)
-    neighbours = select(User.id).where(User.neighborhood == viewer.neighborhood, User.is_active.is_(True))
-    inside = (
-        select(ConnectorMember.connector_id, number.label("number"))
-        .where(ConnectorMember.user_id.in_(neighbours.limit(CANDIDATES)))
-        .group_by(ConnectorMember.connector_id)
-        .order_by(number.desc(), ConnectorMember.connector_id)
-        .limit(CANDIDATES)
-        .subquery()
-    )
-    most = (
-        wanted.add_columns(inside.c.number)
-        .join(inside, inside.c.connector_id == Connector.id)
-        .order_by(inside.c.number.desc(), Connector.id)
-        .limit(limit)
-    )
+    ids = await OF_NEIGHBOURS.read(session, redis, owner=viewer.neighborhood)
+    found = await shown.to_join(session, viewer=viewer, ids=ids, limit=limit)
     return [
-        MatchedConnector(connector=ConnectorOut.model_validate(connector), score=float(shared), reason=_NEIGHBOURS)
-        for connector, shared in await session.execute(most)
+        MatchedConnector(connector=one, score=1 / place, reason=_NEIGHBOURS)
+        for place, one in enumerate(found.values(), start=1)
     ]

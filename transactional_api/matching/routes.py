@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
-from transactional_api.edge import TransactionalRoute
+from transactional_api.edge import AskingRoute
 from transactional_api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthenticatedError, declare
+from transactional_api.hot import RedisDep
 from transactional_api.matching import mutual, service
 from transactional_api.matching.schemas import (
     Assignment,
@@ -21,7 +22,7 @@ from transactional_api.matching.schemas import (
     MutualBody,
 )
 
-router = APIRouter(prefix="/matching", tags=["matching"], route_class=TransactionalRoute)
+router = APIRouter(prefix="/matching", tags=["matching"], route_class=AskingRoute)
 
 ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 
@@ -53,12 +54,14 @@ async def interests(
 
 
 @router.post("/proximity", operation_id="matchProximity", responses=ANSWERS)
-async def proximity(asked: MatchBody, session: SessionDep, viewer: ViewerDep, inference: InferenceDep) -> MatchedNear:
+async def proximity(
+    asked: MatchBody, session: SessionDep, redis: RedisDep, viewer: ViewerDep, inference: InferenceDep
+) -> MatchedNear:
     """Find neighbours who live near you, as they say, and connectors and events near your home, in areas not metres.
 
     It always answers, and says which path did.
     """
-    return await service.match_near(session, viewer=viewer, inference=inference, limit=asked.limit)
+    return await service.match_near(session, redis, viewer=viewer, inference=inference, limit=asked.limit)
 
 
 @router.post(

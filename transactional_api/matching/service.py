@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from redis.asyncio import Redis
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind, MatchRequest
 from transactional_api.answers import Path
 from transactional_api.auth import Viewer
-from transactional_api.connectors import queries as connectors
-from transactional_api.connectors.schemas import ConnectorOut
-from transactional_api.db.session import give_back
-from transactional_api.db.tables import Connector, User
+from transactional_api.db.session import let_go
 from transactional_api.errors import NotFoundError
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer, Service
 from transactional_api.judgements import Question
-from transactional_api.matching import nearby, queries
+from transactional_api.matching import nearby, queries, shown
 from transactional_api.matching.schemas import (
     CommunitiesBody,
     MatchedConnector,
@@ -32,8 +30,6 @@ from transactional_api.matching.schemas import (
     MatchedUser,
     MatchedUsers,
 )
-from transactional_api.users import queries as users
-from transactional_api.users.schemas import PublicUser
 
 Rule = Callable[..., Select[Any]]
 
@@ -47,17 +43,20 @@ class _Question:
 async def match_users(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedUsers:
     """Match people who fit the viewer; whom they may not see is never among them."""
     question = _question(viewer, MatchKind.USERS, limit=limit)
+    await let_go(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     return await _people(session, viewer=viewer, question=question, answer=answer, rule=queries.neighbours)
 
 
-async def match_near(session: AsyncSession, *, viewer: Viewer, inference: InferenceClient, limit: int) -> MatchedNear:
+async def match_near(
+    session: AsyncSession, redis: Redis, *, viewer: Viewer, inference: InferenceClient, limit: int
+) -> MatchedNear:
     """Match people, connectors and events near the viewer; what is near is looked up while the model thinks."""
     question = _question(viewer, MatchKind.PROXIMITY, limit=limit)
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(_ask(question, viewer=viewer, inference=inference))
-        connectors_near, events_near = await nearby.near(session, viewer=viewer, limit=limit)
-        await give_back(session)
+        connectors_near, events_near = await nearby.near(session, redis, viewer=viewer, limit=limit)
+        await let_go(session)
     people = await _people(session, viewer=viewer, question=question, answer=asking.result(), rule=queries.near)
     return MatchedNear(**dict(people), connectors=connectors_near, events=events_near)
 
@@ -66,8 +65,7 @@ async def _people(
     session: AsyncSession, *, viewer: Viewer, question: _Question, answer: MatchAnswer | NoAnswer, rule: Rule
 ) -> MatchedUsers:
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=rule)
-    statement = users.visible_to(viewer).where(User.id.in_(_ids(matches)), User.id != viewer.id)
-    found = {user.id: PublicUser.model_validate(user) for user in await session.scalars(statement)}
+    found = await shown.people(session, viewer=viewer, ids=_ids(matches))
     return MatchedUsers(
         **said,
         matches=[
@@ -90,11 +88,10 @@ async def match_connectors(
     if friends != set(asked.with_user_ids):
         raise NotFoundError
     question = _question(viewer, MatchKind.COMMUNITIES, limit=asked.limit, together=sorted(map(str, friends)))
-    await give_back(session)
+    await let_go(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.communities)
-    statement = connectors.visible_to(viewer).where(Connector.id.in_(_ids(matches)), ~connectors.is_member(viewer))
-    found = {row.id: ConnectorOut.model_validate(row) for row in await session.scalars(statement)}
+    found = await shown.to_join(session, viewer=viewer, ids=_ids(matches), limit=asked.limit)
     return MatchedConnectors(
         **said,
         matches=[
@@ -110,6 +107,7 @@ async def match_interests(
 ) -> MatchedInterests:
     """Match interests that the viewer has not named."""
     question = _question(viewer, MatchKind.INTERESTS, limit=limit)
+    await let_go(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.interests)
     return MatchedInterests(

@@ -34,7 +34,7 @@ async def list_own(
 
 async def count_unread(session: AsyncSession, redis: Redis, *, viewer: Viewer) -> UnreadCount:
     """Count the viewer's unread notifications: every open page asks for it again and again."""
-    unread = await UNREAD.read(session, redis, owner_id=viewer.id)
+    unread = await UNREAD.read(session, redis, owner=viewer.id)
     return UnreadCount(unread=len(unread)) if len(unread) < COUNTED else await _count(session, viewer=viewer)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from redis.asyncio import Redis
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
+from sqlalchemy import any_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
@@ -16,12 +16,11 @@ from transactional_api.db.tables import Connector, ConnectorMember, Event, Post,
 from transactional_api.events import queries as events
 from transactional_api.hot import OWNER, HotList
 from transactional_api.posts import queries as posts
-from transactional_api.prepared import SOMEONE
+from transactional_api.prepared import IDS, SOMEONE
 from transactional_api.pulse.schemas import Pulse
 
 RECENT = 100
 SHOWN = 20
-_IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 MEMBERS = HotList.of(
     "connector:{}:members",
@@ -47,12 +46,12 @@ EVENTS = HotList.of(
 _SEEN_POSTS = Ready(
     select(Post.id)
     .join(Connector, Connector.id == Post.connector_id)
-    .where(posts.may_see(SOMEONE), Post.id == any_(_IDS))
+    .where(posts.may_see(SOMEONE), Post.id == any_(IDS))
 )
 _SEEN_EVENTS = Ready(
     select(Event.id)
     .join(Connector, Connector.id == Event.connector_id)
-    .where(events.may_see(SOMEONE), Event.is_active.is_(True), Event.start_date > func.now(), Event.id == any_(_IDS))
+    .where(events.may_see(SOMEONE), Event.is_active.is_(True), Event.start_date > func.now(), Event.id == any_(IDS))
 )
 
 
@@ -61,13 +60,13 @@ async def pulse(
 ) -> Pulse:
     """Tell what goes on; raises ``NotFoundError`` when the viewer may not see the connector."""
     found = await access(session, viewer=viewer, connector_id=connector_id)
-    recent = await POSTS.read(session, redis, owner_id=connector_id)
+    recent = await POSTS.read(session, redis, owner=connector_id)
     if after in recent:
         recent = recent[: recent.index(after)]
-    upcoming = await EVENTS.read(session, redis, owner_id=connector_id)
+    upcoming = await EVENTS.read(session, redis, owner=connector_id)
     online = None
     if found.role is not None:
-        await MEMBERS.read(session, redis, owner_id=connector_id)
+        await MEMBERS.read(session, redis, owner=connector_id)
         online = await presence.count_online(redis, MEMBERS.key(connector_id))
     return Pulse(
         connector_id=connector_id,

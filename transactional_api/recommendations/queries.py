@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, exists, func, literal, select, union_all
 
 from neighborconnect.contracts.events import ItemKind
 from transactional_api.auth import Viewer
@@ -16,6 +16,7 @@ from transactional_api.users import queries as users
 # Bounds what one look at a busy town costs; older ones no longer say what is popular now.
 RECENT_EVENTS = 20_000
 RECENT_DAYS = 28
+MOST = bindparam("most", type_=Integer())
 
 
 def _is_hidden(viewer: Viewer, kind: ItemKind, item_id: Any) -> ColumnElement[bool]:
@@ -42,8 +43,8 @@ def recommendable_connectors(viewer: Viewer) -> Select[tuple[Connector]]:
     )
 
 
-def never_recommended(viewer: Viewer, *, kind: ItemKind, limit: int) -> Select[Any]:
-    """Return at most ``limit`` ids that a model must not rank for the viewer, the newest first."""
+def never_recommended(viewer: Viewer, *, kind: ItemKind) -> Select[Any]:
+    """Return ids that a model must not rank for the viewer, the newest first, and how many as ``most``."""
     hidden = select(HiddenItem.item_id.label("id"), HiddenItem.created_at.label("at")).where(
         HiddenItem.user_id == viewer.id, HiddenItem.item_kind == kind.value
     )
@@ -55,7 +56,7 @@ def never_recommended(viewer: Viewer, *, kind: ItemKind, limit: int) -> Select[A
             select(ConnectorMember.connector_id, ConnectorMember.joined_at).where(ConnectorMember.user_id == viewer.id),
         ]
     every = union_all(hidden, *own).subquery()
-    return select(every.c.id).group_by(every.c.id).order_by(func.max(every.c.at).desc()).limit(limit)
+    return select(every.c.id).group_by(every.c.id).order_by(func.max(every.c.at).desc()).limit(MOST)
 
 
 def popular(kind: ItemKind, *, neighborhood: str | None, city: str | None, limit: int) -> Select[Any]:

@@ -10,10 +10,13 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.serving import MAX_EXCLUDED, MAX_ITEMS, RankingPath, RankRequest, RankResponse
 from transactional_api.auth import Viewer
-from transactional_api.db.session import give_back
+from transactional_api.db.plain import Ready
+from transactional_api.db.session import let_go
 from transactional_api.inference import InferenceClient, InferenceError, NoAnswer
+from transactional_api.prepared import SOMEONE
 from transactional_api.recommendations import queries
 from transactional_api.recommendations.popular import popular_near
 from transactional_api.recommendations.schemas import FeedRequest
@@ -23,6 +26,7 @@ NOT_ENOUGH_ITEMS = "not_enough_items"
 # Some of what a model ranks is gone or private by the time it is looked up.
 SPARE_ITEMS = 20
 LOOK_UP = 60
+_NEVER = {kind: Ready(queries.never_recommended(SOMEONE, kind=kind)) for kind in ItemKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +111,15 @@ async def _ask_model(
     if not viewer.personalised:
         raise InferenceError(NoAnswer.NO_CONSENT)
     room = MAX_EXCLUDED - len(asked.exclude)
-    never = (await session.scalars(queries.never_recommended(viewer, kind=shelf.kind, limit=room))).all()
-    await give_back(session)
+    never = await _NEVER[shelf.kind].all(session, viewer_id=viewer.id, most=room)
+    await let_go(session)
     return await recommender.inference.rank(
         RankRequest(
             request_id=str(request_id),
             user_id=str(viewer.id),
             item_kind=shelf.kind,
             limit=min(asked.limit + SPARE_ITEMS, MAX_ITEMS),
-            exclude=[str(item_id) for item_id in {*never, *asked.exclude}],
+            exclude=[str(item_id) for item_id in {*(row.id for row in never), *asked.exclude}],
         )
     )
 

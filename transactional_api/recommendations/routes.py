@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request
 
 from transactional_api.auth import ViewerDep
 from transactional_api.db.session import SessionDep
-from transactional_api.edge import TransactionalRoute
+from transactional_api.edge import AskingRoute
 from transactional_api.errors import InvalidRequestError, UnauthenticatedError, declare
 from transactional_api.recommendations import offers, service
 from transactional_api.recommendations.ranking import Recommender
 from transactional_api.recommendations.schemas import ConnectorItem, EventItem, Feed, FeedRequest, OfferItem, PostItem
 
-router = APIRouter(prefix="/recommendations", tags=["recommendations"], route_class=TransactionalRoute)
+router = APIRouter(prefix="/recommendations", tags=["recommendations"], route_class=AskingRoute)
 
 ANSWERS = declare(UnauthenticatedError, InvalidRequestError)
 

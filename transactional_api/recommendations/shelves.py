@@ -8,19 +8,22 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ARRAY, Uuid, any_, literal
+from sqlalchemy import any_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.events import ItemKind
 from transactional_api.auth import Viewer
+from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import ConnectorOut
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, Post
 from transactional_api.posts.schemas import PostOut
+from transactional_api.prepared import IDS, SOMEONE
 from transactional_api.recommendations import queries
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
-# One parameter however many ids, so that the statement stays the same.
-IDS = ARRAY(Uuid())
+_POSTS = Ready(queries.recommendable_posts(SOMEONE).where(Post.id == any_(IDS)))
+_CONNECTORS = Ready(connectors.shown(queries.recommendable_connectors(SOMEONE)).where(Connector.id == any_(IDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,12 @@ class Shelf(Generic[ItemT]):
 
 
 async def _posts(session: AsyncSession, viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, PostOut]:
-    rows = await session.execute(queries.recommendable_posts(viewer).where(Post.id == any_(literal(ids, IDS))))
+    rows = await _POSTS.all(session, viewer_id=viewer.id, ids=list(ids))
     return {row.id: PostOut.model_validate(row, from_attributes=True) for row in rows}
 
 
 async def _connectors(session: AsyncSession, viewer: Viewer, ids: Sequence[UUID]) -> dict[UUID, ConnectorOut]:
-    rows = await session.scalars(
-        queries.recommendable_connectors(viewer).where(Connector.id == any_(literal(ids, IDS)))
-    )
+    rows = await _CONNECTORS.all(session, viewer_id=viewer.id, ids=list(ids))
     return {row.id: ConnectorOut.model_validate(row) for row in rows}
 
 

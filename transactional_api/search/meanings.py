@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from neighborconnect.contracts.content import MAX_TEXTS, EmbedAnswer, EmbedRequest
 from neighborconnect.telemetry import get_logger
 from transactional_api.db.meanings import KINDS, MEANINGS
-from transactional_api.db.session import give_back
 from transactional_api.db.tables import TEXTS, Erasure
 from transactional_api.inference import InferenceClient, InferenceError, Service, inference_of_a_job
 from transactional_api.jobs import queue
@@ -63,7 +62,6 @@ class AskedWords:
         """Return what words mean; None where no encoder answers, or nothing is kept to compare with."""
         meaning = self._known.get(words)
         if meaning is None:
-            await give_back(session)
             try:
                 meaning = (await _encode(self._inference, [words]))[0]
             except InferenceError:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 
 from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep, WriterDep
-from transactional_api.db.session import SessionDep, give_back
+from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import InvalidRequestError, NotFoundError, UnauthenticatedError, declare
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
@@ -42,9 +42,7 @@ COPIES = declare(UnauthenticatedError, NotFoundError, InvalidRequestError, Media
 WRITES = (UnauthenticatedError, NotFoundError, InvalidRequestError, KeyReusedError, KeyInUseError)
 
 
-async def _eyes(session: SessionDep, viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
-    # A file takes seconds, and nothing is asked of the database meanwhile.
-    await give_back(session)
+async def _eyes(viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
     return Eyes(media=media, inference=inference, viewer=viewer)
 
 
