@@ -32,11 +32,11 @@ _RELAY_LOCK = 7_235_002
 _BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 _READ = f"SELECT {OUTBOX_COLUMNS} FROM cdc_outbox WHERE rejected IS NULL ORDER BY id LIMIT {BATCH_ROWS}"  # noqa: S608
-_BACKLOG = (
+BACKLOG = (
     "SELECT CASE WHEN few.n < %(few)s THEN few.n ELSE "
     "(SELECT max(id) FROM cdc_outbox) - (SELECT min(id) FROM cdc_outbox) + 1 END, "
     "(SELECT count(*) FROM cdc_outbox WHERE rejected IS NOT NULL) "
-    "FROM (SELECT count(*) AS n FROM (SELECT FROM cdc_outbox WHERE rejected IS NULL LIMIT %(few)s)) AS few"
+    "FROM (SELECT count(*) AS n FROM (SELECT FROM cdc_outbox WHERE rejected IS NULL ORDER BY id LIMIT %(few)s)) AS few"
 )
 
 log = get_logger(__name__)
@@ -148,7 +148,7 @@ class Relay:
         if time.monotonic() - self._reported_at < HEALTH_SECONDS:
             return
         self._reported_at = time.monotonic()
-        counted: Any = connection.execute(_BACKLOG, {"few": COUNTED_BACKLOG}).fetchone()
+        counted: Any = connection.execute(BACKLOG, {"few": COUNTED_BACKLOG}).fetchone()
         backlog, rejected = counted
         notes = [self._detail] if self._detail else []
         if rejected:

@@ -30,7 +30,7 @@ from tests.transactional_api.cdc.rows import (
     running_relay,
     wait_for,
 )
-from transactional_api.cdc.relay import Relay
+from transactional_api.cdc.relay import BACKLOG, COUNTED_BACKLOG, Relay
 from transactional_api.cdc.snapshot import snapshot
 
 TopicOpener = Callable[[str], Topic]
@@ -64,6 +64,20 @@ def test_a_change_arrives_in_debeziums_envelope_and_leaves_the_outbox(
     # The database rounds microseconds to milliseconds its own way.
     assert record.timestamp == event.source.ts_ms
     assert abs(event.source.ts_ms - row["created_at"].timestamp() * 1000) <= 1
+
+
+def test_what_a_busy_day_left_behind_is_not_read_to_count_what_waits(captured: Settings, database: Connection) -> None:
+    database.execute(
+        "INSERT INTO cdc_outbox (topic, key, payload) SELECT %s, 'nobody', '{}' FROM generate_series(1, 20000)",
+        [INTERACTIONS_TOPIC],
+    )
+    database.execute("DELETE FROM cdc_outbox WHERE key = 'nobody'")
+    database.execute("VACUUM (TRUNCATE FALSE, ANALYZE) cdc_outbox")
+    try:
+        plan = database.execute(f"EXPLAIN {BACKLOG}", {"few": COUNTED_BACKLOG}).fetchall()
+    finally:
+        database.execute("VACUUM (ANALYZE) cdc_outbox")
+    assert "Seq Scan" not in str(plan)
 
 
 def test_an_event_of_the_api_arrives_with_its_id_and_its_users_key(
