@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID, TimeElapsedColumn
 
-from models.benchmarks.texts import MARKING, SEED, banking, davidson, sentences, sms, wnut
+from models.benchmarks.texts import MARKED, MARKING, SEED, banking, davidson, sentences, sms, wnut
 from models.content.adapter import Adapter, to_bytes
 from models.content.analyst import ENTITIES, MODERATION, SENTIMENT, SPAM
 from models.content.data import LabelledTexts, labelled
@@ -30,7 +30,7 @@ _DATA = {
     SPAM: "SMS Spam Collection v.1 (CC BY 4.0; Almeida, Gomez Hidalgo, Yamakami 2011)",
     SENTIMENT: "sentence polarity v1.0 (CC BY 4.0; Pang and Lee 2005)",
     MODERATION: "Davidson et al. 2017 (MIT), and harmless texts of the sets of the other tasks",
-    ENTITIES: "WNUT17 (CC BY 4.0; Derczynski et al. 2017)",
+    ENTITIES: "WNUT17, train and dev (CC BY 4.0; Derczynski et al. 2017)",
 }
 
 
@@ -62,7 +62,7 @@ def unwanted(folder: Path) -> LabelledTexts:
 
 
 def _entities(folder: Path, progress: Told) -> Adapter:
-    posts, how = wnut(folder, "train"), MARKING
+    posts, how = wnut(folder, *MARKED), MARKING
     return tune_tokens(
         ENTITIES, posts.texts, posts.spans, classes=posts.classes, settings=how, seed=SEED, progress=progress
     )

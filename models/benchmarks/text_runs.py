@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.benchmarks.texts import MARKING, SEED, TEXT_LOADERS, TextBenchmark, wnut
+from models.benchmarks.texts import MARKED, MARKING, SEED, TEXT_LOADERS, TextBenchmark, wnut
 from models.content.adapter import Adapter, from_bytes, to_bytes
 from models.content.data import IntArray, LabelledTexts
 from models.content.encoder import FloatArray
@@ -104,7 +104,7 @@ def _told(
 
 
 def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
-    train, test, adapter = wnut(folder, "train"), wnut(folder, "test"), _read(kept)
+    train, test, adapter = wnut(folder, *MARKED), wnut(folder, "test"), _read(kept)
     if adapter is None:
         with console.status(f"training on {len(train.texts)} texts"):
             adapter = tune_tokens(
@@ -120,7 +120,9 @@ def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
     ]
     precision, recall, f1 = span_f1(test.spans, found)
     low, high = np.quantile(draws, (0.025, 0.975))
-    table = Table(title=f"wnut17: {len(train.texts)} train, {len(test.texts)} test; seed {SEED}", min_width=90)
+    table = Table(
+        title=f"wnut17: {len(train.texts)} {' and '.join(MARKED)}, {len(test.texts)} test; seed {SEED}", min_width=90
+    )
     for heading in ("method", "entity F1", "from"):
         table.add_column(heading)
     told = f"{f1:.4f} [{low:.4f}, {high:.4f}] (precision {precision:.3f}, recall {recall:.3f})"

@@ -18,6 +18,8 @@ from models.content.tuning import Settings
 SEED = 20_261
 MARKING = Settings(max_tokens=96)
 """How spans are learnt to be marked: names also stand far down in a text."""
+MARKED = ("train", "dev")
+"""Where marking is learnt: once dev has served to choose how, it is there to be learnt from."""
 _FEELINGS = ("negative", "neutral", "positive")
 _MODERATION = ("hate", "offensive", "neither")
 _ENTITIES = ("person", "location", "corporation", "group", "product", "creative-work")
@@ -86,10 +88,10 @@ def banking(folder: Path, part: str) -> list[tuple[str, str]]:
         return [(row["text"], row["category"]) for row in csv.DictReader(file)]
 
 
-def wnut(folder: Path, part: str) -> MarkedTexts:
-    """Load posts with named entities (class A); ``part`` is train, dev or test."""
+def wnut(folder: Path, *parts: str) -> MarkedTexts:
+    """Load posts with named entities (class A); ``parts`` are train, dev and test, one or several."""
     texts, spans, words = [], [], list[tuple[str, str]]()
-    for line in [*_lines(folder / "wnut17" / f"{part}.conll.gz"), ""]:
+    for line in (line for part in parts for line in [*_lines(folder / "wnut17" / f"{part}.conll.gz"), ""]):
         if line.strip():
             word, tag = line.split("\t")[:2]
             words.append((word, tag))
