@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from dataclasses import replace
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -20,6 +21,8 @@ from pipelines.ingest.warehouse_sink import WarehouseSink
 from pipelines.ingest.worker import FlushRule, Worker
 
 EVENTS = 200_000
+# The last batch is not full; waiting for more is no work.
+_LAST_WAIT_SECONDS = 1.0
 _MOMENT = "2026-05-01T12:00:00.123456+00:00"
 
 
@@ -78,7 +81,7 @@ def _catch_up(settings: Settings, sink: Sink, rule: FlushRule, stream: Stream) -
     worker = Worker(
         sink,
         bootstrap_servers=settings.kafka_bootstrap_servers,
-        rule=rule,
+        rule=replace(rule, seconds=_LAST_WAIT_SECONDS),
         stop=stop,
         streams=(stream,),
         name=f"benchmark-{sink.name}-{uuid.uuid4().hex[:8]}",
