@@ -68,12 +68,14 @@ def _entities(folder: Path, progress: Told) -> Adapter:
     )
 
 
-def _of(task: str, load: Callable[[Path], LabelledTexts]) -> Callable[[Path, Told], Adapter]:
-    return lambda folder, progress: tune(task, load(folder), settings=Settings(), seed=SEED, progress=progress)
+def _of(task: str, load: Callable[[Path], LabelledTexts], *, epochs: int = 0) -> Callable[[Path, Told], Adapter]:
+    how = Settings(epochs=epochs)
+    return lambda folder, progress: tune(task, load(folder), settings=how, seed=SEED, progress=progress)
 
 
 _TRAINERS: dict[str, Callable[[Path, Told], Adapter]] = {
-    SPAM: _of(SPAM, sms),
+    # Seen a third time, it finds spam in 2.8 % of 800 harmless sentences and questions of other sets, instead of 1.3 %.
+    SPAM: _of(SPAM, sms, epochs=2),
     SENTIMENT: _of(SENTIMENT, feelings),
     MODERATION: _of(MODERATION, unwanted),
     ENTITIES: _entities,
