@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InternalError
 
 from tests.transactional_api.people import Person, Town
 from transactional_api.db.plain import Plain, Ready, in_one_trip
@@ -54,6 +55,12 @@ async def test_what_waits_for_the_commit_comes_after_it(plain: Plain, ada: Perso
         after_commit(session, look)
         assert await muted_by(plain, ada) == []
     assert found == [ben.id]
+
+
+async def test_what_nothing_would_commit_cannot_be_written(plain: Plain, ada: Person, ben: Person) -> None:
+    async with plain.reads() as session:
+        with pytest.raises(InternalError, match="read-only"):
+            await session.execute(insert(Mute).values(muter_id=ada.id, muted_id=ben.id))
 
 
 async def test_a_block_that_raises_leaves_nothing(plain: Plain, ada: Person, ben: Person) -> None:

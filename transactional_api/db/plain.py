@@ -95,7 +95,7 @@ class PlainSession:
 
     ``Ready`` statements run on a plain connection, each for itself or, if it is transactional, in one transaction.
     Whatever else a session can do, one that is not transactional does as one; only then it takes a connection of the
-    engine.
+    engine, in a transaction that cannot write, since nothing would commit it.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Plain:
     """Opens plain sessions over the connections of one process."""
 
     def __init__(self, engine: AsyncEngine, connections: Connections) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(postgresql_readonly=True)
         self._connections = connections
         self.noted: Noted | None = None
         """Is told of each statement; for tests and benchmarks."""
