@@ -58,9 +58,9 @@ class TransactionalRoute(APIRoute):
 
 
 class AskingRoute(APIRoute):
-    """A route that reads, asks a model and changes nothing, so that it needs no transaction.
+    """A route that reads, may ask a model and changes nothing, so that it needs no transaction.
 
-    What was said goes out as an event of its own. Its session gives its connections back before it asks.
+    What was said goes out as an event of its own. Who waits for a model lets the session go first (``let_go``).
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -29,6 +29,8 @@ def parameter(name: str) -> Any:
 
 IDS = bindparam("ids", type_=ARRAY(Uuid()))
 """Ids that are said when the statement is run: one parameter however many, so that the statement stays the same."""
+MOST = bindparam("most", type_=Integer())
+"""How many rows there may be."""
 
 SOMEONE = Viewer(
     id=parameter("viewer_id"),

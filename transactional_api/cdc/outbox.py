@@ -14,12 +14,11 @@ from neighborconnect.telemetry import current_traceparent
 from transactional_api.db.plain import Ready
 
 _INSERT = Ready(
-    text("""
-    INSERT INTO cdc_outbox (topic, key, payload, traceparent)
-    SELECT :topic, key, CAST(payload AS jsonb), :traceparent
-    FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) AS event (key, payload)
-    RETURNING id
-""")
+    text(
+        "INSERT INTO cdc_outbox (topic, key, payload, traceparent) "
+        "SELECT :topic, key, CAST(payload AS jsonb), :traceparent "
+        "FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) AS event (key, payload) RETURNING id"
+    )
 )
 
 

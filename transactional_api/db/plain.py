@@ -174,7 +174,7 @@ class Plain:
 
     @property
     def held(self) -> int:
-        """How many connections are in use now."""
+        """How many connections are in use now; for tests."""
         now = self._connections.get_stats()
         return now["pool_size"] - now["pool_available"]
 

@@ -29,6 +29,7 @@ from transactional_api.prepared import SOMEONE
 RADIUS_METRES = 10_000
 CANDIDATES = 100
 NEIGHBOURS = 1_000
+KEPT_SECONDS = 600
 _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
@@ -47,7 +48,7 @@ OF_NEIGHBOURS = HotList.of(
     .group_by(ConnectorMember.connector_id)
     .order_by(func.count().desc(), ConnectorMember.connector_id)
     .limit(CANDIDATES),
-    kept_seconds=600,
+    kept_seconds=KEPT_SECONDS,
 )
 """Connectors that most people of a neighbourhood are in; where these are many, those who came last."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Integer, any_, bindparam, func
+from sqlalchemy import any_, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
@@ -13,7 +13,7 @@ from transactional_api.connectors import queries as connectors
 from transactional_api.connectors.schemas import ConnectorOut
 from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Connector, User
-from transactional_api.prepared import IDS, SOMEONE
+from transactional_api.prepared import IDS, MOST, SOMEONE
 from transactional_api.users import queries as users
 from transactional_api.users.schemas import PublicUser
 
@@ -26,7 +26,7 @@ _CONNECTORS = Ready(
     connectors.shown(connectors.visible_to(SOMEONE))
     .where(Connector.id == any_(IDS), ~connectors.is_member(SOMEONE))
     .order_by(func.array_position(IDS, Connector.id))
-    .limit(bindparam("most", type_=Integer()))
+    .limit(MOST)
 )
 
 

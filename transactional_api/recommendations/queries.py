@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, exists, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, exists, func, literal, select, union_all
 
 from neighborconnect.contracts.events import ItemKind
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import Connector, ConnectorMember, HiddenItem, Post, PostLike, User
 from transactional_api.posts import queries as posts
+from transactional_api.prepared import MOST
 from transactional_api.users import queries as users
 
 # Bounds what one look at a busy town costs; older ones no longer say what is popular now.
 RECENT_EVENTS = 20_000
 RECENT_DAYS = 28
-MOST = bindparam("most", type_=Integer())
 
 
 def _is_hidden(viewer: Viewer, kind: ItemKind, item_id: Any) -> ColumnElement[bool]:
