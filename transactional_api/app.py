@@ -50,7 +50,7 @@ from transactional_api.users import passwords
 from transactional_api.users.account_routes import router as accounts
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.routes import router as users
-from transactional_api.vision.routes import images, videos
+from transactional_api.vision.routes import images, renditions_of_videos, videos
 
 API_PREFIX = "/api/v1"
 DOCS_STATIC = "/docs-static"
@@ -83,6 +83,7 @@ ROUTERS = (
     stories,
     reels,
     images,
+    renditions_of_videos,
     videos,
 )
 _METHODS = ("GET", "POST", "PUT", "DELETE")

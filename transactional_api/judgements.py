@@ -39,8 +39,8 @@ class Question:
         Args:
             session: its transaction decides.
             answer: verdicts and scores, JSON values.
-            version: of the model that answered; None when the rules did.
-            reason: why no model answered.
+            version: of the model that answered; None when the rules did, or its service without one.
+            reason: why no model answered; None when one did.
         """
         # The relay numbers the event when it leaves; the zero only lets the contract check the rest.
         event = JudgementEvent(
@@ -51,7 +51,7 @@ class Question:
             asked=self.asked,
             subject_kind=self.subject_kind,
             subject_id=self.subject_id,
-            path=Path.RULES if version is None else Path.MODEL,
+            path=Path.MODEL if reason is None else Path.RULES,
             reason_code=reason,
             model_version=version,
             answer=dict(answer),

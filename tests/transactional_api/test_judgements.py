@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from neighborconnect.contracts.events import JudgementEvent
-from tests.transactional_api.media.files import jpeg
+from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import Vision
+from tests.transactional_api.seer import FACE, Vision, ask
 from tests.transactional_api.test_screening import Watch, watch
 
 __all__ = ["watch"]
@@ -81,3 +81,42 @@ async def test_a_seen_upload_is_kept_with_its_id(town: Town, ada: Person, vision
     (event,) = await judgements(town, ada)
     assert (event["family"], event["subject_kind"], event["subject_id"]) == ("image", "upload", picture["id"])
     assert event["answer"] == {"verdict": "allow", "categories": {"nsfw": 0.01}}
+
+
+async def test_what_was_made_of_a_picture_is_kept_once_and_shows_nothing_of_it(
+    town: Town, ada: Person, vision: Vision
+) -> None:
+    picture = await vision.keep(ada, jpeg())
+    size = {"width": 48, "height": 48}
+    for path, more in (("optimize", {}), ("thumbnail", size), ("thumbnail", size), ("detect-faces", {})):
+        await ask(ada, f"/images/{path}", picture, **more)
+    events = (await judgements(town, ada))[1:]
+    assert [event["asked"] for event in events] == ["optimize", "thumbnail", "detect-faces"]
+    assert {(event["family"], event["subject_id"], event["path"]) for event in events} == {
+        ("image", picture["id"], "model")
+    }
+    made = {"width": 64, "height": 48, "bytes": 900, "quality": 80, "ssim": 0.98}
+    assert [event["answer"] for event in events] == [
+        made,
+        made,
+        {"faces": [{"score": FACE["score"]}], "written": None},
+    ]
+
+
+async def test_that_nobody_looked_is_kept_with_the_reason(town: Town, ada: Person) -> None:
+    picture, clip = await town.keep_upload(ada, jpeg()), await town.keep_upload(ada, video())
+    await ask(ada, "/images/detect-faces", picture)
+    await ask(ada, "/videos/moderate", clip)
+    events = await judgements(town, ada)
+    assert [(event["family"], event["path"], event["reason_code"], event["answer"]) for event in events] == [
+        ("image", "rules", "not_deployed", {}),
+        ("video", "rules", "not_deployed", {}),
+    ]
+
+
+async def test_nothing_is_kept_of_the_pictures_of_who_refuses(town: Town, ada: Person, vision: Vision) -> None:
+    for purpose in ("personalisation", "analytics"):
+        assert (await ada.put(f"/privacy/consents/{purpose}", {"granted": False})).status_code == 200
+    picture = await vision.keep(ada, jpeg())
+    await ask(ada, "/images/optimize", picture)
+    assert await judgements(town, ada) == []

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
+from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
 from transactional_api.inference import InferenceClient, Service
 from transactional_api.recommendations.ranking import Recommender
@@ -31,6 +32,16 @@ ASKED: dict[str, dict[str, Any]] = {
     "/analysis/moderate": {"text": "What a fine day"},
     "/analysis/topics": {"text": "What a fine day"},
     "/analysis/spam-detection": {"text": "What a fine day"},
+}
+MADE = {"width": 48, "height": 48}
+SEEN: dict[str, dict[str, Any]] = {
+    "/images/optimize": {},
+    "/images/thumbnail": MADE,
+    "/images/detect-faces": {},
+    "/images/classify": {},
+    "/videos/extract-thumbnail": MADE,
+    "/videos/analyze": {},
+    "/videos/moderate": {},
 }
 
 
@@ -72,6 +83,13 @@ async def slow(town: Town, settings: Settings) -> AsyncIterator[Slow]:
 @pytest.mark.parametrize("path", ASKED)
 async def test_nothing_is_kept_from_others_while_a_model_is_asked(ada: Person, slow: Slow, path: str) -> None:
     answer = (await ada.post(path, ASKED[path])).json()
+    assert (answer["reason_code"], slow.free) == ("service_unavailable", [True])
+
+
+@pytest.mark.parametrize("path", SEEN)
+async def test_nor_while_an_upload_is_looked_at(town: Town, ada: Person, slow: Slow, path: str) -> None:
+    upload = await town.keep_upload(ada, video() if path.startswith("/videos") else jpeg())
+    answer = (await ada.post(path, {"media_id": upload["id"], **SEEN[path]})).json()
     assert (answer["reason_code"], slow.free) == ("service_unavailable", [True])
 
 

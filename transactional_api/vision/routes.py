@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from transactional_api.answers import InferenceDep
 from transactional_api.auth import ViewerDep, WriterDep
 from transactional_api.db.session import SessionDep
-from transactional_api.edge import TransactionalRoute
+from transactional_api.edge import AskingRoute, TransactionalRoute
 from transactional_api.errors import InvalidRequestError, NotFoundError, UnauthenticatedError, declare
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.media import renditions
@@ -34,16 +34,17 @@ from transactional_api.vision.schemas import (
 )
 from transactional_api.vision.service import Eyes, TooManyCopiesError
 
-images = APIRouter(prefix="/images", tags=["images"], route_class=TransactionalRoute)
-videos = APIRouter(prefix="/videos", tags=["videos"], route_class=TransactionalRoute)
+images = APIRouter(prefix="/images", tags=["images"], route_class=AskingRoute)
+videos = APIRouter(prefix="/videos", tags=["videos"], route_class=AskingRoute)
+renditions_of_videos = APIRouter(prefix="/videos", tags=["videos"], route_class=TransactionalRoute)
 
 ANSWERS = declare(UnauthenticatedError, NotFoundError, InvalidRequestError, MediaNotReadyError)
 COPIES = declare(UnauthenticatedError, NotFoundError, InvalidRequestError, MediaNotReadyError, TooManyCopiesError)
 WRITES = (UnauthenticatedError, NotFoundError, InvalidRequestError, KeyReusedError, KeyInUseError)
 
 
-async def _eyes(viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
-    return Eyes(media=media, inference=inference, viewer=viewer)
+async def _eyes(session: SessionDep, viewer: ViewerDep, media: MediaDep, inference: InferenceDep) -> Eyes:
+    return Eyes(session, media=media, inference=inference, viewer=viewer)
 
 
 EyesDep = Annotated[Eyes, Depends(_eyes)]
@@ -73,7 +74,7 @@ async def classify(body: MediaBody, eyes: EyesDep) -> Labels:
     return await eyes.labels(body.media_id)
 
 
-@videos.post("/process", operation_id="processVideo", responses=declare(*WRITES, NotUploadedError))
+@renditions_of_videos.post("/process", operation_id="processVideo", responses=declare(*WRITES, NotUploadedError))
 async def process(body: MediaBody, session: SessionDep, writer: WriterDep, media: MediaDep) -> MediaOut:
     """Have your video written for every screen: what is missing of its renditions, or all of it if it failed before.
 
@@ -86,7 +87,7 @@ async def process(body: MediaBody, session: SessionDep, writer: WriterDep, media
     return await uploads.get(session, media=media, viewer=writer, media_id=body.media_id)
 
 
-@videos.delete("/process/{media_id}", operation_id="cancelVideoProcessing", responses=declare(*WRITES))
+@renditions_of_videos.delete("/process/{media_id}", operation_id="cancelVideoProcessing", responses=declare(*WRITES))
 async def cancel(media_id: UUID, writer: WriterDep, media: MediaDep) -> Cancelled:
     """Stop writing renditions of your video; those that are done stay."""
     stored = await uploads.own(media, viewer=writer, media_id=media_id)

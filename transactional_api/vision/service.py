@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.vision import (
@@ -29,14 +30,17 @@ from neighborconnect.contracts.vision import (
 )
 from transactional_api.answers import Path
 from transactional_api.auth import Viewer
+from transactional_api.db.session import let_go
 from transactional_api.errors import Problem
 from transactional_api.inference import InferenceClient, InferenceError, Service
+from transactional_api.judgements import Question
 from transactional_api.media import seeing
 from transactional_api.media import service as uploads
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
 from transactional_api.media.schemas import UploadState
 from transactional_api.media.stores import COLLECTION, Media
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.moments.service import MediaNotReadyError
 from transactional_api.vision.schemas import (
     Copy,
@@ -70,28 +74,31 @@ class TooManyCopiesError(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class _Question(Generic[Answer]):
-    """What is asked, whom, and what answers it."""
+class _Task(Generic[Answer]):
+    """What a service is asked to do, what answers it, and the verdicts and scores of that which its judgement keeps."""
 
     service: Service
     path: str
     answer: type[Answer]
+    told: dict[str, Any]
 
 
-_OPTIMIZE = _Question(Service.IMAGE, "/optimize", CopyAnswer)
-_THUMBNAIL = _Question(Service.IMAGE, "/thumbnail", ThumbnailAnswer)
-_FACES = _Question(Service.IMAGE, "/detect-faces", FacesAnswer)
-_CLASSIFY = _Question(Service.IMAGE, "/classify", SeenAnswer)
-_POSTER = _Question(Service.VIDEO, "/extract-thumbnail", PosterAnswer)
-_ANALYZE = _Question(Service.VIDEO, "/analyze", VideoAnswer)
-_MODERATE = _Question(Service.VIDEO, "/moderate", VideoVerdict)
+_MADE: dict[str, Any] = dict.fromkeys(("width", "height", "bytes", "quality", "ssim"), True)
+_VERDICT: dict[str, Any] = dict.fromkeys(("verdict", "nsfw"), True)
+_OPTIMIZE = _Task(Service.IMAGE, "optimize", CopyAnswer, _MADE)
+_THUMBNAIL = _Task(Service.IMAGE, "thumbnail", ThumbnailAnswer, _MADE)
+_FACES = _Task(Service.IMAGE, "detect-faces", FacesAnswer, {"faces": {"__all__": {"score"}}, "written": _MADE})
+_CLASSIFY = _Task(Service.IMAGE, "classify", SeenAnswer, _VERDICT)
+_POSTER = _Task(Service.VIDEO, "extract-thumbnail", PosterAnswer, _MADE)
+_ANALYZE = _Task(Service.VIDEO, "analyze", VideoAnswer, {"seconds": True, "shots": {"__all__": {"motion"}}})
+_MODERATE = _Task(Service.VIDEO, "moderate", VideoVerdict, _VERDICT)
 
 
 class Eyes:
     """What the routes ask with: the stores, the services, and who asks."""
 
-    def __init__(self, *, media: Media, inference: InferenceClient, viewer: Viewer) -> None:
-        self._media, self._inference, self._viewer = media, inference, viewer
+    def __init__(self, session: AsyncSession, *, media: Media, inference: InferenceClient, viewer: Viewer) -> None:
+        self._session, self._media, self._inference, self._viewer = session, media, inference, viewer
 
     async def optimize(self, body: OptimizeBody) -> Copy:
         """Write a picture as small as it looks the same.
@@ -200,32 +207,46 @@ class Eyes:
         }
 
     async def _copy(
-        self, stored: StoredDocument, name: str, question: _Question[Answer], request: MediaRequest
+        self, stored: StoredDocument, name: str, task: _Task[Answer], request: MediaRequest
     ) -> tuple[Answer | None, dict[str, Any]]:
         """Have a copy made, or remember the one that there is."""
         field = _COPY + name
         if field not in stored.document and sum(one.startswith(_COPY) for one in stored.document) >= MAX_COPIES:
             raise TooManyCopiesError
-        return await self._seen(stored, field, question, request)
+        return await self._seen(stored, field, task, request)
 
     async def _seen(
-        self, stored: StoredDocument, field: str, question: _Question[Answer], request: MediaRequest | None = None
+        self, stored: StoredDocument, field: str, task: _Task[Answer], request: MediaRequest | None = None
     ) -> tuple[Answer | None, dict[str, Any]]:
         """Return what is kept with the upload, else ask and keep it; and what the answer says of itself."""
+        got: Answer | None
         if field in stored.document:
-            got = question.answer.model_validate(stored.document[field])
+            got = task.answer.model_validate(stored.document[field])
         else:
-            asked = request or await self._plain(stored)
-            try:
-                got = await self._inference.ask(
-                    question.service, question.path, asked, question.answer, seconds=PATIENCE_SECONDS
-                )
-            except InferenceError as error:
-                return None, {"path": Path.RULES, "reason_code": error.reason.value, "model_version": None}
+            got, reason = await self._ask(stored, task, request or await self._plain(stored))
+            if got is None:
+                return None, {"path": Path.RULES, "reason_code": reason, "model_version": None}
             kept = {field: got.model_dump(mode="json")}
             await self._media.documents.change(COLLECTION, document_id=stored.id, fields=kept)
-        version = getattr(got, "model_version", None)
-        return got, {"path": Path.MODEL, "reason_code": None, "model_version": version}
+        return got, {"path": Path.MODEL, "reason_code": None, "model_version": _version(got)}
+
+    async def _ask(
+        self, stored: StoredDocument, task: _Task[Answer], request: MediaRequest
+    ) -> tuple[Answer | None, str | None]:
+        """Return what a service answers, or why it does not; both are a judgement, where the viewer lets us keep it."""
+        question = Question(task.service, task.path, self._viewer.id, SubjectKind.UPLOAD, stored.id)
+        await let_go(self._session)
+        got, reason = None, None
+        try:
+            got = await self._inference.ask(
+                task.service, f"/{task.path}", request, task.answer, seconds=PATIENCE_SECONDS
+            )
+        except InferenceError as error:
+            reason = error.reason.value
+        if self._viewer.watched:
+            told = {} if got is None else got.model_dump(mode="json", include=task.told)
+            await question.log(self._session, told, version=_version(got), reason=reason)
+        return got, reason
 
     async def _plain(self, stored: StoredDocument) -> MediaRequest:
         url = await self._media.objects.source(stored.document["clean"])
@@ -269,6 +290,10 @@ def _shape(body: ThumbnailBody) -> dict[str, Any]:
 
 def _key(stored: StoredDocument, name: str, as_format: PictureFormat) -> str:
     return f"{stored.document['key']}-{name}.{_EXTENSIONS[as_format]}"
+
+
+def _version(answer: BaseModel | None) -> str | None:
+    return getattr(answer, "model_version", None)
 
 
 def _told(answer: CopyAnswer) -> dict[str, Any]:
