@@ -86,9 +86,17 @@ def spawn(service: Service, *, home: Path, environment: dict[str, str]) -> Child
         )
     process = psutil.Process(popen.pid)
     if service.yields:
-        with contextlib.suppress(psutil.NoSuchProcess):  # It ended at once; whoever waits for it says why.
-            process.nice(_NICENESS)
+        _step_back(process)
     return Child(process, popen)
+
+
+def _step_back(process: psutil.Process) -> None:
+    # It may have ended at once, and whoever waits for it says why; or all of us step back further already.
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        process.nice(_NICENESS)
+    # Where Linux shares out by session (autogroup), the niceness of a process counts only within its own.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(_NICENESS))
 
 
 def find_marked(home: Path) -> dict[str, Child]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from neighborconnect.stack.accounts import UNPRIVILEGED, folder_for
 from neighborconnect.stack.broker import broker
-from neighborconnect.stack.child import Child
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.kafka import kafka
@@ -150,17 +146,3 @@ def test_external_servers_that_are_not_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "JWT_SECRET" in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_whole_session_of_a_stubborn_child_is_ended() -> None:
-    script = "import subprocess,sys,time,signal; signal.signal(15, signal.SIG_IGN); subprocess.run(['sleep','60'])"
-    with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as popen:
-        process = psutil.Process(popen.pid)
-        while not process.children():
-            time.sleep(0.02)
-        sleeper = process.children()[0]
-        Child(process, popen).stop(asking_with=signal.SIGTERM, seconds=0.2)
-        popen.wait()
-        # It was killed; how soon the kernel has buried it is not ours.
-        psutil.wait_procs([sleeper], timeout=10)
-        assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
