@@ -1,4 +1,7 @@
-"""``python -m models.benchmarks gowalla [--data PATH]``: our trainer on a public set, beside published figures."""
+"""``python -m models.benchmarks gowalla [--data PATH]``: our trainer on a public set, beside published figures.
+
+``own-interactions``, ``own-texts`` and ``own-ties`` are files of one's own; ``--data`` names the file.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from models.benchmarks import graphs, groups, text_runs, themes
+from models.benchmarks.files import FileError
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS, Benchmark
 from models.benchmarks.pictures import PICTURE_BENCHMARKS
 from models.benchmarks.text_runs import TEXT_BENCHMARKS
+from models.matching.evaluate import TooLittleError
 from models.recommendation.choosing import choose_recipe
-from models.recommendation.data import checked_items
+from models.recommendation.data import NotEnoughDataError, checked_items
 from models.recommendation.features import InteractionFeatures
 from models.recommendation.judging import Judgement, judge
 from models.recommendation.terms import Items
@@ -76,28 +81,42 @@ def comparison(benchmark: Benchmark, judgement: Judgement) -> Table:
 
 def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the sets; else NEIGHBORCONNECT_DATA.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the sets, or your own file; else NEIGHBORCONNECT_DATA.")
+    ] = None,
     keep: Annotated[Path | None, typer.Option(help="Of texts: keep the trained task here, or read it back.")] = None,
     folds: Annotated[int, typer.Option(min=1, help="Of texts that are judged in folds: how many, from the first.")] = 1,
 ) -> None:
-    """Train on a public data set and print our figures beside the published ones."""
+    """Train on a public data set and print our figures beside the published ones, or on a file of your own.
+
+    own-interactions: user_id, item_id; perhaps occurred_at, weight, category, text.
+    own-texts: text, label; or a folder with train and test.
+    own-ties: person_id, other_id; perhaps tied_at.
+    """
     folder = data or os.environ.get("NEIGHBORCONNECT_DATA")
     if name not in NAMES:
         sys.exit(f"There is no set {name!r}: choose one of {', '.join(NAMES)}.")
     if folder is None:
         sys.exit("Say where the sets are, with --data or NEIGHBORCONNECT_DATA.")
+    try:
+        _run(name, Path(folder), kept=keep, folds=folds)
+    except (FileError, NotEnoughDataError, TooLittleError) as error:
+        sys.exit(str(error))
+
+
+def _run(name: str, folder: Path, *, kept: Path | None, folds: int) -> None:
     console = Console()
     started = time.monotonic()
     if name in TEXT_BENCHMARKS:
-        text_runs.run(name, Path(folder), console=console, kept=keep, folds=folds)
+        text_runs.run(name, folder, console=console, kept=kept, folds=folds)
         return
     if name in GRAPH_BENCHMARKS:
-        graphs.run(name, Path(folder), console=console)
+        graphs.run(name, folder, console=console)
         return
     if name in _OTHERS:
-        _OTHERS[name](Path(folder), console=console)
+        _OTHERS[name](folder, console=console)
         return
-    benchmark = LOADERS[name](Path(folder))
+    benchmark = LOADERS[name](folder)
     judgement = train_and_judge(benchmark, console=console)
     console.print(comparison(benchmark, judgement))
     console.print(f"recipe: {judgement.recipe.as_dict()}")

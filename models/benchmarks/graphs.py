@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import scipy.io
 from rich.console import Console
 from rich.table import Table
 
-from models.matching.evaluate import PEOPLE, Pairs, beside, drawn, hide_ties, judge, learn, signs_of
+from models.benchmarks.files import read_table, times
+from models.matching.evaluate import PEOPLE, Pairs, beside, drawn, hide, hide_ties, judge, learn, signs_of
 from models.matching.graph import Graph, with_vectors
 from models.matching.town import IntArray, Town, town_of
 
@@ -61,7 +63,29 @@ def new_york(folder: Path) -> GraphBenchmark:
     )
 
 
-GRAPH_BENCHMARKS: dict[str, Callable[[Path], GraphBenchmark]] = {"facebook-ego": facebook, "nyc-friendships": new_york}
+def own_ties(path: Path) -> GraphBenchmark:
+    """Load ``person_id`` and ``other_id``, and ``tied_at`` where known; a fifth of the ties, the latest, is hidden.
+
+    Raises ``FileError``, or ``TooLittleError`` when there is too little to hide.
+    """
+    rows = read_table(path, needed=("person_id", "other_id"))
+    rows = rows.filter(pl.col("person_id") != pl.col("other_id"))
+    people = sorted({*rows["person_id"], *rows["other_id"]})
+    place = {one: number for number, one in enumerate(people)}
+    pairs = np.array([(place[one], place[other]) for one, other in rows.select("person_id", "other_id").rows()])
+    at = times(rows, "tied_at").dt.epoch("us").to_numpy() if "tied_at" in rows.columns else None
+    town = town_of(people=tuple(people), ties=pairs.reshape(-1, 2), tied_at=at)
+    left, hidden = hide(town, PEOPLE, seed=SEED)
+    return GraphBenchmark(
+        "a fifth of the ties hidden, everybody keeps one; as many pairs of strangers", left, hidden, {}
+    )
+
+
+GRAPH_BENCHMARKS: dict[str, Callable[[Path], GraphBenchmark]] = {
+    "facebook-ego": facebook,
+    "nyc-friendships": new_york,
+    "own-ties": own_ties,
+}
 
 
 def run(name: str, folder: Path, *, console: Console) -> None:

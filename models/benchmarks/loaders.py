@@ -16,6 +16,7 @@ import polars as pl
 import scipy.io
 import scipy.sparse as sp
 
+from models.benchmarks.files import numbers, read_table, times
 from models.recommendation.data import (
     INTERACTIONS_SCHEMA,
     ITEMS_SCHEMA,
@@ -31,6 +32,7 @@ _EPOCH = datetime(2012, 1, 1, tzinfo=UTC)
 # The check-ins were collected from Tuesday, 3 April 2012 on; hours of the week count from Monday, one the first.
 _NYC_FIRST_MONDAY = datetime(2012, 4, 2, tzinfo=UTC)
 _HOURS_A_WEEK = 168
+_DESCRIBED = ("text", "category")
 # Steps back in the hour of the week of at most this many are late arrivals, not a new week (the file has none
 # between 12 and 52).
 _NYC_LATE_HOURS = 24
@@ -151,11 +153,38 @@ def s3rec_yelp(folder: Path) -> Benchmark:
     return s3rec(folder, name="Yelp", published=(Published("HGN", {"hit": 0.0326, "ndcg": 0.0159}, "S3-Rec paper"),))
 
 
+def own_interactions(path: Path) -> Benchmark:
+    """Load ``user_id`` and ``item_id``, and where known ``occurred_at``, ``weight``, ``category`` and ``text``.
+
+    With times it is judged by the last fifth of the events, without them by some drawn by chance.
+    Raises ``FileError``.
+    """
+    rows = read_table(path, needed=("user_id", "item_id"))
+    known = set(rows.columns)
+    protocol = TimeSplit() if "occurred_at" in known else RandomHoldout()
+    interactions = rows.select("user_id", "item_id").with_columns(
+        times(rows, "occurred_at") if "occurred_at" in known else pl.lit(_EPOCH).alias("occurred_at"),
+        numbers(rows, "weight") if "weight" in known else pl.lit(1.0).alias("weight"),
+    )
+    items = rows.select("item_id", *(pl.col(one) if one in known else pl.lit("").alias(one) for one in _DESCRIBED))
+    return Benchmark(
+        name=path.name,
+        split=protocol.split(
+            interactions.select(pl.col(name).cast(kind) for name, kind in INTERACTIONS_SCHEMA.items())
+        ),
+        items=items.unique("item_id", keep="first", maintain_order=True),
+        validation=protocol,
+        k=20,
+        published=(),
+    )
+
+
 LOADERS: dict[str, Callable[[Path], Benchmark]] = {
     "gowalla": gowalla,
     "lbsn2vec-nyc": lbsn2vec_nyc,
     "s3rec-beauty": s3rec_beauty,
     "s3rec-yelp": s3rec_yelp,
+    "own-interactions": own_interactions,
 }
 
 

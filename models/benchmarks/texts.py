@@ -6,12 +6,14 @@ import csv
 import gzip
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
+from models.benchmarks.files import FileError, read_table
 from models.content.data import LabelledTexts, labelled
 from models.content.tuning import Settings
 
@@ -20,6 +22,8 @@ MARKING = Settings(max_tokens=96)
 """How spans are learnt to be marked: names also stand far down in a text."""
 MARKED = ("train", "dev")
 """Where marking is learnt: once dev has served to choose how, it is there to be learnt from."""
+LEAST_OF_A_CLASS = 5
+_TEST_SHARE = 0.2
 _FEELINGS = ("negative", "neutral", "positive")
 _MODERATION = ("hate", "offensive", "neither")
 _ENTITIES = ("person", "location", "corporation", "group", "product", "creative-work")
@@ -184,6 +188,47 @@ def _semeval(folder: Path) -> TextBenchmark:
     return TextBenchmark("semeval", ((train, test),), "macro_recall", protocol, published)
 
 
+def _own(path: Path) -> TextBenchmark:
+    """Load ``text`` and ``label`` of a file, a fifth of which is tested, or of ``train`` and ``test`` in a folder.
+
+    Raises ``FileError``.
+    """
+    if path.is_dir():
+        train, test = (read_table(_part_of(path, name), needed=("text", "label")) for name in ("train", "test"))
+        classes = _classes(train)
+        sides, protocol = (_labelled(train, classes), _labelled(test, classes)), "the file's own split"
+    else:
+        whole = read_table(path, needed=("text", "label"))
+        sides = _labelled(whole, _classes(whole)).split(share=_TEST_SHARE, seed=SEED)
+        protocol = "a fifth of each class, drawn by chance, is tested"
+    return TextBenchmark(path.stem, (sides,), "macro_f1", protocol)
+
+
+def _part_of(folder: Path, name: str) -> Path:
+    found = sorted(folder.glob(f"{name}.*"))
+    if len(found) != 1:
+        raise FileError(f"{folder} must have one file named {name}, and has {len(found)}")
+    return found[0]
+
+
+def _classes(rows: pl.DataFrame) -> tuple[str, ...]:
+    counts = rows.group_by("label").len().sort("label")
+    few = counts.filter(pl.col("len") < LEAST_OF_A_CLASS)
+    if len(few):
+        name, count = few.row(0)
+        raise FileError(f"{name!r} is the label of {count} texts, and {LEAST_OF_A_CLASS} of each class are needed")
+    if len(counts) == 1:
+        raise FileError("there is one label only, and nothing to tell apart")
+    return tuple(counts["label"])
+
+
+def _labelled(rows: pl.DataFrame, classes: Sequence[str]) -> LabelledTexts:
+    try:
+        return labelled(rows.select("text", "label").rows(), classes=classes)
+    except ValueError as error:
+        raise FileError(str(error)) from error
+
+
 TEXT_LOADERS: dict[str, Callable[[Path], TextBenchmark]] = {
     "sst2": _sst2,
     "semeval": _semeval,
@@ -192,4 +237,5 @@ TEXT_LOADERS: dict[str, Callable[[Path], TextBenchmark]] = {
     "sms": _sms,
     "sentences": _sentences,
     "banking": _banking,
+    "own-texts": _own,
 }

@@ -112,10 +112,13 @@ CONNECTORS = Question(
 
 
 def hide(town: Town, question: Question, *, seed: int) -> tuple[Town, Pairs]:
-    """Hide some matches, and return pairs to ask for; raises ``TooLittleError`` when there are too few."""
+    """Hide some matches, and return pairs to ask for; raises ``TooLittleError`` for too few of them or of others."""
     left, hidden = question.hide(town, seed=seed)
-    if hidden.labels.sum() < LEAST_PAIRS:
-        raise TooLittleError(f"{hidden.labels.sum()} matches could be hidden, and {LEAST_PAIRS} are needed")
+    others, matches = np.bincount(hidden.labels, minlength=2)
+    if min(matches, others) < LEAST_PAIRS:
+        raise TooLittleError(
+            f"{matches} matches could be hidden among {others} pairs that are none; {LEAST_PAIRS} of each are needed"
+        )
     return left, _some(hidden, most=max(LEAST_PAIRS, MOST_COMPARED // len(town.people) // 2), seed=seed)
 
 
@@ -199,9 +202,13 @@ def _hidden(
 def drawn(
     number: int, shape: tuple[int, int], *, taken: IntArray, generator: np.random.Generator, ordered: bool = True
 ) -> IntArray:
-    """Draw different pairs by chance that are not among ``taken``; fewer where there are not so many."""
+    """Draw different pairs by chance that are not among ``taken``; fewer where there are not so many.
+
+    Of pairs that are not ``ordered`` the smaller comes first, in ``taken`` too, and none is of one with itself.
+    """
     known = set((taken[:, 0] * shape[1] + taken[:, 1]).tolist())
-    number = min(number, (shape[0] * shape[1] - len(known)) // 4)
+    possible = shape[0] * shape[1] if ordered else shape[0] * (shape[0] - 1) // 2
+    number = min(number, (possible - len(known)) // 4)
     found: dict[int, None] = {}
     while len(found) < number:
         pairs = generator.integers(0, shape, size=(number, 2))
