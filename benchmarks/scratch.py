@@ -109,6 +109,8 @@ def process(*module: str, environment: dict[str, str]) -> Iterator[None]:
             [sys.executable, "-m", *module],
             env=os.environ | environment | {"NEIGHBORCONNECT_HOME": folder},
             stdout=subprocess.DEVNULL,
+            # As the supervisor does: Linux may share its processors out by session, and it is no part of the client.
+            start_new_session=True,
         )
         try:
             yield

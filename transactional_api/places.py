@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, Double, bindparam, func, literal
 
 from transactional_api.errors import InvalidRequestError
 
@@ -34,10 +34,17 @@ class Near(BaseModel):
     radius: int
 
 
+SOMEWHERE = Point.model_construct(
+    latitude=bindparam("near_latitude", type_=Double()),  # type: ignore[arg-type]
+    longitude=bindparam("near_longitude", type_=Double()),  # type: ignore[arg-type]
+)
+"""Wherever ``near_latitude`` and ``near_longitude`` are; for statements that are built once."""
+
+
 def distance(latitude: Any, longitude: Any, point: Point) -> ColumnElement[float]:
     """Return the SQL expression of the metres between two columns and ``point`` (haversine)."""
-    here, there = math.radians(point.latitude), func.radians(latitude)
-    half = func.power(func.sin((there - here) * 0.5), 2) + math.cos(here) * func.cos(there) * func.power(
+    here, there = func.radians(point.latitude), func.radians(latitude)
+    half = func.power(func.sin((there - here) * 0.5), 2) + func.cos(here) * func.cos(there) * func.power(
         func.sin(func.radians(longitude - point.longitude) * 0.5), 2
     )
     return literal(2 * EARTH_METRES) * func.asin(func.sqrt(func.least(1.0, half)))

@@ -26,6 +26,8 @@ _BLOCK = 16
 _SEEN_ONCE, _MORE_EPOCHS, _MOST_EPOCHS = 16_384, 0.7, 10
 # With other names in it a text is another one.
 _OFTENER_WITH_SWAPS = 2
+# Where a class has fewer examples, chance does not choose where its head begins.
+_FEW_EXAMPLES, _MEAN_OF, _FIRST_LOGITS = 1_024, 128, 3.0
 # What is learnt from nothing learns faster than what is only changed.
 _SHAPES_RATE, _SHAPES_DEVIATION = 10.0, 0.02
 
@@ -81,15 +83,29 @@ class Tuned(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits, (n, classes) or (n, t, classes); ``shapes`` where tokens are to be told apart."""
+        logits: torch.Tensor = self.head(self.dropout(self.hidden(ids, mask, shapes)))
+        return logits
+
+    def hidden(self, ids: torch.Tensor, mask: torch.Tensor, shapes: torch.Tensor | None = None) -> torch.Tensor:
+        """Return what the head is on, (n, d) or (n, t, d)."""
         words = self.encoder.get_input_embeddings()(ids)
         if self.shapes is not None:
             words = words + self.shapes(shapes)
-        hidden = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
-        if not self.by_token:
-            weights = mask.unsqueeze(-1).float()
-            hidden = (hidden * weights).sum(1) / weights.sum(1)
-        logits: torch.Tensor = self.head(self.dropout(hidden))
-        return logits
+        hidden: torch.Tensor = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
+        if self.by_token:
+            return hidden
+        weights = mask.unsqueeze(-1).float()
+        return (hidden * weights).sum(1) / weights.sum(1)
+
+    @torch.no_grad()
+    def begin_at_means(self, vectors: torch.Tensor, labels: torch.Tensor) -> None:
+        """Have the head choose the class whose mean is nearest, from (n, d) vectors of texts and their (n,) classes."""
+        middle = vectors.mean(0)
+        groups = [vectors[labels == place] for place in range(self.head.out_features)]
+        means = torch.stack([(group.mean(0) - middle) if len(group) else torch.zeros_like(middle) for group in groups])
+        scale = _FIRST_LOGITS / ((vectors - middle) @ means.T).std().clamp_min(1e-6)
+        self.head.weight.copy_(scale * means)
+        self.head.bias.copy_(-scale * (means @ middle + (means**2).sum(1) / 2))
 
 
 def tune(
@@ -101,18 +117,37 @@ def tune(
     progress: Progress | None = None,
 ) -> Adapter:
     """Learn to tell the classes of texts; the same data, settings and seed give the same adapter."""
-    settings = _settled(settings, len(data) / len(data.classes))
+    examples_a_class = len(data) / len(data.classes)
+    settings = _settled(settings, examples_a_class)
     loss = nn.CrossEntropyLoss()
-    labels: list[Any] = data.labels.tolist()
+    labels = torch.from_numpy(data.labels)
+
+    def inputs(rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = tokenize([normalised(data.texts[row]) for row in rows], max_tokens=settings.max_tokens)
+        return torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
 
     def batch_loss(model: Tuned, rows: Sequence[int]) -> torch.Tensor:
-        tokens = tokenize([normalised(data.texts[row]) for row in rows], max_tokens=settings.max_tokens)
-        logits = model(torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask))
-        found: torch.Tensor = loss(logits, torch.tensor([labels[row] for row in rows]))
+        found: torch.Tensor = loss(model(*inputs(rows)), labels[list(rows)])
         return found
 
+    def begin(model: Tuned) -> None:
+        if examples_a_class >= _FEW_EXAMPLES:
+            return
+        rows = [row for place in range(len(data.classes)) for row in np.flatnonzero(data.labels == place)[:_MEAN_OF]]
+        with torch.no_grad():
+            batches = [rows[start : start + _MEAN_OF] for start in range(0, len(rows), _MEAN_OF)]
+            vectors = torch.cat([model.hidden(*inputs(batch)) for batch in batches])
+        model.begin_at_means(vectors, labels[rows])
+
     model = _trained(
-        data.texts, len(data.classes), batch_loss, settings=settings, seed=seed, by_token=False, progress=progress
+        data.texts,
+        len(data.classes),
+        batch_loss,
+        begin=begin,
+        settings=settings,
+        seed=seed,
+        by_token=False,
+        progress=progress,
     )
     return _adapter(task, data.classes, model, settings=settings)
 
@@ -184,6 +219,7 @@ def _trained(
     classes: int,
     batch_loss: Callable[[Tuned, Sequence[int]], torch.Tensor],
     *,
+    begin: Callable[[Tuned], None] = lambda _model: None,
     settings: Settings,
     seed: int,
     by_token: bool,
@@ -191,7 +227,8 @@ def _trained(
 ) -> Tuned:
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    model = Tuned(classes, settings=settings, by_token=by_token)
+    model = Tuned(classes, settings=settings, by_token=by_token).eval()
+    begin(model)
     adapted = [one for one in (*model.encoder.parameters(), *model.head.parameters()) if one.requires_grad]
     groups: list[dict[str, Any]] = [{"params": adapted}]
     if model.shapes is not None:

@@ -47,6 +47,20 @@ def test_a_set_that_nobody_has_seen_is_learnt(taught: Adapter) -> None:
     assert (found == test.labels).mean() >= 0.9
 
 
+def test_of_few_examples_the_means_are_known_before_anything_is_learnt() -> None:
+    train, test = reviews().split(share=0.3, seed=SEED)
+    untaught = tune("reviews", train, settings=Settings(epochs=1, learning_rate=0.0), seed=SEED)
+    found = classes_of(Task.load(export(untaught, small=False), classes=untaught.classes).run(test.texts))
+    assert (found == test.labels).mean() >= 0.8
+
+
+def test_a_class_without_texts_and_texts_that_are_all_the_same_are_borne() -> None:
+    same = labelled([("the same", "a"), ("the same", "b")], classes=("a", "b", "never"))
+    adapter = tune("same", same, settings=Settings(epochs=1), seed=SEED)
+    assert np.isfinite(adapter.head).all()
+    assert np.isfinite(adapter.bias).all()
+
+
 def test_what_there_is_less_of_is_seen_oftener() -> None:
     times = [epochs_for(examples) for examples in (1e9, 16_384, 4_096, 1_024, 128, 1, 0)]
     assert times[:2] == [1, 1]

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import any_, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.connectors.schemas import TENDS, Role
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.events import places_taken, queries, reminders
@@ -24,6 +25,9 @@ from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Near, Point, within
+from transactional_api.prepared import IDS, SOMEONE
+
+_MANY = Ready(queries.visible_to(SOMEONE).where(Event.id == any_(IDS)))
 
 
 class EventCancelledError(Problem):
@@ -99,7 +103,7 @@ async def get(session: AsyncSession, *, viewer: Viewer, event_id: UUID) -> Event
 
 async def get_many(session: AsyncSession, *, viewer: Viewer, event_ids: Sequence[UUID]) -> dict[UUID, EventOut]:
     """Return those events that the viewer may see, by id."""
-    rows = await session.execute(queries.visible_to(viewer).where(Event.id.in_(event_ids)))
+    rows = await _MANY.all(session, viewer_id=viewer.id, ids=list(event_ids)) if event_ids else []
     return {row.id: _out(row) for row in rows}
 
 
@@ -277,7 +281,7 @@ def _columns(body: EventBody) -> dict[str, Any]:
 
 
 def _out(row: Any) -> EventOut:
-    values = dict(row._mapping)  # noqa: SLF001 (how SQLAlchemy names it)
+    values = row._asdict()
     latitude, longitude = values.pop("latitude"), values.pop("longitude")
     point = Point(latitude=latitude, longitude=longitude) if latitude is not None else None
     cancelled = not values.pop("is_active")

@@ -6,6 +6,7 @@ answers leads back to a house.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
-from transactional_api.db.plain import Ready
+from transactional_api.db.plain import Ready, in_one_trip
 from transactional_api.db.tables import Connector, ConnectorMember, Event, User
 from transactional_api.events import queries as events
 from transactional_api.events import service as event_service
 from transactional_api.hot import OWNING_PLACE, HotList
 from transactional_api.matching import shown
 from transactional_api.matching.schemas import MatchedConnector, MatchedEvent
-from transactional_api.places import Near, Point, distance, within
+from transactional_api.places import SOMEWHERE, Near, distance, within
 from transactional_api.prepared import SOMEONE
 
 RADIUS_METRES = 10_000
@@ -34,6 +35,23 @@ _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
 
+
+def _around(wanted: Select[Any], what: Any) -> Ready:
+    """Prepare what is around a point, the nearest first."""
+    near = Near.model_construct(point=SOMEWHERE, radius=RADIUS_METRES)
+    return Ready(
+        wanted.with_only_columns(what.id, what.latitude, what.longitude)
+        .where(within(what.latitude, what.longitude, near))
+        .order_by(distance(what.latitude, what.longitude, SOMEWHERE), what.id)
+        .limit(CANDIDATES)
+    )
+
+
+_CONNECTORS = _around(connectors.visible_to(SOMEONE).where(~connectors.is_member(SOMEONE)), Connector)
+_EVENTS = _around(
+    events.visible_to(SOMEONE).where(Event.is_active.is_(True), Event.start_date > func.now()),
+    Event,
+)
 _HOME = Ready(select(User.home_cell).where(User.id == SOMEONE.id))
 _NEIGHBOURS_OF_A_PLACE = (
     select(User.id)
@@ -66,39 +84,26 @@ async def near(
     home = await _HOME.one_or_none(session, viewer_id=viewer.id)
     if home is None or home.home_cell is None:
         return await _with_neighbours(session, redis, viewer, limit=limit), []
-    around: dict[str, Any] = {"viewer": viewer, "cell": home.home_cell, "limit": limit}
-    return await _connectors(session, **around), await _events(session, **around)
-
-
-async def _connectors(session: AsyncSession, *, viewer: Viewer, cell: str, limit: int) -> list[MatchedConnector]:
-    wanted = connectors.visible_to(viewer).where(~connectors.is_member(viewer))
-    found = await _around(session, wanted, Connector, cell, limit=limit)
-    seen = await shown.to_join(session, viewer=viewer, ids=[one for one, _, _ in found], limit=limit)
-    return [
-        MatchedConnector(connector=seen[one], score=score, reason=reason) for one, score, reason in found if one in seen
-    ]
-
-
-async def _events(session: AsyncSession, *, viewer: Viewer, cell: str, limit: int) -> list[MatchedEvent]:
-    wanted = events.visible_to(viewer).where(Event.is_active.is_(True), Event.start_date > func.now())
-    found = await _around(session, wanted, Event, cell, limit=limit)
-    seen = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in found])
-    return [MatchedEvent(event=seen[one], score=score, reason=reason) for one, score, reason in found if one in seen]
-
-
-async def _around(session: AsyncSession, wanted: Select[Any], what: Any, cell: str, *, limit: int) -> list[Found]:
-    """Return what is around the middle of a cell, the areas next to it first."""
-    latitude, longitude = h3.cell_to_latlng(cell)
-    middle = Point(latitude=latitude, longitude=longitude)
-    asked = (
-        wanted.with_only_columns(what.id, what.latitude, what.longitude)
-        .where(within(what.latitude, what.longitude, Near(point=middle, radius=RADIUS_METRES)))
-        .order_by(distance(what.latitude, what.longitude, middle), what.id)
-        .limit(CANDIDATES)
+    latitude, longitude = h3.cell_to_latlng(home.home_cell)
+    asked = {"viewer_id": viewer.id, "near_latitude": latitude, "near_longitude": longitude}
+    around = await in_one_trip(session, (_CONNECTORS, asked), (_EVENTS, asked))
+    connectors_near, events_near = (_by_areas(home.home_cell, rows, limit=limit) for rows in around)
+    seen = await shown.to_join(session, viewer=viewer, ids=[one for one, _, _ in connectors_near], limit=limit)
+    told = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in events_near])
+    return (
+        [
+            MatchedConnector(connector=seen[one], score=score, reason=why)
+            for one, score, why in connectors_near
+            if one in seen
+        ],
+        [MatchedEvent(event=told[one], score=score, reason=why) for one, score, why in events_near if one in told],
     )
-    resolution = h3.get_resolution(cell)
-    found = []
-    for row in await session.execute(asked):
+
+
+def _by_areas(cell: str, rows: Sequence[Any], *, limit: int) -> list[Found]:
+    """Return what was found around the middle of a cell, the areas next to it first."""
+    resolution, found = h3.get_resolution(cell), []
+    for row in rows:
         away = _areas_away(cell, h3.latlng_to_cell(row.latitude, row.longitude, resolution))
         found.append((row.id, 1 / (1 + away), _REASONS[away] if away < len(_REASONS) else _FURTHER))
     # What is equally many areas away is in no order that would tell how far.
