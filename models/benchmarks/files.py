@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+_MOMENT = pl.Datetime("us", "UTC")
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -40,10 +42,20 @@ def read_table(path: Path, *, needed: Sequence[str]) -> pl.DataFrame:
 def times(rows: pl.DataFrame, name: str) -> pl.Series:
     """Read a column of times, ISO 8601 (UTC where no zone is named) or seconds since 1970; raises ``FileError``."""
     written = rows[name]
-    if (seconds := written.cast(pl.Float64, strict=False)).null_count() == 0:
-        return (seconds * 1_000_000).cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-    read = written.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    seconds = written.cast(pl.Float64, strict=False)
+    if seconds.null_count() == 0:
+        read = (seconds * 1_000_000).cast(pl.Int64, strict=False).cast(_MOMENT)
+    else:
+        read = pl.Series(name, [_moment(one) for one in written], dtype=_MOMENT)
     return _whole(read, written, what="a time")
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(text or "")
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def numbers(rows: pl.DataFrame, name: str) -> pl.Series:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from models.benchmarks import __main__ as command
+from models.benchmarks.files import FileError, read_table, times
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
 from models.benchmarks.loaders import LOADERS
 from models.benchmarks.texts import TEXT_LOADERS
@@ -49,13 +52,43 @@ def test_choices_are_split_by_their_time(tmp_path: Path, name: str) -> None:
     assert len(benchmark.items) == 11
 
 
-def test_times_in_words_mean_what_those_in_seconds_do(tmp_path: Path) -> None:
-    in_words = CHOICES.with_columns(pl.from_epoch("occurred_at").dt.strftime("%Y-%m-%dT%H:%M:%S"))
-    cuts = {
-        LOADERS["own-interactions"](write(frame, tmp_path / f"{name}.csv")).split.cut
-        for name, frame in (("seconds", CHOICES), ("words", in_words))
-    }
-    assert len(cuts) == 1
+@pytest.mark.parametrize(
+    "written",
+    [
+        [
+            "2023-11-14",
+            "2023-11-14T22:13:20.5",
+            "2023-11-14 22:13:21",
+            "2023-11-14T23:13:22+01:00",
+            "2023-11-14T22:13:23Z",
+        ],
+        [1_699_920_000, 1_700_000_000.5, 1_700_000_001, 1_700_000_002, 1_700_000_003],
+        [
+            datetime.fromtimestamp(at, UTC)
+            for at in (1_699_920_000, 1_700_000_000.5, *range(1_700_000_001, 1_700_000_004))
+        ],
+    ],
+    ids=["words", "seconds", "times"],
+)
+def test_times_may_be_written_in_many_ways(tmp_path: Path, written: list[Any]) -> None:
+    table = read_table(write(pl.DataFrame({"at": written}, strict=False), tmp_path / "a.parquet"), needed=["at"])
+    assert times(table, "at").dt.epoch("ms").to_list() == [
+        1_699_920_000_000,
+        1_700_000_000_500,
+        1_700_000_001_000,
+        1_700_000_002_000,
+        1_700_000_003_000,
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [("5", "inf"), ("5", "nan"), *(("2024-01-01", word) for word in ("soon", "5", "0001-01-01T00:00:00+09:00", ""))],
+)
+def test_what_is_no_time_is_named_with_its_row(tmp_path: Path, written: tuple[str, str]) -> None:
+    frame = pl.DataFrame({"who": ["a", "b"], "at": written})
+    with pytest.raises(FileError, match="at of row 2 is not a time"):
+        times(read_table(write(frame, tmp_path / "a.parquet"), needed=["who"]), "at")
 
 
 def test_choices_without_times_are_drawn(tmp_path: Path) -> None:

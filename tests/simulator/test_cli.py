@@ -115,10 +115,10 @@ def test_a_small_town_lives_through_the_real_api(environment: dict[str, str], ap
 
 
 def test_without_an_api_the_reason_is_one_sentence(environment: dict[str, str]) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = {**environment, "API_URL": f"http://127.0.0.1:{free.getsockname()[1]}"}
-    done = neighborconnect("simulate", "--users", "5", "--days", "1", environment=nobody)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # It does not listen, and while it is bound nobody else does.
+        nobody = {**environment, "API_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
+        done = neighborconnect("simulate", "--users", "5", "--days", "1", environment=nobody)
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr

@@ -220,4 +220,5 @@ def test_a_client_that_is_given_nothing_connects_anew(
         time.sleep(2)  # It has its partitions now, and thinks that they are empty.
         publish(fresh, [interaction(first_id + n, partition=n % 3) for n in range(6)])
         wait_for(lambda: in_warehouse(fresh, first_id) == [first_id + n for n in range(6)], pause=0.5)
-    assert Deaf.made == 2
+    # On a busy machine the second is not given anything at once either, and is replaced in its turn.
+    assert Deaf.made > 1
