@@ -64,8 +64,9 @@ def new_york(folder: Path) -> GraphBenchmark:
 
 
 def own_ties(path: Path) -> GraphBenchmark:
-    """Load ``person_id`` and ``other_id``, and ``tied_at`` where known; a fifth of the ties, the latest, is hidden.
+    """Load ``person_id`` and ``other_id``, and ``tied_at`` where known.
 
+    A fifth of the ties is hidden: the latest, or without times some drawn by chance.
     Raises ``FileError``, or ``TooLittleError`` when there is too little to hide.
     """
     rows = read_table(path, needed=("person_id", "other_id"))

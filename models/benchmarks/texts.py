@@ -196,7 +196,7 @@ def _own(path: Path) -> TextBenchmark:
     if path.is_dir():
         train, test = (read_table(_part_of(path, name), needed=("text", "label")) for name in ("train", "test"))
         classes = _classes(train)
-        sides, protocol = (_labelled(train, classes), _labelled(test, classes)), "the file's own split"
+        sides, protocol = (_labelled(train, classes), _labelled(test, classes)), "the folder's own split"
     else:
         whole = read_table(path, needed=("text", "label"))
         sides = _labelled(whole, _classes(whole)).split(share=_TEST_SHARE, seed=SEED)
