@@ -33,8 +33,9 @@ from scipy.io.matlab import MatReadError
 from neighborconnect.contracts.events import InteractionKind, ItemKind
 from simulator.arrays import Floats, Ints, uuids
 from simulator.bulk import TownError
+from simulator.columns import id_series, times
 from simulator.outbox import OUTBOX, outbox_rows
-from simulator.rows import CHUNK, EMAIL_DOMAIN, id_series, times
+from simulator.rows import CHUNK, EMAIL_DOMAIN
 
 FILE_NAME = "dataset_connected_NYC.mat"
 FIRST_MONDAY = datetime(2012, 4, 2, tzinfo=ZoneInfo("America/New_York"))

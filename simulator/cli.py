@@ -21,10 +21,11 @@ from rich.table import Table
 
 from neighborconnect.settings import Settings, SettingsError, get_settings
 from simulator.bulk import TownError, count_users, is_loopback, load
+from simulator.columns import draw_ids
 from simulator.door import FrontDoor
 from simulator.ground_truth import ground_truth_folder, write_ground_truth
 from simulator.history import build_town
-from simulator.rows import EMAIL_DOMAIN, draw_ids, town_rows, usernames
+from simulator.rows import EMAIL_DOMAIN, town_rows, usernames
 from simulator.spec import TownSpec
 from simulator.town import Town
 
@@ -148,8 +149,9 @@ def _through_the_door(spec: TownSpec, settings: Settings) -> None:
 
 
 def _row_count(town: Town) -> int:
-    tables = (town.connectors, town.memberships, town.ties, town.posts, town.comments, town.likes, town.interactions)
-    return town.people.count + sum(len(table) for table in tables)
+    made = (town.connectors, town.memberships, town.ties, town.posts, town.comments, town.likes)
+    others = (town.events, town.answers, town.interactions)
+    return town.people.count + sum(len(table) for table in (*made, *others))
 
 
 def _say_who(town: Town, password: str, folder: Path) -> None:

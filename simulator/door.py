@@ -1,7 +1,7 @@
 """Lives in the town through the API's front door: real requests, real feeds, at the present time.
 
-The town is drawn as for a bulk load; people register, found, join and write through the API, then ask for the
-feeds that the platform really serves and act on them by their hidden preferences.
+The town is drawn as for a bulk load; people register, say where they live, found, join, write and hold events through
+the API, then ask for the feeds that the platform really serves and act on them by their hidden preferences.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import polars as pl
 from simulator import reactions
 from simulator.arrays import Floats, Ints, draw_weighted
 from simulator.bulk import TownError
+from simulator.columns import Ids
 from simulator.feeds import CONNECTORS_SHOWN, POSTS_SHOWN, Shown, pair_key
-from simulator.people import CITY, COUNTRY, STATE
-from simulator.rows import EMAIL_DOMAIN, Ids, usernames
+from simulator.people import CITY, COUNTRY, STATE, TIME_ZONE
+from simulator.places import TOWN_WIDE
+from simulator.rows import EMAIL_DOMAIN, usernames
 from simulator.text import Writer
-from simulator.town import TOWN_WIDE, Item, Town
+from simulator.town import Item, Town
 
 _AT_ONCE = 8
 _TIMEOUT = 30.0
@@ -46,6 +48,7 @@ class FrontDoor:
         self._connectors: dict[int, str] = {}
         self._joined: set[tuple[int, str]] = set()
         self._posts: dict[int, str] = {}
+        self._events: dict[int, str] = {}
         ties = np.sort(pair_key(town.ties.follower, town.ties.followee))
         self._utility = reactions.Utility(town.people, town.connectors, town.behaviour, ties)
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -84,6 +87,8 @@ class FrontDoor:
             if town.connectors.founder[connector] != user
         )
         await self._together(self._publish(number) for number in range(len(town.posts)))
+        await self._together(self._hold(number) for number in range(len(town.events)))
+        await self._together(self._answer(number) for number in range(len(town.answers)))
 
     async def _arrive(self, user: int) -> None:
         town = self._town
@@ -104,6 +109,9 @@ class FrontDoor:
         session = await self._post("/users/login", account, name="login")
         self._tokens[user] = session["access_token"]
         self._people[user] = session["user"]["id"]
+        house = town.people.house[user]
+        if not np.isnan(house).any():
+            await self._call("PUT", "/users/profile/home", _point(house), user=user, name="say where home is")
 
     @property
     def _category_names(self) -> list[str]:
@@ -116,7 +124,8 @@ class FrontDoor:
         name, about = self._writer.connector(
             category, theme, home=CITY if home == TOWN_WIDE else town.vocabulary.homes[home]
         )
-        body = {"name": name, "description": about, "category": category.name}
+        point = _point(town.connectors.place[number])
+        body = {"name": name, "description": about, "category": category.name, "point": point}
         made = await self._post("/connectors", body, user=int(town.connectors.founder[number]), name="create connector")
         self._connectors[number] = made["id"]
         self._joined.add((int(town.connectors.founder[number]), made["id"]))
@@ -127,6 +136,33 @@ class FrontDoor:
         body = {"connector_id": self._connectors[int(posts.connector[number])], "title": title, "content": content}
         made = await self._post("/posts", body, user=int(posts.author[number]), name="post")
         self._posts[number] = made["id"]
+
+    async def _hold(self, number: int) -> None:
+        town, events = self._town, self._town.events
+        connector = events.connector[number]
+        title, about, place = self._writer.event(town.vocabulary.themes[town.connectors.theme[connector]][1])
+        body = {
+            "connector_id": self._connectors[int(connector)],
+            "title": title,
+            "description": about,
+            "location": place,
+            "point": _point(events.place[number]),
+            "start_date": self._moment(events.starts[number]),
+            "end_date": self._moment(events.ends[number]),
+            "time_zone": TIME_ZONE,
+            "max_attendees": int(events.room[number]) or None,
+        }
+        made = await self._post("/events", body, user=int(events.host[number]), name="event")
+        self._events[number] = made["id"]
+
+    async def _answer(self, number: int) -> None:
+        answers = self._town.answers
+        body = {"status": "maybe" if answers.maybe[number] else "attending"}
+        path = f"/events/{self._events[int(answers.event[number])]}/rsvp"
+        await self._post(path, body, user=int(answers.user[number]), name="answer to an event")
+
+    def _moment(self, seconds: float) -> str:
+        return (self._town.spec.start + timedelta(seconds=float(seconds))).isoformat()
 
     async def _look(self, user: int, kind: Item) -> None:
         """Ask for one feed and act on it."""
@@ -218,9 +254,14 @@ class FrontDoor:
     async def _post(
         self, path: str, body: dict[str, Any] | None = None, *, user: int | None = None, name: str
     ) -> dict[str, Any]:
+        return await self._call("POST", path, body, user=user, name=name)
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None, *, user: int | None, name: str
+    ) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._tokens[user]}"} if user is not None else {}
         try:
-            answer = await self._client.post(_PREFIX + path, json=body, headers=headers)
+            answer = await self._client.request(method, _PREFIX + path, json=body, headers=headers)
         except httpx.TransportError as error:
             raise TownError(
                 f"The API at {self._api_url} cannot be reached ({error!r}). Is it up? `make status`"
@@ -231,3 +272,7 @@ class FrontDoor:
         self._on_call(name)
         content: dict[str, Any] = answer.json() if answer.content else {}
         return content
+
+
+def _point(place: Floats) -> dict[str, float]:
+    return {"latitude": float(place[0]), "longitude": float(place[1])}

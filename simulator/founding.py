@@ -6,8 +6,9 @@ import numpy as np
 
 from simulator.arrays import Groups, Ints, draw_weighted
 from simulator.people import People
+from simulator.places import TOWN_WIDE, points
 from simulator.spec import DAY_SECONDS, FOUNDING_DAYS, TownSpec
-from simulator.town import TOWN_WIDE, Connectors, Memberships, Ties
+from simulator.town import Connectors, Memberships, Ties
 from simulator.vocabulary import Vocabulary
 
 _FOUNDED_EARLY = 0.85
@@ -35,10 +36,12 @@ def found_connectors(spec: TownSpec, vocabulary: Vocabulary, people: People) -> 
     candidates = (rng.random((count, _CANDIDATES)) * residents[:, None]).astype(np.int64)
     care = people.tastes.by_theme[candidates, theme[:, None]]
     founder = candidates[np.arange(count), np.argmax(care, axis=1)]
+    home = np.where(rng.random(count) < _TOWN_WIDE_SHARE, TOWN_WIDE, people.home[founder])
     return Connectors(
         category=owner[theme],
         theme=theme,
-        home=np.where(rng.random(count) < _TOWN_WIDE_SHARE, TOWN_WIDE, people.home[founder]),
+        home=home,
+        place=points(spec.generator(13), home),
         appeal=rng.normal(0.0, 0.35, count),
         founder=founder,
         created=np.maximum(created, people.arrived[founder] + 60.0),

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import polars as pl
 
-from simulator.rows import Ids, times
-from simulator.town import TOWN_WIDE, Town
+from simulator.columns import Ids, times
+from simulator.places import TOWN_WIDE
+from simulator.town import Town
 
 
 def ground_truth_folder(home: Path, town: Town) -> Path:

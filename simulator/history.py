@@ -10,6 +10,7 @@ import numpy as np
 from simulator import founding, reactions
 from simulator.arrays import Bools, Floats, Groups, Ints, contains, draw_weighted
 from simulator.clock import seconds_of_day
+from simulator.events import draw_events
 from simulator.feeds import PostIndex, pair_key, show_connectors, show_posts
 from simulator.people import People, draw_people
 from simulator.preferences import Behaviour
@@ -41,6 +42,7 @@ def build_town(spec: TownSpec, *, on_day: Callable[[int], None] = lambda _day: N
         life.live(day)
         on_day(day)
     interactions = Interactions.concatenate(life.interactions)
+    events, answers = draw_events(spec, people, connectors, life.memberships)
     return Town(
         spec=spec,
         vocabulary=vocabulary,
@@ -52,6 +54,8 @@ def build_town(spec: TownSpec, *, on_day: Callable[[int], None] = lambda _day: N
         posts=life.posts,
         likes=Likes.concatenate(life.likes),
         comments=_with_replies(spec.generator(6), Comments.concatenate(life.comments)),
+        events=events,
+        answers=answers,
         interactions=interactions.take(np.argsort(interactions.at, kind="stable")),
         requests=life.requests,
     )

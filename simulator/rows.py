@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from simulator.arrays import Bools, Floats, uuids
-from simulator.outbox import OUTBOX, outbox_rows
-from simulator.people import CITY, COUNTRY, STATE
+from simulator.arrays import Bools, uuids
+from simulator.columns import Ids, id_series, point, times
+from simulator.outbox import OUTBOX, interaction_rows, item_ids, kind_names
+from simulator.people import CITY, COUNTRY, STATE, TIME_ZONE
+from simulator.places import TOWN_WIDE, cells
 from simulator.text import Writer
-from simulator.town import ITEM_KINDS, KINDS, TOWN_WIDE, Interactions, Item, Kind, Town
+from simulator.town import ITEM_KINDS, Kind, Town
 
 CHUNK = 100_000
 EMAIL_DOMAIN = "town.example"
 _DECLARED = 0.8
 _VERIFIED = 0.7
 _MODERATORS = 0.04
-_REPORTED_AFTER = timedelta(seconds=1.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Ids:
-    """UUIDs of people, connectors and posts, by number."""
-
-    users: pl.Series
-    connectors: pl.Series
-    posts: pl.Series
-
-
-def draw_ids(town: Town) -> Ids:
-    """Draw the ids of a town; they depend on its spec alone."""
-    rng = town.spec.generator(7)
-    sizes = (town.people.count, len(town.connectors), len(town.posts))
-    return Ids(*(id_series(uuids(rng, size)) for size in sizes))
-
-
-def id_series(ids: NDArray[np.bytes_]) -> pl.Series:
-    """Turn 36-byte strings into a text column without touching each in Python."""
-    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(36), len(ids), [None, pa.py_buffer(ids.tobytes())])
-    return pl.Series(fixed.cast(pa.binary()).cast(pa.string()))
 
 
 def town_rows(town: Town, ids: Ids, *, password_hash: str) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -67,6 +41,7 @@ def town_rows(town: Town, ids: Ids, *, password_hash: str) -> Iterator[tuple[str
     yield from _chunks("comments", _comments(town, ids, rng, writer))
     yield from _chunks("post_likes", _likes(town, ids, rng))
     yield from _chunks("hidden_items", _hidden(town, ids))
+    yield from _events(town, ids, rng, writer)
     request_ids = id_series(uuids(rng, town.requests))
     for first in range(0, len(town.interactions), CHUNK):
         part = town.interactions.take(slice(first, first + CHUNK))
@@ -76,12 +51,6 @@ def town_rows(town: Town, ids: Ids, *, password_hash: str) -> Iterator[tuple[str
 def _chunks(table: str, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     for part in rows.iter_slices(CHUNK):
         yield table, part
-
-
-def times(start: datetime, seconds: Floats) -> pl.Series:
-    """Turn seconds after ``start`` into aware UTC timestamps with microseconds."""
-    begin = int(start.timestamp() * 1_000_000)
-    return pl.Series(begin + np.round(seconds * 1_000_000).astype(np.int64)).cast(pl.Datetime("us", "UTC"))
 
 
 def _users(town: Town, ids: Ids, rng: np.random.Generator, *, password_hash: str) -> pl.DataFrame:
@@ -104,6 +73,7 @@ def _users(town: Town, ids: Ids, rng: np.random.Generator, *, password_hash: str
             "city": pl.repeat(CITY, people.count, eager=True),
             "state": pl.repeat(STATE, people.count, eager=True),
             "country": pl.repeat(COUNTRY, people.count, eager=True),
+            "home_cell": pl.Series(cells(people.house), dtype=pl.String),
             "interests": declared_interests(town, declared),
             "verified": rng.random(people.count) < _VERIFIED,
             "reputation": np.bincount(town.posts.author[town.likes.post], minlength=people.count),
@@ -145,6 +115,7 @@ def _connectors(town: Town, ids: Ids, writer: Writer) -> pl.DataFrame:
             "description": [about for _, about in texts],
             "category": pl.Series([category.name for category in vocabulary.categories]).gather(connectors.category),
             "created_by": ids.users.gather(connectors.founder),
+            **point(connectors.place),
             "member_count": np.bincount(town.memberships.connector, minlength=len(connectors)),
             "post_count": np.bincount(town.posts.connector, minlength=len(connectors)),
             "created_at": created,
@@ -243,46 +214,52 @@ def _hidden(town: Town, ids: Ids) -> pl.DataFrame:
     rows = pl.DataFrame(
         {
             "user_id": ids.users.gather(hides.user),
-            "item_kind": _names(ITEM_KINDS).gather(hides.item_kind),
-            "item_id": _items(ids, hides),
+            "item_kind": kind_names(ITEM_KINDS).gather(hides.item_kind),
+            "item_id": item_ids(ids, hides),
             "created_at": times(town.spec.start, hides.at),
         }
     )
     return rows.unique(subset=["user_id", "item_kind", "item_id"], keep="first", maintain_order=True)
 
 
-def interaction_rows(
-    town: Town, ids: Ids, part: Interactions, *, request_ids: pl.Series, rng: np.random.Generator
-) -> pl.DataFrame:
-    """Return outbox rows as the API writes them: topic, key (the person) and ``InteractionEvent`` without its id."""
-    at = times(town.spec.start, part.at)
-    events = pl.DataFrame(
-        {
-            "interaction_id": id_series(uuids(rng, len(part))),
-            "user_id": ids.users.gather(part.user),
-            "kind": _names(KINDS).gather(part.kind),
-            "item_kind": _names(ITEM_KINDS).gather(part.item_kind),
-            "item_id": _items(ids, part),
-            "request_id": request_ids.gather(part.request),
-            "position": part.position,
-            "dwell_ms": pl.Series(part.dwell_ms).replace(-1, None),
-            "occurred_at": at,
-            "received_at": at + _REPORTED_AFTER,
-        }
+def _events(town: Town, ids: Ids, rng: np.random.Generator, writer: Writer) -> Iterator[tuple[str, pl.DataFrame]]:
+    events, answers, start = town.events, town.answers, town.spec.start
+    own_ids = id_series(uuids(rng, len(events)))
+    texts = [writer.event(town.vocabulary.themes[theme][1]) for theme in town.connectors.theme[events.connector]]
+    created = times(start, events.created)
+    yield from _chunks(
+        "events",
+        pl.DataFrame(
+            {
+                "id": own_ids,
+                "connector_id": ids.connectors.gather(events.connector),
+                "created_by": ids.users.gather(events.host),
+                "title": [title for title, _, _ in texts],
+                "description": [about for _, about, _ in texts],
+                "location": [place for _, _, place in texts],
+                **point(events.place),
+                "start_date": times(start, events.starts),
+                "end_date": times(start, events.ends),
+                "time_zone": pl.repeat(TIME_ZONE, len(events), eager=True),
+                "max_attendees": pl.Series(events.room).replace(0, None),
+                "attendee_count": np.bincount(answers.event[~answers.maybe], minlength=len(events)),
+                "created_at": created,
+                "updated_at": created,
+            }
+        ),
     )
-    return outbox_rows(events)
-
-
-def _names(kinds: tuple[Any, ...]) -> pl.Series:
-    return pl.Series([kind.value for kind in kinds])
-
-
-def _items(ids: Ids, part: Interactions) -> pl.Series:
-    """Look up the id of each item, which is a post or a connector."""
-    is_post = part.item_kind == Item.POST
-    posts = ids.posts.gather(np.where(is_post, part.item, 0))
-    connectors = ids.connectors.gather(np.where(is_post, 0, part.item))
-    return pl.select(pl.when(pl.lit(pl.Series(is_post))).then(posts).otherwise(connectors)).to_series()
+    yield from _chunks(
+        "event_attendees",
+        pl.DataFrame(
+            {
+                "id": id_series(uuids(rng, len(answers))),
+                "event_id": own_ids.gather(answers.event),
+                "user_id": ids.users.gather(answers.user),
+                "status": np.where(answers.maybe, "maybe", "attending").tolist(),
+                "joined_at": times(start, answers.at),
+            }
+        ),
+    )
 
 
 def _plain(name: str) -> str:

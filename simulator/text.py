@@ -1,4 +1,4 @@
-"""What people write: posts, comments and the names of connectors, out of the vocabulary's patterns."""
+"""What people write: posts, comments, events and the names of connectors, out of the vocabulary's patterns."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ class Writer:
     def comment(self, category: Category, theme: Theme) -> str:
         """Return a short answer to a post of the theme."""
         return self._random.choice(category.comments).format(**self._words(theme))
+
+    def event(self, theme: Theme) -> tuple[str, str, str]:
+        """Return a title, an invitation of two sentences, and in words where it is."""
+        words = self._words(theme)
+        title = self._pick(self._vocabulary.occasions).format(**words)
+        invitation = " ".join(self._random.sample(self._vocabulary.invitations, 2)).format(**words)
+        return title, invitation, _capital(words["place"])
 
     def _words(self, theme: Theme) -> dict[str, str]:
         thing, other = self._random.sample(theme.things, 2)

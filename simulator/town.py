@@ -20,7 +20,6 @@ from simulator.preferences import Behaviour
 from simulator.spec import TownSpec
 from simulator.vocabulary import Vocabulary
 
-TOWN_WIDE = -1
 KINDS = (InteractionKind.IMPRESSION, InteractionKind.CLICK, InteractionKind.DWELL, InteractionKind.HIDE)
 ITEM_KINDS = (ItemKind.POST, ItemKind.CONNECTOR)
 
@@ -60,11 +59,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Connectors(Columns):
-    """Connectors; ``home`` is ``TOWN_WIDE`` where a connector belongs to no single neighbourhood."""
+    """Connectors; ``home`` is ``TOWN_WIDE`` where one belongs to no single neighbourhood, ``place`` is in degrees."""
 
     category: Ints
     theme: Ints
     home: Ints
+    place: Floats
     appeal: Floats
     founder: Ints
     created: Floats
@@ -119,6 +119,29 @@ class Comments(Columns):
 
 
 @dataclass(frozen=True, slots=True)
+class Events(Columns):
+    """What members hold once the history has ended; ``room`` is for how many, 0 for as many as come."""
+
+    connector: Ints
+    host: Ints
+    place: Floats
+    created: Floats
+    starts: Floats
+    ends: Floats
+    room: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Columns):
+    """Who said when that they come to which event, or that they may; no pair twice."""
+
+    user: Ints
+    event: Ints
+    at: Floats
+    maybe: Bools
+
+
+@dataclass(frozen=True, slots=True)
 class Interactions(Columns):
     """Behaviour events in order of time. ``dwell_ms`` is -1 but for dwells; ``request`` numbers the feeds."""
 
@@ -146,5 +169,7 @@ class Town:
     posts: Posts
     likes: Likes
     comments: Comments
+    events: Events
+    answers: Answers
     interactions: Interactions
     requests: int

@@ -43,6 +43,8 @@ class Vocabulary:
     categories: tuple[Category, ...]
     homes: tuple[str, ...]
     places: tuple[str, ...]
+    occasions: tuple[str, ...]
+    invitations: tuple[str, ...]
     times: tuple[str, ...]
 
     @property
@@ -62,9 +64,7 @@ def load_vocabulary() -> Vocabulary:
     shared = pages.pop(_SHARED)
     return Vocabulary(
         categories=tuple(_category(name, pages[name]) for name in sorted(pages)),
-        homes=tuple(shared["homes"]),
-        places=tuple(shared["places"]),
-        times=tuple(shared["times"]),
+        **{key: tuple(words) for key, words in shared.items()},
     )
 
 

@@ -12,8 +12,9 @@ from argon2 import PasswordHasher
 from neighborconnect.contracts.events import InteractionEvent
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
 from simulator.bulk import TownError, is_loopback, load
+from simulator.columns import draw_ids
 from simulator.history import build_town
-from simulator.rows import draw_ids, town_rows
+from simulator.rows import town_rows
 from simulator.spec import TownSpec
 from simulator.town import Town
 
@@ -36,13 +37,24 @@ def test_a_town_is_loaded_whole_with_counters_that_equal_their_rows(connection: 
     loaded = load_town(connection, town)
 
     assert loaded["cdc_outbox"] == len(town.interactions)
-    for table in ("users", "connectors", "connector_members", "follows", "posts", "comments", "post_likes"):
+    for table in (
+        "users",
+        "connectors",
+        "connector_members",
+        "follows",
+        "posts",
+        "comments",
+        "post_likes",
+        "events",
+        "event_attendees",
+    ):
         assert number(connection, f"SELECT count(*) FROM {table}") == loaded[table] > 0
     for table, counter, child, key in (
         ("connectors", "member_count", "connector_members", "connector_id"),
         ("connectors", "post_count", "posts", "connector_id"),
         ("posts", "likes_count", "post_likes", "post_id"),
         ("posts", "comments_count", "comments", "post_id"),
+        ("events", "attendee_count", "event_attendees", "status = 'attending' AND event_id"),
     ):
         wrong = f"SELECT count(*) FROM {table} t WHERE {counter} <> (SELECT count(*) FROM {child} WHERE {key} = t.id)"
         assert number(connection, wrong) == 0
@@ -55,7 +67,8 @@ def test_capture_sees_each_row_once_and_each_event_meets_the_contract(
 
     counts = dict(connection.execute("SELECT topic, count(*) FROM cdc_outbox GROUP BY topic").fetchall())
     assert counts.pop(INTERACTIONS_TOPIC) == loaded.pop("cdc_outbox")
-    loaded.pop("hidden_items")
+    for not_captured in ("hidden_items", "events", "event_attendees"):
+        loaded.pop(not_captured)
     assert {topic.rpartition(".")[2]: count for topic, count in counts.items()} == loaded
     events = connection.execute(
         "SELECT id, key, payload FROM cdc_outbox WHERE topic = %s ORDER BY id", (INTERACTIONS_TOPIC,)

@@ -105,11 +105,19 @@ def test_a_small_town_lives_through_the_real_api(environment: dict[str, str], ap
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         counts = dict(connection.execute("SELECT topic, count(*) FROM cdc_outbox GROUP BY topic").fetchall())
         people = connection.execute("SELECT count(*) FROM users WHERE last_login IS NOT NULL").fetchone()
+        homes = connection.execute("SELECT count(home_cell), count(home_sealed) FROM users").fetchone()
+        answered = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE status = 'waiting') FROM event_attendees"
+        ).fetchone()
         unequal = connection.execute(
             "SELECT count(*) FROM posts p WHERE likes_count <> (SELECT count(*) FROM post_likes WHERE post_id = p.id)"
         ).fetchone()
     assert people == (5,)
     assert unequal == (0,)
+    assert homes is not None
+    assert 0 < homes[0] == homes[1] <= 5
+    assert answered is not None
+    assert answered[0] > answered[1] == 0
     assert counts["neighborconnect.public.posts"] >= 20
     assert counts["behaviour.interactions"] > counts["prediction.recommendations"] > 5
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from simulator.columns import draw_ids
 from simulator.feeds import pair_key
 from simulator.history import build_town
-from simulator.rows import draw_ids, town_rows
+from simulator.rows import town_rows
 from simulator.spec import DAY_SECONDS, TownSpec
 from simulator.town import Item, Kind, Town
 
@@ -68,6 +69,45 @@ def test_authors_had_joined_before_they_wrote(town: Town) -> None:
     )
     keys = pair_key(town.posts.author, town.posts.connector).tolist()
     assert all(joined[key] <= at for key, at in zip(keys, town.posts.created.tolist(), strict=True))
+
+
+def test_events_are_to_come_and_answered_by_members_whom_they_have_room_for(town: Town) -> None:
+    events, answers, end = town.events, town.answers, town.spec.days * DAY_SECONDS
+    joined = dict(
+        zip(
+            pair_key(town.memberships.user, town.memberships.connector).tolist(),
+            town.memberships.joined.tolist(),
+            strict=True,
+        )
+    )
+
+    assert len(events) > len(town.connectors) / 2
+    assert (events.created < end).all()
+    assert (end < events.starts).all()
+    assert (events.starts < events.ends).all()
+    assert (events.starts < end + 15 * DAY_SECONDS).all()
+    hosts = pair_key(events.host, events.connector).tolist()
+    assert all(joined[key] <= at for key, at in zip(hosts, events.created.tolist(), strict=True))
+    who = pair_key(answers.user, events.connector[answers.event]).tolist()
+    assert all(joined[key] <= at for key, at in zip(who, answers.at.tolist(), strict=True))
+    assert len(np.unique(pair_key(answers.user, answers.event))) == len(answers)
+    assert answers.maybe.any()
+    coming = np.bincount(answers.event[~answers.maybe], minlength=len(events))
+    assert (coming >= 1).all()
+    assert ((events.room == 0) | (coming <= events.room)).all()
+    assert 0 < np.count_nonzero(events.room) < len(events)
+
+
+def test_houses_and_connectors_lie_in_their_neighbourhood(town: Town) -> None:
+    house, home = town.people.house, town.people.home
+    known = ~np.isnan(house).any(axis=1)
+    assert 0.6 < known.mean() < 0.95
+    middle = np.stack([house[known & (home == number)].mean(axis=0) for number in range(home.max() + 1)])
+    own = town.connectors.home >= 0
+    for place, number in ((house[known], home[known]), (town.connectors.place[own], town.connectors.home[own])):
+        metres = np.hypot(*((place[:, None] - middle).transpose(2, 0, 1) * [[[111_195]], [[79_580]]]))
+        assert (metres[np.arange(len(place)), number] < 2_000).all()
+        assert (metres.argmin(axis=1) == number).mean() > 0.7
 
 
 def test_nobody_likes_joins_or_follows_twice_and_nobody_follows_oneself(town: Town) -> None:

@@ -88,8 +88,12 @@ async def near(
     asked = {"viewer_id": viewer.id, "near_latitude": latitude, "near_longitude": longitude}
     around = await in_one_trip(session, (_CONNECTORS, asked), (_EVENTS, asked))
     connectors_near, events_near = (_by_areas(home.home_cell, rows, limit=limit) for rows in around)
-    seen = await shown.to_join(session, viewer=viewer, ids=[one for one, _, _ in connectors_near], limit=limit)
-    told = await event_service.get_many(session, viewer=viewer, event_ids=[one for one, _, _ in events_near])
+    found = await in_one_trip(
+        session,
+        shown.asking_to_join(viewer=viewer, ids=[one for one, _, _ in connectors_near], limit=limit),
+        event_service.asking_for_many(viewer=viewer, event_ids=[one for one, _, _ in events_near]),
+    )
+    seen, told = shown.joinable(found[0]), event_service.by_id(found[1])
     return (
         [
             MatchedConnector(connector=seen[one], score=score, reason=why)

@@ -8,6 +8,7 @@ import h3
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.contracts.places import HOME_CELL_RESOLUTION
 from neighborconnect.telemetry import get_logger
 from transactional_api.db.tables import User
 from transactional_api.jobs import queue
@@ -15,7 +16,6 @@ from transactional_api.places import Point
 from transactional_api.resources import Resources
 from transactional_api.vault import Vault
 
-CELL_RESOLUTION = 7
 BATCH = 500
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ def home_columns(vault: Vault, home: Point | None) -> dict[str, str | None]:
         return {"home_sealed": None, "home_cell": None}
     return {
         "home_sealed": vault.seal(home.model_dump_json()),
-        "home_cell": h3.latlng_to_cell(home.latitude, home.longitude, CELL_RESOLUTION),
+        "home_cell": h3.latlng_to_cell(home.latitude, home.longitude, HOME_CELL_RESOLUTION),
     }
 
 
