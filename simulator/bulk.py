@@ -49,7 +49,7 @@ def load(
     add: bool,
     on_rows: Callable[[str, int], None] = lambda _table, _count: None,
 ) -> dict[str, int]:
-    """Copy all rows in one transaction.
+    """Copy all rows in one transaction, and have the server look at what there is now.
 
     Args:
         connection: to the product database, outside a transaction.
@@ -76,6 +76,8 @@ def load(
             copy_rows(connection, table, frame)
             loaded[table] = loaded.get(table, 0) + len(frame)
             on_rows(table, len(frame))
+    # Or everybody's first queries are planned for the empty tables of before.
+    connection.execute("ANALYZE")
     return loaded
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import psycopg
 import typer
 from argon2 import PasswordHasher
@@ -27,7 +28,7 @@ from simulator.ground_truth import ground_truth_folder, write_ground_truth
 from simulator.history import build_town
 from simulator.rows import EMAIL_DOMAIN, town_rows, usernames
 from simulator.spec import TownSpec
-from simulator.town import Town
+from simulator.town import Kind, Town
 
 # Everybody's password in a town on this machine; it is printed at the end, and is none elsewhere.
 DEMO_PASSWORD = "good-neighbours"  # noqa: S105
@@ -151,7 +152,8 @@ def _through_the_door(spec: TownSpec, settings: Settings) -> None:
 def _row_count(town: Town) -> int:
     made = (town.connectors, town.memberships, town.ties, town.posts, town.comments, town.likes)
     others = (town.events, town.answers, town.interactions)
-    return town.people.count + sum(len(table) for table in (*made, *others))
+    hidden = np.count_nonzero(town.interactions.kind == Kind.HIDE)
+    return town.people.count + hidden + sum(len(table) for table in (*made, *others))
 
 
 def _say_who(town: Town, password: str, folder: Path) -> None:

@@ -27,11 +27,13 @@ def draw_events(
     rng = spec.generator(14)
     end = spec.days * DAY_SECONDS
     connector = np.repeat(np.arange(len(connectors)), rng.poisson(_EACH, len(connectors)))
-    told = connectors.created[connector]
-    created = told + (end - 1 - told) * rng.random(len(connector))
+    founded = connectors.created[connector]
+    created = founded + (end - 1 - founded) * rng.random(len(connector))
     starts = _starts(rng, spec, count=len(connector))
     member = Groups(memberships.connector, np.arange(len(memberships)), groups=len(connectors))
-    hosts, answers, coming = connectors.founder[connector], [], np.ones(len(connector), dtype=np.int64)
+    none = np.empty(0, dtype=np.int64)
+    answers = [Answers(user=none, event=none, at=none.astype(float), maybe=none.astype(bool))]
+    hosts, coming = connectors.founder[connector], np.ones(len(connector), dtype=np.int64)
     for event, where in enumerate(connector.tolist()):
         mine = memberships.take(member.members[member.bounds[where] : member.bounds[where + 1]])
         mine = mine.take(mine.joined <= created[event])
@@ -51,7 +53,7 @@ def draw_events(
         ends=starts + rng.choice(_LENGTHS, len(connector)) * _HOUR,
         room=room,
     )
-    return events, Answers.concatenate(answers or [Answers(*(np.empty(0, dtype=kind) for kind in "iifb"))])
+    return events, Answers.concatenate(answers)
 
 
 def _answers(rng: np.random.Generator, people: People, members: Ints, *, theme: int, host: int) -> Ints:

@@ -83,6 +83,8 @@ class Relay:
         ) as connection:
             # A delete that a crash forgets is a message sent twice, which is allowed; waiting for the disk is not.
             connection.execute("SET synchronous_commit = off")
+            # The server knows nothing of an outbox that was empty a moment ago, and would read it whole for each batch.
+            connection.execute("SET enable_seqscan = off")
             yield connection
 
     def _lead(self, connection: psycopg.Connection[TupleRow]) -> bool:

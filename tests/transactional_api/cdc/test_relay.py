@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.scratch import scratch_topic
 from neighborconnect.contracts.events import ChangeEvent
 from neighborconnect.contracts.health import read_health
 from neighborconnect.contracts.tables import USERS
@@ -78,6 +79,29 @@ def test_what_a_busy_day_left_behind_is_not_read_to_count_what_waits(captured: S
     finally:
         database.execute("VACUUM (ANALYZE) cdc_outbox")
     assert "Seq Scan" not in str(plan)
+
+
+def test_a_sudden_crowd_is_taken_along_the_index(captured: Settings, database: Connection) -> None:
+    """What the server knows of the outbox is that it was empty, and that it is best read whole."""
+    crowd, read = (
+        40_000,
+        "SELECT coalesce(seq_tup_read, 0) AS rows FROM pg_stat_user_tables WHERE relname = 'cdc_outbox'",
+    )
+    database.execute("VACUUM (ANALYZE) cdc_outbox")
+    with scratch_topic(captured) as topic, running_relay(captured):
+        for _ in range(10):
+            add_user(database)
+            wait_for(lambda: is_drained(database))
+        before = database.execute(read).fetchall()[0]["rows"]
+        database.execute(
+            "INSERT INTO cdc_outbox (topic, key, payload) SELECT %s, gen_random_uuid(), '{}' "
+            "FROM generate_series(1, %s)",
+            [topic, crowd],
+        )
+        wait_for(lambda: is_drained(database))
+    after = database.execute(read).fetchall()[0]["rows"]
+    database.execute("VACUUM (ANALYZE) cdc_outbox")
+    assert after - before < crowd
 
 
 def test_an_event_of_the_api_arrives_with_its_id_and_its_users_key(
