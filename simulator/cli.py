@@ -152,7 +152,7 @@ def _through_the_door(spec: TownSpec, settings: Settings) -> None:
 def _row_count(town: Town) -> int:
     made = (town.connectors, town.memberships, town.ties, town.posts, town.comments, town.likes)
     others = (town.events, town.answers, town.interactions)
-    hidden = np.count_nonzero(town.interactions.kind == Kind.HIDE)
+    hidden = int(np.count_nonzero(town.interactions.kind == Kind.HIDE))
     return town.people.count + hidden + sum(len(table) for table in (*made, *others))
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import h3
 from redis.asyncio import Redis
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
@@ -36,22 +36,30 @@ _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
 
 
-def _around(wanted: Select[Any], what: Any) -> Ready:
-    """Prepare what is around a point, the nearest first."""
+def _around(wanted: Select[Any], what: Any, *conditions: ColumnElement[bool]) -> Ready:
+    """Prepare what is around a point, the nearest first.
+
+    All that meets ``conditions`` is put in order, and then looked at one by one, whether it is ``wanted``, until there
+    are enough: that costs more than to know where something is.
+    """
     near = Near.model_construct(point=SOMEWHERE, radius=RADIUS_METRES)
+    metres = distance(what.latitude, what.longitude, SOMEWHERE).label("metres")
+    there = (
+        select(what.id, metres)
+        .where(within(what.latitude, what.longitude, near), *conditions)
+        .order_by(metres, what.id)
+        .subquery("there")
+    )
     return Ready(
         wanted.with_only_columns(what.id, what.latitude, what.longitude)
-        .where(within(what.latitude, what.longitude, near))
-        .order_by(distance(what.latitude, what.longitude, SOMEWHERE), what.id)
+        .join(there, there.c.id == what.id)
+        .order_by(there.c.metres, there.c.id)
         .limit(CANDIDATES)
     )
 
 
 _CONNECTORS = _around(connectors.visible_to(SOMEONE).where(~connectors.is_member(SOMEONE)), Connector)
-_EVENTS = _around(
-    events.visible_to(SOMEONE).where(Event.is_active.is_(True), Event.start_date > func.now()),
-    Event,
-)
+_EVENTS = _around(events.visible_to(SOMEONE), Event, Event.is_active.is_(True), Event.start_date > func.now())
 _HOME = Ready(select(User.home_cell).where(User.id == SOMEONE.id))
 _NEIGHBOURS_OF_A_PLACE = (
     select(User.id)
