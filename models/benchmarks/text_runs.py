@@ -55,8 +55,7 @@ def _classes(benchmark: TextBenchmark, *, console: Console, kept: Path | None, f
         adapter = _read(place)
         if adapter is None:
             with console.status(f"training on {len(train)} texts, {number} of {len(sides)}"):
-                adapter = tune(benchmark.name, train, settings=Settings(), seed=SEED)
-            _keep(place, adapter)
+                adapter = _kept(place, tune(benchmark.name, train, settings=Settings(), seed=SEED))
         with console.status("judging"):
             for method, probabilities in _probabilities(adapter, train, test).items():
                 for rule, divides in _RULES.items():
@@ -107,10 +106,10 @@ def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
     train, test, adapter = wnut(folder, *MARKED), wnut(folder, "test"), _read(kept)
     if adapter is None:
         with console.status(f"training on {len(train.texts)} texts"):
-            adapter = tune_tokens(
+            tuned = tune_tokens(
                 "entities", train.texts, train.spans, classes=train.classes, settings=MARKING, seed=SEED
             )
-        _keep(kept, adapter)
+        adapter = _kept(kept, tuned)
     task = Task.load(export(adapter, small=True), classes=adapter.classes, threads=2)
     found = [task.spans(text) for text in track(test.texts, "judging", console=console)]
     generator = np.random.default_rng(SEED)
@@ -136,7 +135,10 @@ def _read(kept: Path | None) -> Adapter | None:
     return from_bytes(kept.read_bytes()) if kept is not None and kept.exists() else None
 
 
-def _keep(kept: Path | None, adapter: Adapter) -> None:
+def _kept(kept: Path | None, adapter: Adapter) -> Adapter:
+    """Write a trained task down, where there is a file for it; return it as it is read again, in half precision."""
+    written = to_bytes(adapter)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(to_bytes(adapter))
+        kept.write_bytes(written)
+    return from_bytes(written)
