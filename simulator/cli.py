@@ -150,10 +150,10 @@ def _through_the_door(spec: TownSpec, settings: Settings) -> None:
 
 
 def _row_count(town: Town) -> int:
-    made = (town.connectors, town.memberships, town.ties, town.posts, town.comments, town.likes)
-    others = (town.events, town.answers, town.interactions)
+    said = (town.posts, town.comments, town.likes, town.answers, town.interactions)
+    tables = (town.connectors, town.memberships, town.ties, town.events, *said)
     hidden = int(np.count_nonzero(town.interactions.kind == Kind.HIDE))
-    return town.people.count + hidden + sum(len(table) for table in (*made, *others))
+    return town.people.count + hidden + sum(len(table) for table in tables)
 
 
 def _say_who(town: Town, password: str, folder: Path) -> None:

@@ -32,17 +32,18 @@ def draw_events(
     starts = _starts(rng, spec, count=len(connector))
     member = Groups(memberships.connector, np.arange(len(memberships)), groups=len(connectors))
     none = np.empty(0, dtype=np.int64)
-    answers = [Answers(user=none, event=none, at=none.astype(float), maybe=none.astype(bool))]
-    hosts, coming = connectors.founder[connector], np.ones(len(connector), dtype=np.int64)
+    parts = [Answers(user=none, event=none, at=none.astype(float), maybe=none.astype(bool))]
+    hosts = np.empty_like(connector)
     for event, where in enumerate(connector.tolist()):
         mine = memberships.take(member.members[member.bounds[where] : member.bounds[where + 1]])
         mine = mine.take(mine.joined <= created[event])
         hosts[event] = rng.choice(mine.user)
-        part = _answers(rng, people, mine.user, theme=int(connectors.theme[where]), host=int(hosts[event]))
-        at = created[event] + (end - 1 - created[event]) * np.sort(rng.random(len(part)))
-        maybe = (rng.random(len(part)) < _MAYBE) & (part != hosts[event])
-        coming[event] = np.count_nonzero(~maybe)
-        answers.append(Answers(user=part, event=np.full(len(part), event), at=at, maybe=maybe))
+        users = _answers(rng, people, mine.user, theme=int(connectors.theme[where]), host=int(hosts[event]))
+        at = created[event] + (end - 1 - created[event]) * np.sort(rng.random(len(users)))
+        maybe = (rng.random(len(users)) < _MAYBE) & (users != hosts[event])
+        parts.append(Answers(user=users, event=np.full(len(users), event), at=at, maybe=maybe))
+    answers = Answers.concatenate(parts)
+    coming = answers.coming(events=len(connector))
     room = np.where(rng.random(len(connector)) < _LIMITED, coming + rng.integers(0, _SPARE, len(connector)), 0)
     events = Events(
         connector=connector,
@@ -53,12 +54,12 @@ def draw_events(
         ends=starts + rng.choice(_LENGTHS, len(connector)) * _HOUR,
         room=room,
     )
-    return events, Answers.concatenate(answers)
+    return events, answers
 
 
 def _answers(rng: np.random.Generator, people: People, members: Ints, *, theme: int, host: int) -> Ints:
     """Draw who answers: the host, and of the members who hear of it those whom it is for."""
-    heard = min(1.0, _HEARD_OF / max(1, len(members)))
+    heard = min(1.0, _HEARD_OF / len(members))
     wants = heard * sigmoid(people.tastes.by_theme[members, theme])
     chosen: Ints = members[(rng.random(len(members)) < wants) | (members == host)]
     return chosen

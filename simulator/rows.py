@@ -242,7 +242,7 @@ def _events(town: Town, ids: Ids, rng: np.random.Generator, writer: Writer) -> I
                 "end_date": times(start, events.ends),
                 "time_zone": pl.repeat(TIME_ZONE, len(events), eager=True),
                 "max_attendees": pl.Series(events.room).replace(0, None),
-                "attendee_count": np.bincount(answers.event[~answers.maybe], minlength=len(events)),
+                "attendee_count": answers.coming(events=len(events)),
                 "created_at": created,
                 "updated_at": created,
             }

@@ -140,6 +140,11 @@ class Answers(Columns):
     at: Floats
     maybe: Bools
 
+    def coming(self, *, events: int) -> Ints:
+        """Return how many come to each of that many events; those who only may are not counted."""
+        result: Ints = np.bincount(self.event[~self.maybe], minlength=events)
+        return result
+
 
 @dataclass(frozen=True, slots=True)
 class Interactions(Columns):

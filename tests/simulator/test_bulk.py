@@ -81,6 +81,12 @@ def test_capture_sees_each_row_once_and_each_event_meets_the_contract(
         last = event.occurred_at
 
 
+def test_the_server_knows_at_once_how_large_the_tables_are(connection: psycopg.Connection, town: Town) -> None:
+    load_town(connection, town)
+    for table, rows in (("users", town.people.count), ("posts", len(town.posts))):
+        assert number(connection, f"SELECT reltuples FROM pg_class WHERE oid = '{table}'::regclass") == rows
+
+
 def test_what_was_hidden_stays_hidden(connection: psycopg.Connection, town: Town) -> None:
     load_town(connection, town)
     missing = """

@@ -30,6 +30,12 @@ def fingerprint(spec: TownSpec) -> str:
     return digest.hexdigest()
 
 
+def joined_at(town: Town) -> dict[int, float]:
+    """Return when each pair of person and connector came together."""
+    pairs = pair_key(town.memberships.user, town.memberships.connector)
+    return dict(zip(pairs.tolist(), town.memberships.joined.tolist(), strict=True))
+
+
 def test_same_seed_makes_the_same_town_to_the_last_letter() -> None:
     assert fingerprint(SMALL) == fingerprint(SMALL)
 
@@ -60,27 +66,14 @@ def test_nothing_happens_after_the_end_or_before_its_cause(town: Town) -> None:
 
 
 def test_authors_had_joined_before_they_wrote(town: Town) -> None:
-    joined = dict(
-        zip(
-            pair_key(town.memberships.user, town.memberships.connector).tolist(),
-            town.memberships.joined.tolist(),
-            strict=True,
-        )
-    )
+    joined = joined_at(town)
     keys = pair_key(town.posts.author, town.posts.connector).tolist()
     assert all(joined[key] <= at for key, at in zip(keys, town.posts.created.tolist(), strict=True))
 
 
 def test_events_are_to_come_and_answered_by_members_whom_they_have_room_for(town: Town) -> None:
     events, answers, end = town.events, town.answers, town.spec.days * DAY_SECONDS
-    joined = dict(
-        zip(
-            pair_key(town.memberships.user, town.memberships.connector).tolist(),
-            town.memberships.joined.tolist(),
-            strict=True,
-        )
-    )
-
+    joined = joined_at(town)
     assert len(events) > len(town.connectors) / 2
     assert (events.created < end).all()
     assert (end < events.starts).all()
