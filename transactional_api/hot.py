@@ -6,7 +6,7 @@ viewer, as any other ids, or counts and shows nobody. Redis away means that Post
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -27,6 +27,12 @@ OWNER = parameter("owner")
 OWNING_PLACE = bindparam("owner", type_=String())
 """The same where a list is a neighbourhood's."""
 Owner = UUID | str
+
+
+def _owner_alone(owner: Owner) -> dict[str, Any]:
+    return {"owner": owner}
+
+
 # Redis knows no empty lists, and one that is not there is one to make.
 _EMPTY = b"-"
 
@@ -52,13 +58,21 @@ class HotList:
     as_set: bool = False
     kept_seconds: int | None = None
     """How long a copy is kept; ``KEPT_SECONDS`` unless said."""
+    parameters: Callable[[Owner], dict[str, Any]] = _owner_alone
+    """What the statement asks for, by the owner: ``owner`` itself unless said."""
 
     @classmethod
     def of(
-        cls, pattern: str, ids: Select[tuple[UUID]], *, as_set: bool = False, kept_seconds: int | None = None
+        cls,
+        pattern: str,
+        ids: Select[tuple[UUID]],
+        *,
+        as_set: bool = False,
+        kept_seconds: int | None = None,
+        parameters: Callable[[Owner], dict[str, Any]] = _owner_alone,
     ) -> HotList:
         """Name a list whose ids a statement about its owner returns, in the order that is to be kept."""
-        return cls(pattern, Ready(ids), as_set, kept_seconds)
+        return cls(pattern, Ready(ids), as_set, kept_seconds, parameters)
 
     def key(self, owner: Owner) -> str:
         """Return the key in Redis."""
@@ -89,7 +103,7 @@ class HotList:
             log.warning("hot.not_dropped", list=self.pattern, error=type(error).__name__)
 
     async def _look(self, session: AsyncSession, owner: Owner) -> list[UUID]:
-        return [row[0] for row in await self.ids.all(session, owner=owner)]
+        return [row[0] for row in await self.ids.all(session, **self.parameters(owner))]
 
     async def _keep(self, redis: Redis, key: str, ids: list[UUID]) -> None:
         values = [str(one).encode() for one in ids] or [_EMPTY]

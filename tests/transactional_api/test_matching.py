@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+import h3
+
+from neighborconnect.contracts.places import HOME_CELL_RESOLUTION
 from tests.transactional_api.people import Person, Town, somewhere
 
 
@@ -129,6 +132,36 @@ async def test_connectors_and_events_are_told_in_areas(town: Town, ada: Person) 
     assert told == {here["id"]: "same_area", there["id"]: "few_areas_away"}
     assert far["id"] not in told
     assert [(one["event"]["connector_id"], one["reason"]) for one in answer["events"]] == [(here["id"], "same_area")]
+
+
+async def test_what_is_kept_of_an_area_is_narrowed_to_each_who_lives_there(town: Town, ada: Person, ben: Person) -> None:
+    home = somewhere()
+    me, inside = await at_home(town, home), await at_home(town, home)
+    club, closed = await ada.make_connector(point=home), await ada.make_connector(is_public=False)
+    blocked = await ben.make_connector()
+    await town.admit(inside, closed)
+    await town.block(ben, me)
+
+    async def hold(host: Person, connector: dict[str, Any]) -> str:
+        body = {"connector_id": connector["id"], "title": "Seed swap", "start_date": "2090-05-02T14:00:00Z"}
+        return str((await host.post("/events", body | {"point": home})).json()["id"])
+
+    held, cancelled, within = await hold(ada, club), await hold(ada, club), await hold(ada, closed)
+    unseen = await hold(ben, blocked)
+
+    async def told(person: Person) -> tuple[set[str], set[str]]:
+        answer = (await person.post("/matching/proximity", {})).json()
+        connectors = {one["connector"]["id"] for one in answer["connectors"]}
+        return connectors, {one["event"]["id"] for one in answer["events"]}
+
+    assert await told(me) == ({club["id"]}, {held, cancelled})
+    await ada.delete(f"/events/{cancelled}")
+    await me.post(f"/connectors/{club['id']}/join")
+    assert await told(me) == (set(), {held})
+    assert await told(inside) == ({club["id"]}, {held, within, unseen})
+    cell = h3.latlng_to_cell(home["latitude"], home["longitude"], HOME_CELL_RESOLUTION)
+    kept = await town.app.state.redis.lrange(f"cell:{cell}:events", 0, -1)
+    assert {one.decode() for one in kept} == {held, cancelled, within, unseen}
 
 
 async def test_what_is_equally_many_areas_away_is_in_no_order_that_tells_how_far(town: Town, ada: Person) -> None:

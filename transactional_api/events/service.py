@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
 from transactional_api.connectors.schemas import TENDS, Role
-from transactional_api.db.plain import Asked, Ready
+from transactional_api.db.plain import Ready
 from transactional_api.db.tables import Event, EventAttendee
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.events import places_taken, queries, reminders
@@ -103,17 +103,11 @@ async def get(session: AsyncSession, *, viewer: Viewer, event_id: UUID) -> Event
 
 async def get_many(session: AsyncSession, *, viewer: Viewer, event_ids: Sequence[UUID]) -> dict[UUID, EventOut]:
     """Return those events that the viewer may see, by id."""
-    ready, parameters = asking_for_many(viewer=viewer, event_ids=event_ids)
-    return by_id(await ready.all(session, **parameters) if event_ids else [])
-
-
-def asking_for_many(*, viewer: Viewer, event_ids: Sequence[UUID]) -> Asked:
-    """Return the statement of ``get_many``, to be asked together with others; ``by_id`` reads its rows."""
-    return _MANY, {"viewer_id": viewer.id, "ids": list(event_ids)}
+    return by_id(await _MANY.all(session, viewer_id=viewer.id, ids=list(event_ids)) if event_ids else [])
 
 
 def by_id(rows: Sequence[Any]) -> dict[UUID, EventOut]:
-    """Return the events of rows that ``asking_for_many`` found."""
+    """Return the events of rows with all that ``queries.visible_to`` selects."""
     return {row.id: _out(row) for row in rows}
 
 

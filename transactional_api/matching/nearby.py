@@ -6,60 +6,72 @@ answers leads back to a house.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import h3
 from redis.asyncio import Redis
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, any_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
-from transactional_api.connectors import queries as connectors
+from transactional_api.connectors.schemas import ConnectorOut
 from transactional_api.db.plain import Ready, in_one_trip
 from transactional_api.db.tables import Connector, ConnectorMember, Event, User
 from transactional_api.events import queries as events
 from transactional_api.events import service as event_service
-from transactional_api.hot import OWNING_PLACE, HotList
+from transactional_api.events.schemas import EventOut
+from transactional_api.hot import OWNING_PLACE, HotList, Owner
 from transactional_api.matching import shown
 from transactional_api.matching.schemas import MatchedConnector, MatchedEvent
 from transactional_api.places import SOMEWHERE, Near, distance, within
-from transactional_api.prepared import SOMEONE
+from transactional_api.prepared import IDS, MOST, SOMEONE
 
 RADIUS_METRES = 10_000
 CANDIDATES = 100
 NEIGHBOURS = 1_000
-KEPT_SECONDS = 600
+KEPT_SECONDS = 60
+NEIGHBOURS_KEPT_SECONDS = 600
 _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
 
 
-def _around(wanted: Select[Any], what: Any, *conditions: ColumnElement[bool]) -> Ready:
-    """Prepare what is around a point, the nearest first.
+Placed = TypeVar("Placed", ConnectorOut, EventOut)
 
-    All that meets ``conditions`` is put in order, and then looked at one by one, whether it is ``wanted``, until there
-    are enough: that costs more than to know where something is.
+
+def _middle_of(cell: Owner) -> dict[str, Any]:
+    latitude, longitude = h3.cell_to_latlng(str(cell))
+    return {"near_latitude": latitude, "near_longitude": longitude}
+
+
+def _around(kind: str, what: Any, *conditions: ColumnElement[bool]) -> HotList:
+    """Name what is around the middle of a cell, whoever may see it, the nearest first: the same for all who live there.
+
+    In a dense town that is thousands to measure and to put in order, several times what it costs to look at the first
+    hundred for a viewer.
     """
     near = Near.model_construct(point=SOMEWHERE, radius=RADIUS_METRES)
-    metres = distance(what.latitude, what.longitude, SOMEWHERE).label("metres")
-    there = (
-        select(what.id, metres)
-        .where(within(what.latitude, what.longitude, near), *conditions)
-        .order_by(metres, what.id)
-        .subquery("there")
-    )
-    return Ready(
-        wanted.with_only_columns(what.id, what.latitude, what.longitude)
-        .join(there, there.c.id == what.id)
-        .order_by(there.c.metres, there.c.id)
-        .limit(CANDIDATES)
+    return HotList.of(
+        f"cell:{{}}:{kind}",
+        select(what.id)
+        .where(within(what.latitude, what.longitude, near), what.is_active.is_(True), *conditions)
+        .order_by(distance(what.latitude, what.longitude, SOMEWHERE), what.id)
+        .limit(CANDIDATES),
+        kept_seconds=KEPT_SECONDS,
+        parameters=_middle_of,
     )
 
 
-_CONNECTORS = _around(connectors.visible_to(SOMEONE).where(~connectors.is_member(SOMEONE)), Connector)
-_EVENTS = _around(events.visible_to(SOMEONE), Event, Event.is_active.is_(True), Event.start_date > func.now())
+# Only those that are open to all can be joined by whoever sees them.
+CONNECTORS_AROUND = _around("connectors", Connector, Connector.is_public.is_(True))
+EVENTS_AROUND = _around("events", Event, Event.start_date > func.now())
+_TO_COME = Ready(
+    events.visible_to(SOMEONE)
+    .where(Event.id == any_(IDS), Event.is_active.is_(True), Event.start_date > func.now())
+    .order_by(func.array_position(IDS, Event.id))
+    .limit(MOST)
+)
 _HOME = Ready(select(User.home_cell).where(User.id == SOMEONE.id))
 _NEIGHBOURS_OF_A_PLACE = (
     select(User.id)
@@ -74,12 +86,9 @@ OF_NEIGHBOURS = HotList.of(
     .group_by(ConnectorMember.connector_id)
     .order_by(func.count().desc(), ConnectorMember.connector_id)
     .limit(CANDIDATES),
-    kept_seconds=KEPT_SECONDS,
+    kept_seconds=NEIGHBOURS_KEPT_SECONDS,
 )
 """Connectors that most people of a neighbourhood are in; where these are many, those who came last."""
-
-Found = tuple[UUID, float, str]
-"""An id, a score and a reason."""
 
 
 async def near(
@@ -92,34 +101,35 @@ async def near(
     home = await _HOME.one_or_none(session, viewer_id=viewer.id)
     if home is None or home.home_cell is None:
         return await _with_neighbours(session, redis, viewer, limit=limit), []
-    latitude, longitude = h3.cell_to_latlng(home.home_cell)
-    asked = {"viewer_id": viewer.id, "near_latitude": latitude, "near_longitude": longitude}
-    around = await in_one_trip(session, (_CONNECTORS, asked), (_EVENTS, asked))
-    connectors_near, events_near = (_by_areas(home.home_cell, rows, limit=limit) for rows in around)
-    found = await in_one_trip(
+    cell: str = home.home_cell
+    connectors_around = await CONNECTORS_AROUND.read(session, redis, owner=cell)
+    events_around = await EVENTS_AROUND.read(session, redis, owner=cell)
+    to_join, to_come = await in_one_trip(
         session,
-        shown.asking_to_join(viewer=viewer, ids=[one for one, _, _ in connectors_near], limit=limit),
-        event_service.asking_for_many(viewer=viewer, event_ids=[one for one, _, _ in events_near]),
+        shown.asking_to_join(viewer=viewer, ids=connectors_around, limit=limit),
+        (_TO_COME, {"viewer_id": viewer.id, "ids": events_around, "most": limit}),
     )
-    seen, told = shown.joinable(found[0]), event_service.by_id(found[1])
     return (
         [
-            MatchedConnector(connector=seen[one], score=score, reason=why)
-            for one, score, why in connectors_near
-            if one in seen
+            MatchedConnector(connector=one, score=score, reason=why)
+            for one, score, why in _by_areas(cell, shown.joinable(to_join).values())
         ],
-        [MatchedEvent(event=told[one], score=score, reason=why) for one, score, why in events_near if one in told],
+        [
+            MatchedEvent(event=one, score=score, reason=why)
+            for one, score, why in _by_areas(cell, event_service.by_id(to_come).values())
+        ],
     )
 
 
-def _by_areas(cell: str, rows: Sequence[Any], *, limit: int) -> list[Found]:
-    """Return what was found around the middle of a cell, the areas next to it first."""
-    resolution, found = h3.get_resolution(cell), []
-    for row in rows:
-        away = _areas_away(cell, h3.latlng_to_cell(row.latitude, row.longitude, resolution))
-        found.append((row.id, 1 / (1 + away), _REASONS[away] if away < len(_REASONS) else _FURTHER))
+def _by_areas(cell: str, found: Iterable[Placed]) -> list[tuple[Placed, float, str]]:
+    """Return what is around a cell with a score and a reason, the areas next to it first."""
+    resolution, told = h3.get_resolution(cell), []
+    for one in found:
+        if one.point is not None:  # It may have been taken away since it was found.
+            away = _areas_away(cell, h3.latlng_to_cell(one.point.latitude, one.point.longitude, resolution))
+            told.append((one, 1 / (1 + away), _REASONS[away] if away < len(_REASONS) else _FURTHER))
     # What is equally many areas away is in no order that would tell how far.
-    return sorted(found, key=lambda one: (-one[1], one[0]))[:limit]
+    return sorted(told, key=lambda each: (-each[1], each[0].id))
 
 
 def _areas_away(cell: str, other: str) -> int:
