@@ -30,6 +30,7 @@ class Child:
         self._popen = popen
         self.pid = process.pid
         self.create_time = process.create_time()
+        self._stepped_back: set[psutil.Process] = set()
 
     def is_alive(self) -> bool:
         """Whether it still runs."""
@@ -46,6 +47,17 @@ class Child:
         if code is None:
             return "ended"
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+    def step_back_in_part(self, command: str) -> None:
+        """Have those of its processes step back whose command line begins so and that do not yet."""
+        with contextlib.suppress(psutil.Error):
+            children = set(self._process.children())
+            self._stepped_back &= children
+            for process in children - self._stepped_back:
+                with contextlib.suppress(psutil.Error):
+                    if " ".join(process.cmdline()).startswith(command):
+                        _step_back(process)
+                        self._stepped_back.add(process)
 
     def stop(self, *, asking_with: signal.Signals, seconds: float) -> None:
         """Ask it to stop, wait, then kill it and what is left in its session."""

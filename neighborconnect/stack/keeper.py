@@ -20,6 +20,7 @@ _WINDOW_SECONDS = 180.0
 _ADOPTION_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -146,10 +147,14 @@ class Keeper(threading.Thread):
         return False
 
     def _watch(self) -> None:
+        looked = 0.0
         while not self._stop_asked.wait(_POLL_SECONDS):
-            if not self._is_alive():
+            if self._child is None or not self._child.is_alive():
                 self._lose("")
                 return
+            if self.service.yielding_children and time.monotonic() - looked > _LOOK_SECONDS:
+                looked = time.monotonic()
+                self._child.step_back_in_part(self.service.yielding_children)
 
     def _lose(self, reason: str) -> None:
         """Clear away a process that died or never came up, and wait before the next try."""

@@ -216,6 +216,8 @@ def postgres(stack: Stack) -> Service:
         complete=lambda: _complete(stack),
         working_folder=data,
         user=user,
+        # Each connection is a process in a session of its own. Nobody waits for the warehouse's as they do for a page.
+        yielding_children="postgres: warehouse ",
         stop_signal=signal.SIGINT,
         stop_seconds=30,
         note="" if base == stack.home else f"data in {data}, since {user} cannot enter {stack.home}",

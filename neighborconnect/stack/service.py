@@ -32,6 +32,7 @@ class Service:
         working_folder: where it runs; None for the supervisor's own.
         user: the operating system's user to run as, where that is not the supervisor's own.
         yields: whether it steps back, where processors are short, for what people wait for.
+        yielding_children: how the command lines begin of those of its processes that step back, where it does not.
         start_seconds: how long a start may take.
         stop_signal: what asks it to stop; SIGKILL follows after ``stop_seconds``.
         note: what a person must know about how it runs here.
@@ -50,6 +51,7 @@ class Service:
     working_folder: Path | None = None
     user: str | None = None
     yields: bool = False
+    yielding_children: str = ""
     start_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0

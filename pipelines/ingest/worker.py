@@ -31,6 +31,9 @@ _BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _POLL_MILLISECONDS: Final = 100
 _POLL_RECORDS: Final = 5_000
 _FETCH_BYTES: Final = 4 * 1024 * 1024
+# Rows are flushed after seconds, so a trickle may gather at the broker instead of being fetched event by event.
+_WORTH_A_FETCH_BYTES: Final = 64 * 1024
+_GATHER_MILLISECONDS: Final = 500
 
 log = get_logger(__name__)
 
@@ -167,6 +170,8 @@ class Worker:
             heartbeat_interval_ms=1_500,
             max_poll_records=_POLL_RECORDS,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_min_bytes=_WORTH_A_FETCH_BYTES,
+            fetch_max_wait_ms=_GATHER_MILLISECONDS,
             reconnect_backoff_max_ms=1_000,
             bootstrap_timeout_ms=5_000,
             allow_auto_create_topics=False,

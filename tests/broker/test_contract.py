@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import time
+import threading
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 from kafka import KafkaConsumer, TopicPartition
@@ -95,16 +96,26 @@ def test_a_group_goes_on_where_it_committed(broker: Broker) -> None:
 
 def test_the_members_of_a_group_share_the_partitions(broker: Broker) -> None:
     topic, group = broker.topic(partitions=2), uuid4().hex
-    members = [broker.consumer(topic, group_id=group) for _ in range(2)]
-    deadline = time.monotonic() + 30
     shares: list[list[TopicPartition]] = [[], []]
-    # A rebalance is over once both know of it; until then the first may still hold both.
-    while [len(share) for share in shares] != [1, 1] and time.monotonic() < deadline:
-        for member in members:
+    shared = threading.Event()
+
+    def take_part(number: int) -> None:
+        member = broker.consumer(topic, group_id=group)
+        # A rebalance is over once both know of it; until then the first may still hold both.
+        while not shared.is_set():
             member.poll(timeout_ms=100)
-        shares = [list(member.assignment()) for member in members]
-    for member in members:
+            shares[number] = list(member.assignment())
+            if [len(share) for share in shares] == [1, 1]:
+                shared.set()
         member.close()
+
+    # At the same time, as members are: one that waits for another's turn is late for what both have to do.
+    with ThreadPoolExecutor(2) as members:
+        taking_part = [members.submit(take_part, number) for number in range(2)]
+        shared.wait(30)
+        shared.set()
+        for one in taking_part:
+            one.result()
     assert sorted(itertools.chain(*shares)) == [TopicPartition(topic, 0), TopicPartition(topic, 1)]
 
 

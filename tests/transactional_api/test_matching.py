@@ -134,7 +134,9 @@ async def test_connectors_and_events_are_told_in_areas(town: Town, ada: Person) 
     assert [(one["event"]["connector_id"], one["reason"]) for one in answer["events"]] == [(here["id"], "same_area")]
 
 
-async def test_what_is_kept_of_an_area_is_narrowed_to_each_who_lives_there(town: Town, ada: Person, ben: Person) -> None:
+async def test_what_is_kept_of_an_area_is_narrowed_to_each_who_lives_there(
+    town: Town, ada: Person, ben: Person
+) -> None:
     home = somewhere()
     me, inside = await at_home(town, home), await at_home(town, home)
     club, closed = await ada.make_connector(point=home), await ada.make_connector(is_public=False)

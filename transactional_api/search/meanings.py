@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -24,7 +26,9 @@ from transactional_api.search.schemas import FoundKind
 
 LONGEST = 1_000
 """Characters of a text that are looked at; the encoder reads some 250 words."""
-BATCHES_AT_ONCE = 50
+SECONDS_AT_ONCE = 45
+"""How long texts are learnt before the rest is left to the next minute."""
+_REST = 3
 REMEMBERED = 1_024
 """How many searched words a process remembers the meaning of; some 12 KiB each."""
 REMEMBERED_SECONDS = 60
@@ -103,7 +107,10 @@ async def drop(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (t
 
 
 async def learn_all(resources: Resources, inference: InferenceClient) -> int:
-    """Learn what is missing, some thousands at most; return how many.
+    """Learn what is missing, for ``SECONDS_AT_ONCE`` at most; return how many.
+
+    It is at work a quarter of that time: others ask the encoder and the database as well, and a batch that is slow
+    since the processors are wanted is followed by a rest that is longer.
 
     Raises:
         InferenceError: when the encoder does not answer.
@@ -112,9 +119,9 @@ async def learn_all(resources: Resources, inference: InferenceClient) -> int:
         if not await are_kept(session):
             return 0
     encoder = (await _encode(inference, ["."]))[0].encoder
-    learnt, batches = 0, 0
+    learnt, ends = 0, time.monotonic() + SECONDS_AT_ONCE
     for kind in KINDS:
-        while batches < BATCHES_AT_ONCE:
+        while (began := time.monotonic()) < ends:
             async with resources.transaction() as session:
                 rows = (await session.execute(_unknown(kind, encoder=encoder))).all()
             if not rows:
@@ -122,7 +129,8 @@ async def learn_all(resources: Resources, inference: InferenceClient) -> int:
             meanings = await _encode(inference, [row.text for row in rows])
             async with resources.transaction() as session:
                 await _keep(session, kind, rows=rows, meanings=meanings)
-            learnt, batches = learnt + len(rows), batches + 1
+            learnt += len(rows)
+            await asyncio.sleep(_REST * (time.monotonic() - began))
     return learnt
 
 
