@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import psutil
 import psycopg
 import pytest
 from kafka.admin import KafkaAdminClient
@@ -44,6 +46,15 @@ def test_a_wrong_password_is_refused(servers: Stack, settings: Settings) -> None
     wrong = settings.database_url.replace(servers.secrets["neighborconnect"], "guess")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(wrong)
+
+
+def test_connections_of_the_warehouse_step_back_and_those_of_the_product_do_not(settings: Settings) -> None:
+    with psycopg.connect(settings.warehouse_url) as warehouse, psycopg.connect(settings.database_url) as product:
+        steps_back, stays = (psutil.Process(one.info.backend_pid) for one in (warehouse, product))
+        before, gives_up = stays.nice(), time.monotonic() + 30
+        while steps_back.nice() == before and time.monotonic() < gives_up:
+            time.sleep(0.1)
+        assert (steps_back.nice(), stays.nice()) == (10, before)
 
 
 def test_buckets_and_topics_are_there(servers: Stack, settings: Settings) -> None:
