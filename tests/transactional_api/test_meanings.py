@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -123,6 +124,28 @@ async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(
     assert encoder.texts.count("A faucet.") == 1
     assert await found(ada, "sofa", connector_id=connector["id"]) == []
     assert await found(ada, "tap", connector_id=connector["id"]) == [post["id"]]
+
+
+async def test_learning_rests_after_each_batch_and_leaves_what_is_late_to_the_next_minute(
+    town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await learn(town)
+    connector = await ada.make_connector()
+    await ada.make_post(connector, content="A couch.")
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=rest))
+    monkeypatch.setattr(meanings, "SECONDS_AT_ONCE", 0)
+    assert await meanings.learn_all(town.app.state.resources, town.app.state.inference) == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=rest))
+    # The connector and the post are of two kinds, and so of two batches.
+    assert await learn(town) == 2
+    assert len(rests) == 2
+    assert min(rests) > 0
 
 
 async def test_vectors_of_another_encoder_are_not_compared(town: Town, ada: Person, encoder: Encoder) -> None:

@@ -28,7 +28,6 @@ LONGEST = 1_000
 """Characters of a text that are looked at; the encoder reads some 250 words."""
 SECONDS_AT_ONCE = 45
 """How long texts are learnt before the rest is left to the next minute."""
-_REST = 3
 REMEMBERED = 1_024
 """How many searched words a process remembers the meaning of; some 12 KiB each."""
 REMEMBERED_SECONDS = 60
@@ -109,8 +108,8 @@ async def drop(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (t
 async def learn_all(resources: Resources, inference: InferenceClient) -> int:
     """Learn what is missing, for ``SECONDS_AT_ONCE`` at most; return how many.
 
-    It is at work a quarter of that time: others ask the encoder and the database as well, and a batch that is slow
-    since the processors are wanted is followed by a rest that is longer.
+    It rests as long as it worked: others ask the encoder and the database as well, and a batch that is slow since the
+    processors are wanted is followed by a rest that is longer.
 
     Raises:
         InferenceError: when the encoder does not answer.
@@ -130,7 +129,7 @@ async def learn_all(resources: Resources, inference: InferenceClient) -> int:
             async with resources.transaction() as session:
                 await _keep(session, kind, rows=rows, meanings=meanings)
             learnt += len(rows)
-            await asyncio.sleep(_REST * (time.monotonic() - began))
+            await asyncio.sleep(time.monotonic() - began)
     return learnt
 
 
