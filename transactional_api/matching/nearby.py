@@ -36,7 +36,6 @@ _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
 
-
 Placed = TypeVar("Placed", ConnectorOut, EventOut)
 
 
@@ -63,12 +62,13 @@ def _around(kind: str, what: Any, *conditions: ColumnElement[bool]) -> HotList:
     )
 
 
-# Only those that are open to all can be joined by whoever sees them.
+# Of the others, one sees only those that one is in already.
 CONNECTORS_AROUND = _around("connectors", Connector, Connector.is_public.is_(True))
-EVENTS_AROUND = _around("events", Event, Event.start_date > func.now())
+_IS_AHEAD = Event.start_date > func.now()
+EVENTS_AROUND = _around("events", Event, _IS_AHEAD)
 _TO_COME = Ready(
     events.visible_to(SOMEONE)
-    .where(Event.id == any_(IDS), Event.is_active.is_(True), Event.start_date > func.now())
+    .where(Event.id == any_(IDS), Event.is_active.is_(True), _IS_AHEAD)
     .order_by(func.array_position(IDS, Event.id))
     .limit(MOST)
 )

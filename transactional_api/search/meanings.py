@@ -27,7 +27,7 @@ from transactional_api.search.schemas import FoundKind
 LONGEST = 1_000
 """Characters of a text that are looked at; the encoder reads some 250 words."""
 SECONDS_AT_ONCE = 45
-"""How long texts are learnt before the rest is left to the next minute."""
+"""After how long what is not learnt yet is left to the next minute."""
 REMEMBERED = 1_024
 """How many searched words a process remembers the meaning of; some 12 KiB each."""
 REMEMBERED_SECONDS = 60
@@ -106,7 +106,7 @@ async def drop(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (t
 
 
 async def learn_all(resources: Resources, inference: InferenceClient) -> int:
-    """Learn what is missing, for ``SECONDS_AT_ONCE`` at most; return how many.
+    """Learn what is missing, and begin no batch after ``SECONDS_AT_ONCE``; return how many texts were learnt.
 
     It rests as long as it worked: others ask the encoder and the database as well, and a batch that is slow since the
     processors are wanted is followed by a rest that is longer.
