@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from models.matching.combination import Combination
-from models.matching.graph import Graph, Signs, Weights, spread
+from models.matching.graph import VECTOR_SIGNS, Graph, Signs, Weights, spread, where
 from models.matching.town import BoolArray, IntArray
 from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind, Pair, PairsAnswer
 
@@ -34,6 +34,10 @@ _CONNECTOR_REASONS = {
 _LEAST_PEOPLE = 3
 """An interest that fewer have would tell on them."""
 _MEANING = 0.5
+_FIT = 0.05
+"""What fits best is this much nearer."""
+_FIRST = 1e6
+"""Added to what has a reason: what is only popular comes after it, whatever the scores."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Matcher:
         for user_id in user_ids if others else ():
             if (person := self._place_of.get(user_id)) is None:
                 continue
-            signs = self.graph.person_signs(person)[rows]
+            signs = self.graph.with_vector_signs(person, self.graph.quick_signs(person), rows)
             scores, reasons = self.people.chance(signs), _reasons(signs, self.people, _PERSON_REASONS)
             found += [
                 Pair(user_id=user_id, with_user_id=other, score=float(score), reason=str(reason))
@@ -103,6 +107,11 @@ class Matcher:
         begins = np.searchsorted(ties[order, 0], np.arange(len(self.graph.town.people) + 1))
         return begins, ties[order, 1]
 
+    @cached_property
+    def _vectors_reach(self) -> float:
+        """How far the signs of vectors move the log odds at most; they are from -1 to 1."""
+        return sum(abs(self.people.weights[self.people.signs.index(name)]) for name in VECTOR_SIGNS)
+
     def _strangers(self, person: int) -> BoolArray:
         """Return who is neither the person nor followed by them."""
         begins, followees = self._follows
@@ -112,19 +121,24 @@ class Matcher:
         return found
 
     def _users(self, person: int, limit: int) -> list[Match]:
-        signs = self.graph.person_signs(person)
-        scores, has_reason = self.people.chance(signs), _has_reason(signs, self.people, _PERSON_REASONS)
-        rows = _best(scores, self._strangers(person), has_reason, limit=limit)
-        reasons = _reasons(signs[rows], self.people, _PERSON_REASONS)
-        return _named(self.graph.town.people, rows, scores, reasons)
+        signs = self.graph.quick_signs(person)
+        has_reason = _has_reason(signs, self.people, _PERSON_REASONS)
+        worth = self.people.log_odds(signs) + _FIRST * has_reason
+        rows = _within_reach(worth, self._strangers(person), limit=limit, gain=2 * self._vectors_reach)
+        signs = self.graph.with_vector_signs(person, signs, rows)
+        best = _best(self.people.log_odds(signs) + _FIRST * has_reason[rows], limit=limit)
+        scores, reasons = self.people.chance(signs[best]), _reasons(signs[best], self.people, _PERSON_REASONS)
+        return _named(self.graph.town.people, rows[best], scores, reasons)
 
     def _proximity(self, person: int, limit: int) -> list[Match]:
-        signs, names = self.graph.person_signs(person), self.people.signs
+        signs, names = self.graph.quick_signs(person), self.people.signs
         cell, place = signs[:, names.index("near_cell")], signs[:, names.index("same_place")]
         near = np.maximum(cell, 0.9 * place)
+        rows = _within_reach(near, self._strangers(person) & (near > 0), limit=limit, gain=_FIT)
         # Who is equally near is ordered by how well they fit otherwise.
-        scores, is_near = near + 0.05 * self.people.chance(signs), near > 0
-        rows = _best(scores, self._strangers(person) & is_near, is_near, limit=limit)
+        scores = near[rows] + _FIT * self.people.chance(self.graph.with_vector_signs(person, signs, rows))
+        best = _best(scores, limit=limit)
+        rows, scores = rows[best], scores[best]
         cell, place = cell[rows], place[rows]
         reasons = np.select(
             [cell == 1, place == 1, cell > 0], ["same_area", "same_neighborhood", "next_area"], "same_city"
@@ -143,8 +157,7 @@ class Matcher:
         wanted = self.graph.town.is_open.copy()
         wanted[self.graph.row(self.graph.members, person)] = False
         scores: Weights = np.mean(chances, axis=0)
-        rows = _best(scores, wanted, reasons != POPULAR, limit=limit)
-        return _named(self.graph.town.connectors, rows, scores, reasons[rows])
+        return _best_named(self.graph.town.connectors, scores, reasons, wanted=wanted, limit=limit)
 
     def _interests(self, person: int, limit: int) -> list[Match]:
         graph, town = self.graph, self.graph.town
@@ -164,11 +177,10 @@ class Matcher:
         wanted = number >= _LEAST_PEOPLE
         wanted[liked] = False
         scores = parts.sum(axis=0) + 0.01 * _scaled(number.astype(np.float64))
-        rows = _best(scores, wanted, reasons != POPULAR, limit=limit)
-        return _named(town.interests, rows, scores, reasons[rows])
+        return _best_named(town.interests, scores, reasons, wanted=wanted, limit=limit)
 
     def _by_people(self, weights: Weights) -> Weights:
-        rows = np.flatnonzero(weights)
+        rows = where(weights)
         return spread(self.graph.likes, rows, weights[rows])
 
     def _meaning(self, liked: IntArray) -> Weights:
@@ -202,18 +214,35 @@ def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tupl
     return np.where(np.isfinite(found.max(axis=0)), np.array(list(known))[found.argmax(axis=0)], POPULAR)
 
 
-def _best(scores: Weights, wanted: BoolArray, has_reason: BoolArray, *, limit: int) -> IntArray:
-    """Return where the best of those are that are wanted; what is only popular comes after what has a reason."""
+def _within_reach(worth: Weights, wanted: BoolArray, *, limit: int, gain: float) -> IntArray:
+    """Return where those are that are wanted and could be among the best if each were worth up to ``gain`` more."""
     rows = np.flatnonzero(wanted)
-    worth = _scaled(scores[rows] - scores[rows].min(initial=0.0)) + 2.0 * has_reason[rows]
-    best = np.argpartition(-worth, limit)[:limit] if len(rows) > limit else np.arange(len(rows))
-    found: IntArray = rows[best[np.argsort(-worth[best], kind="stable")]]
+    if len(rows) <= limit:
+        return rows
+    worths = worth[rows]
+    found: IntArray = rows[worths >= np.partition(worths, -limit)[-limit] - gain]
     return found
 
 
+def _best(worth: Weights, *, limit: int) -> IntArray:
+    """Return where the best are, the best first."""
+    best = np.argpartition(-worth, limit)[:limit] if len(worth) > limit else np.arange(len(worth))
+    found: IntArray = best[np.argsort(-worth[best], kind="stable")]
+    return found
+
+
+def _best_named(
+    names: tuple[str, ...], scores: Weights, reasons: IntArray, *, wanted: BoolArray, limit: int
+) -> list[Match]:
+    """Return the best of those that are wanted; what is only popular comes after what has a reason."""
+    rows = np.flatnonzero(wanted)
+    rows = rows[_best(scores[rows] + _FIRST * (reasons[rows] != POPULAR), limit=limit)]
+    return _named(names, rows, scores[rows], reasons[rows])
+
+
 def _named(names: tuple[str, ...], rows: IntArray, scores: Weights, reasons: IntArray) -> list[Match]:
-    """Return the matches of ``rows``, whose reasons are ``reasons``."""
+    """Return the matches of ``rows``, whose scores and reasons are in the same order."""
     return [
-        Match(key=names[row], score=float(scores[row]), reason=str(reason))
-        for row, reason in zip(rows, reasons, strict=True)
+        Match(key=names[row], score=float(score), reason=str(reason))
+        for row, score, reason in zip(rows, scores, reasons, strict=True)
     ]

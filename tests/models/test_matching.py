@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import h3
 import numpy as np
@@ -50,6 +51,11 @@ def circles_town(*, seed: int = SEED, mixed: bool = False) -> Town:
         ties=np.unique(ties, axis=0),
         members=np.array(members),
     )
+
+
+@cache
+def circles_graph(seed: int) -> Graph:
+    return Graph(with_vectors(circles_town(seed=seed)))
 
 
 def matcher(town: Town) -> Matcher:
@@ -124,7 +130,7 @@ def test_hidden_memberships_are_not_in_what_is_left() -> None:
 
 @given(seed=st.integers(0, 1_000))
 def test_signs_of_ties_are_the_same_from_both_sides(seed: int) -> None:
-    graph = Graph(with_vectors(circles_town(seed=seed % 5)))
+    graph = circles_graph(seed % 5)
     left, right = np.random.default_rng(seed).integers(0, CIRCLES * PEOPLE_EACH, 2)
     assert graph.person_signs(int(left))[right] == pytest.approx(
         graph.person_signs(int(right))[left], rel=1e-3, abs=1e-4
@@ -137,6 +143,23 @@ def test_people_fit_by_ties_connectors_interests_and_place_and_it_says_by_which(
     assert found["dee"] in {"shared_connectors", "neighbours"}
     assert found["eve"] == "popular"
     assert not {"ada", "ben", "fay"} & set(found)
+
+
+@given(seed=st.integers(0, 1_000), limit=st.integers(1, 30))
+def test_who_is_told_is_who_all_signs_put_first_though_vectors_are_read_of_few(seed: int, limit: int) -> None:
+    generator = np.random.default_rng(seed)
+    graph = circles_graph(seed % 5)
+    how = Combination(PERSON_SIGNS, tuple(generator.normal(scale=0.5, size=len(PERSON_SIGNS))), bias=-1.0)
+    person = int(generator.integers(CIRCLES * PEOPLE_EACH))
+    signs = graph.person_signs(person)
+    chances = how.chance(signs)
+    reasons = [PERSON_SIGNS.index(name) for name in ("common_ties", "shared_connectors")]
+    with_reason = (signs[:, reasons] > 0).any(axis=1)
+    strangers = ~np.isin(np.arange(len(chances)), [person, *graph.town.ties[graph.town.ties[:, 0] == person, 1]])
+    expected = sorted(zip(with_reason[strangers], chances[strangers], strict=True), reverse=True)[:limit]
+    told = Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1").match(f"p{person}", MatchKind.USERS, limit=limit).matches
+    assert [one.score for one in told] == pytest.approx([chance for _, chance in expected], abs=1e-6)
+    assert [one.reason != "popular" for one in told] == [reason for reason, _ in expected]
 
 
 def test_near_is_told_in_cells_and_never_from_whom_one_does_not_know_where() -> None:
