@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -18,6 +19,14 @@ from neighborconnect.memory import collect_rarely
 from neighborconnect.settings import get_settings, home
 from neighborconnect.telemetry import configure_logging, get_logger
 
+HOW_SERVED: dict[str, Any] = {
+    "workers": 1,
+    "metrics": {"enabled": True, "namespace": "bentoml_service"},
+    "logging": {"access": {"enabled": False}},
+    # BentoML records a span of every request, be there who collects them or not: 0.7 of 6.5 ms for a short one.
+    "tracing": {"excluded_urls": ".*"},
+}
+"""Of every ``bentoml.service``; a file named in ``BENTOML_CONFIG`` overrides it, as where traces are collected."""
 POLL_SECONDS = 15.0
 _FIRST_POLL_SECONDS = 1.0
 _GRACE_SECONDS = 4

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
+import aiohttp
 from prometheus_client import Histogram
 from pydantic import BaseModel
 
@@ -20,6 +21,9 @@ from neighborconnect.telemetry import current_traceparent, get_logger
 from transactional_api.breaker import BreakerOpenError, CircuitBreaker
 
 CONNECTIONS = 64
+IDLE_SECONDS = 4.0
+"""How long a connection waits for its next question: less than the five seconds after which the services close it."""
+LONGEST_STEP = 1 << 20
 JOB_PATIENCE = 10.0
 
 SECONDS = Histogram(
@@ -93,15 +97,15 @@ class InferenceClient:
         self._breakers = {service: CircuitBreaker() for service in Service}
         if breaker is not None:
             self._breakers[Service.RECOMMENDATION] = breaker
-        self._http = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            timeout=max(self._deadlines.values()),
-            trust_env=False,
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=LONGEST_STEP,
         )
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Rank items within the deadline.
@@ -164,35 +168,36 @@ class InferenceClient:
             raise InferenceError(NoAnswer.NOT_DEPLOYED)
         body, headers = _body(request), _headers()
         seconds = self._deadlines[service]
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
         try:
-            async with self._http.stream("POST", url + path, content=body, headers=headers, timeout=seconds) as got:
-                if got.status_code != httpx.codes.OK:
+            async with self._http.post(url + path, data=body, headers=headers, timeout=patience) as got:
+                if got.status != HTTPStatus.OK:
                     raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
-                async for line in got.aiter_lines():
-                    if line:
+                async for line in got.content:
+                    if line.strip():
                         yield step.model_validate_json(line)
-        except httpx.TimeoutException:
+        except TimeoutError:
             raise InferenceError(NoAnswer.DEADLINE_EXCEEDED) from None
-        except httpx.HTTPError:
+        except aiohttp.ClientError:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE) from None
         except ValueError:
             raise InferenceError(NoAnswer.INVALID_ANSWER) from None
 
     async def _post(self, url: str, request: BaseModel, answer: type[Answer], *, seconds: float) -> Answer | None:
         try:
-            # httpx limits each read and write; the deadline is for all of them together.
-            async with asyncio.timeout(seconds):
-                got = await self._http.post(url, content=_body(request), headers=_headers())
-        except (TimeoutError, httpx.TimeoutException):
+            patience = aiohttp.ClientTimeout(total=seconds)
+            async with self._http.post(url, data=_body(request), headers=_headers(), timeout=patience) as got:
+                status, said = got.status, await got.read()
+        except TimeoutError:
             raise InferenceError(NoAnswer.DEADLINE_EXCEEDED) from None
-        except httpx.HTTPError:
+        except aiohttp.ClientError:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE) from None
-        if got.status_code == REFUSED:
+        if status == REFUSED:
             return None
-        if got.status_code != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise InferenceError(NoAnswer.SERVICE_UNAVAILABLE)
         try:
-            response = answer.model_validate_json(got.content)
+            response = answer.model_validate_json(said)
             if isinstance(response, RankResponse):
                 for item in response.items:
                     UUID(item.item_id)
@@ -218,5 +223,5 @@ def _headers() -> dict[str, str]:
     return headers
 
 
-def _body(request: BaseModel) -> str:
-    return f'{{"request":{request.model_dump_json()}}}'
+def _body(request: BaseModel) -> bytes:
+    return f'{{"request":{request.model_dump_json()}}}'.encode()

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from bentos.champion import Held
 from bentos.features import Lookups
-from bentos.serving import KeptFresh
+from bentos.serving import HOW_SERVED, KeptFresh
 from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
 from models.content.analyst import EMBED, ENCODER_VERSION, MANIFEST, TASKS, Analyst
@@ -64,10 +64,8 @@ def _step_back() -> None:
 @bentoml.service(
     name="content",
     description="Tells how a text sounds, whether it should be shown, whether it is spam, and what it is about.",
-    workers=1,
     traffic={"timeout": _TIMEOUT_SECONDS},
-    metrics={"enabled": True, "namespace": "bentoml_service"},
-    logging={"access": {"enabled": False}},
+    **HOW_SERVED,
 )
 class ContentService:
     """Answers with the champion's tasks; 503 while there is none."""

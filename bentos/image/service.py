@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from bentos.champion import Held
 from bentos.image import tasks
 from bentos.links import Links
-from bentos.serving import KeptFresh
+from bentos.serving import HOW_SERVED, KeptFresh
 from bentos.version_files import VersionFiles, keep_files
 from bentos.workers import Workers
 from models.registry import Champion
@@ -45,11 +45,9 @@ def _load(settings: Settings, champion: Champion) -> VersionFiles:
 @bentoml.service(
     name="image",
     description="Makes pictures small, finds and hides faces, and says what is to be seen.",
-    workers=1,
     # Each that waits holds its picture in memory.
     traffic={"timeout": _TIMEOUT_SECONDS, "max_concurrency": _AT_ONCE},
-    metrics={"enabled": True, "namespace": "bentoml_service"},
-    logging={"access": {"enabled": False}},
+    **HOW_SERVED,
 )
 class ImageService:
     """Answers with the champion's networks; what needs none is answered without."""

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from urllib3.exceptions import HTTPError
 
 from bentos.champion import Held
-from bentos.serving import KeptFresh
+from bentos.serving import HOW_SERVED, KeptFresh
 from models.matching.combination import Combination
 from models.matching.graph import Graph
 from models.matching.predictor import CONNECTORS, MODEL_FILE, PEOPLE, Matcher
@@ -75,10 +75,8 @@ class _Known:
 @bentoml.service(
     name="matching",
     description="Finds people, connectors and interests that fit a person.",
-    workers=1,
     traffic={"timeout": _TIMEOUT_SECONDS},
-    metrics={"enabled": True, "namespace": "bentoml_service"},
-    logging={"access": {"enabled": False}},
+    **HOW_SERVED,
 )
 class MatchingService:
     """Answers with the champion's weights over the newest town; 503 while there is neither."""

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from bentos.recommendation.catalogue import Catalogue
 from bentos.recommendation.people import PeopleReader
-from bentos.serving import KeptFresh
+from bentos.serving import HOW_SERVED, KeptFresh
 from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
 from models.recommendation.predictor import UserProfile
@@ -30,10 +30,8 @@ ANSWERS = Counter(
 @bentoml.service(
     name="recommendation",
     description="Ranks posts and connectors for one neighbour at a time.",
-    workers=1,
     traffic={"timeout": _TIMEOUT_SECONDS},
-    metrics={"enabled": True, "namespace": "bentoml_service"},
-    logging={"access": {"enabled": False}},
+    **HOW_SERVED,
 )
 class RecommendationService:
     """Ranks from snapshots in memory and one row of online features a request."""

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from bentos.champion import Held
 from bentos.links import Links
-from bentos.serving import KeptFresh
+from bentos.serving import HOW_SERVED, KeptFresh
 from bentos.version_files import VersionFiles, keep_files
 from bentos.video import tasks
 from bentos.video.reading import MAX_BYTES
@@ -50,11 +50,9 @@ def _load(settings: Settings, champion: Champion) -> VersionFiles:
 @bentoml.service(
     name="video",
     description="Writes videos anew, finds their best moment, and says what they show.",
-    workers=1,
     # Each that waits holds its video on disk.
     traffic={"timeout": _TIMEOUT_SECONDS, "max_concurrency": _AT_ONCE},
-    metrics={"enabled": True, "namespace": "bentoml_service"},
-    logging={"access": {"enabled": False}},
+    **HOW_SERVED,
 )
 class VideoService:
     """Answers with the champion's networks; what needs none is answered without. One video is written at a time."""

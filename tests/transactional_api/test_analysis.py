@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from neighborconnect.settings import Settings
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.analysis import rules
 from transactional_api.inference import InferenceClient
@@ -26,16 +30,15 @@ async def model(town: Town, settings: Settings) -> AsyncIterator[dict[str, Any]]
     """A content service for this test; what it answers can be changed."""
     answers: dict[str, Any] = dict(ANSWERS)
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=answers[request.url.path])
+    async def answer(request: Request) -> Response:
+        return JSONResponse(answers[request.url.path])
 
-    client = InferenceClient(settings.model_copy(update={"content_url": "http://content.test"}))
-    await client._http.aclose()
-    client._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    before, town.app.state.inference = town.app.state.inference, client
-    yield answers
-    town.app.state.inference = before
-    await client.aclose()
+    async with serving(Starlette(routes=[Route("/{what}", answer, methods=["POST"])])) as url:
+        client = InferenceClient(settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000}))
+        before, town.app.state.inference = town.app.state.inference, client
+        yield answers
+        town.app.state.inference = before
+        await client.aclose()
 
 
 @pytest.mark.parametrize("what", ["sentiment", "moderate", "topics", "spam-detection"])

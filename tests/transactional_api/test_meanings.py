@@ -8,13 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-import httpx
 import numpy as np
-import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from neighborconnect.contracts.content import DIMENSIONS
 from neighborconnect.settings import Settings
+from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_search import EVENT, ITEM, made_up
 from transactional_api.db.tables import Erasure
@@ -42,25 +45,24 @@ class Encoder:
         self.works = True
         self.texts: list[str] = []
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        if not self.works or request.url.path != "/embed":
-            return httpx.Response(503)
-        texts = orjson.loads(request.content)["request"]["texts"]
+    async def answer(self, request: Request) -> Response:
+        if not self.works:
+            return Response(status_code=503)
+        texts = (await request.json())["request"]["texts"]
         self.texts += texts
-        return httpx.Response(200, json={"model_version": self.version, "embeddings": [encode(text) for text in texts]})
+        return JSONResponse({"model_version": self.version, "embeddings": [encode(text) for text in texts]})
 
 
 @pytest.fixture
 async def encoder(town: Town, settings: Settings) -> AsyncIterator[Encoder]:
     encoder = Encoder()
-    client = InferenceClient(settings.model_copy(update={"content_url": "http://content.test"}))
-    await client._http.aclose()
-    client._http = httpx.AsyncClient(transport=httpx.MockTransport(encoder.answer))
-    state = town.app.state
-    before, state.inference, state.asked_words = state.inference, client, meanings.AskedWords(client)
-    yield encoder
-    state.inference, state.asked_words = before, meanings.AskedWords(before)
-    await client.aclose()
+    async with serving(Starlette(routes=[Route("/embed", encoder.answer, methods=["POST"])])) as url:
+        client = InferenceClient(settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000}))
+        state = town.app.state
+        before, state.inference, state.asked_words = state.inference, client, meanings.AskedWords(client)
+        yield encoder
+        state.inference, state.asked_words = before, meanings.AskedWords(before)
+        await client.aclose()
 
 
 async def learn(town: Town) -> int:
