@@ -84,10 +84,10 @@ async def match_connectors(
     Raises:
         NotFoundError: when one of those to be matched along is nobody who follows the viewer and is followed back.
     """
-    friends = set(await session.scalars(queries.friends(viewer, among=asked.with_user_ids)))
-    if friends != set(asked.with_user_ids):
+    together = set(asked.with_user_ids)
+    if together and together != set(await session.scalars(queries.friends(viewer, among=asked.with_user_ids))):
         raise NotFoundError
-    question = _question(viewer, MatchKind.COMMUNITIES, limit=asked.limit, together=sorted(map(str, friends)))
+    question = _question(viewer, MatchKind.COMMUNITIES, limit=asked.limit, together=sorted(map(str, together)))
     await let_go(session)
     answer = await _ask(question, viewer=viewer, inference=inference)
     matches, said = await _matches(session, viewer=viewer, question=question, answer=answer, rule=queries.communities)
