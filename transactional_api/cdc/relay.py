@@ -16,6 +16,7 @@ from neighborconnect.contracts.health import report_health
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.cdc.ddl import WAKE_CHANNEL
+from transactional_api.cdc.floor import Floor
 from transactional_api.cdc.messages import OUTBOX_COLUMNS, OutboxRow, to_message
 from transactional_api.cdc.publisher import Publisher, PublishingStoppedError
 
@@ -31,12 +32,14 @@ COUNTED_BACKLOG = 10_000
 _RELAY_LOCK = 7_235_002
 _BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
-_READ = f"SELECT {OUTBOX_COLUMNS} FROM cdc_outbox WHERE rejected IS NULL ORDER BY id LIMIT {BATCH_ROWS}"  # noqa: S608
+_WAITING = "FROM cdc_outbox WHERE id >= %(floor)s AND rejected IS NULL ORDER BY id LIMIT"
+_READ = f"SELECT {OUTBOX_COLUMNS} {_WAITING} {BATCH_ROWS}"
+_FIRST = f"SELECT {_WAITING} 1"
 BACKLOG = (
-    "SELECT CASE WHEN few.n < %(few)s THEN few.n ELSE "
-    "(SELECT max(id) FROM cdc_outbox) - (SELECT min(id) FROM cdc_outbox) + 1 END, "
+    "SELECT CASE WHEN few.n < %(few)s THEN few.n ELSE "  # noqa: S608
+    "(SELECT max(id) FROM cdc_outbox) - (SELECT min(id) FROM cdc_outbox WHERE id >= %(floor)s) + 1 END, "
     "(SELECT count(*) FROM cdc_outbox WHERE rejected IS NOT NULL) "
-    "FROM (SELECT count(*) AS n FROM (SELECT FROM cdc_outbox WHERE rejected IS NULL ORDER BY id LIMIT %(few)s)) AS few"
+    f"FROM (SELECT count(*) AS n FROM (SELECT {_WAITING} %(few)s)) AS few"
 )
 
 log = get_logger(__name__)
@@ -51,6 +54,7 @@ class Relay:
         self._handled = 0
         self._reported_at = 0.0
         self._detail = ""
+        self._floor = Floor()
 
     def run(self) -> None:
         """Relay until told to stop, through every failure of PostgreSQL and Kafka."""
@@ -101,7 +105,7 @@ class Relay:
     def _relay(self, connection: psycopg.Connection[TupleRow], publisher: Publisher) -> None:
         connection.execute(f"LISTEN {WAKE_CHANNEL}")
         _set_asleep(connection, asleep=False)
-        self._detail = ""
+        self._detail, self._floor = "", Floor()
         idle_since = time.monotonic()
         while not self._stop.is_set():
             self._report(connection)
@@ -114,8 +118,10 @@ class Relay:
                 idle_since = time.monotonic()
 
     def _relay_batch(self, connection: psycopg.Connection[TupleRow], publisher: Publisher) -> int:
-        rows = [OutboxRow(*row) for row in connection.execute(_READ, prepare=True, binary=True)]
+        floor = {"floor": self._floor.before_look(connection)}
+        rows = [OutboxRow(*row) for row in connection.execute(_READ, floor, prepare=True, binary=True)]
         if not rows:
+            self._floor.after_look()
             return 0
         database, now_ms = connection.info.dbname, time.time_ns() // 1_000_000
 
@@ -134,23 +140,31 @@ class Relay:
         connection.execute(
             "DELETE FROM cdc_outbox WHERE id = ANY(%s) AND rejected IS NULL", [[row.id for row in rows]], prepare=True
         )
+        self._floor.after_look(first=rows[0].id, last=rows[-1].id)
         self._handled += len(rows)
         return len(rows)
 
     def _sleep(self, connection: psycopg.Connection[TupleRow]) -> None:
         """Return when there is something in the outbox, or when told to stop."""
         _set_asleep(connection, asleep=True)
-        while not self._stop.is_set() and not _has_rows(connection):
+        while not self._stop.is_set() and not self._has_rows(connection):
             self._report(connection)
             for _ in connection.notifies(timeout=ASLEEP_POLL_SECONDS, stop_after=1):
                 pass
         _set_asleep(connection, asleep=False)
 
+    def _has_rows(self, connection: psycopg.Connection[TupleRow]) -> bool:
+        floor = {"floor": self._floor.before_look(connection)}
+        if connection.execute(_FIRST, floor, prepare=True).fetchone() is not None:
+            return True
+        self._floor.after_look()
+        return False
+
     def _report(self, connection: psycopg.Connection[TupleRow]) -> None:
         if time.monotonic() - self._reported_at < HEALTH_SECONDS:
             return
         self._reported_at = time.monotonic()
-        counted: Any = connection.execute(BACKLOG, {"few": COUNTED_BACKLOG}).fetchone()
+        counted: Any = connection.execute(BACKLOG, {"few": COUNTED_BACKLOG, "floor": self._floor.id}).fetchone()
         backlog, rejected = counted
         notes = [self._detail] if self._detail else []
         if rejected:
@@ -158,13 +172,6 @@ class Relay:
         report_health(
             HEALTH_NAME, ready=not self._detail, backlog=backlog, handled=self._handled, detail="; ".join(notes)
         )
-
-
-def _has_rows(connection: psycopg.Connection[TupleRow]) -> bool:
-    row = connection.execute(
-        "SELECT FROM cdc_outbox WHERE rejected IS NULL ORDER BY id LIMIT 1", prepare=True
-    ).fetchone()
-    return row is not None
 
 
 def _set_asleep(connection: psycopg.Connection[TupleRow], *, asleep: bool) -> None:
