@@ -150,6 +150,24 @@ async def test_learning_rests_after_each_batch_and_leaves_what_is_late_to_the_ne
     assert min(rests) > 0
 
 
+async def test_what_is_withdrawn_before_its_turn_is_not_learnt(
+    town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = await ada.make_connector()
+    await learn(town)
+    older = await ada.make_post(connector, content="A couch.")
+    await ada.make_post(connector, content="A faucet.")
+
+    async def withdraw(_seconds: float) -> None:
+        await ada.delete(f"/posts/{older['id']}")
+
+    monkeypatch.setattr(meanings, "MAX_TEXTS", 1)
+    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=withdraw))
+    encoder.texts.clear()
+    assert await meanings.learn_all(town.app.state.resources, town.app.state.inference) == 1
+    assert encoder.texts == [".", "A faucet."]
+
+
 async def test_vectors_of_another_encoder_are_not_compared(town: Town, ada: Person, encoder: Encoder) -> None:
     connector = await ada.make_connector()
     post = await ada.make_post(connector, content="A couch.")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
 from cachetools import TTLCache
 from fastapi import Depends, Request
@@ -28,6 +29,8 @@ LONGEST = 1_000
 """Characters of a text that are looked at; the encoder reads some 250 words."""
 SECONDS_AT_ONCE = 45
 """After how long what is not learnt yet is left to the next minute."""
+MOST_AT_ONCE = 5_000
+"""Of each kind; more than are learnt in a minute."""
 REMEMBERED = 1_024
 """How many searched words a process remembers the meaning of; some 12 KiB each."""
 REMEMBERED_SECONDS = 60
@@ -120,17 +123,26 @@ async def learn_all(resources: Resources, inference: InferenceClient) -> int:
     encoder = (await _encode(inference, ["."]))[0].encoder
     learnt, ends = 0, time.monotonic() + SECONDS_AT_ONCE
     for kind in KINDS:
-        while (began := time.monotonic()) < ends:
-            async with resources.transaction() as session:
-                rows = (await session.execute(_unknown(kind, encoder=encoder))).all()
-            if not rows:
-                break
-            meanings = await _encode(inference, [row.text for row in rows])
-            async with resources.transaction() as session:
-                await _keep(session, kind, rows=rows, meanings=meanings)
-            learnt += len(rows)
+        # Once for all batches: it looks through everything that there is.
+        async with resources.transaction() as session:
+            unknown = (await session.scalars(_unknown(kind, encoder=encoder))).all()
+        for first in range(0, len(unknown), MAX_TEXTS):
+            if (began := time.monotonic()) >= ends:
+                return learnt
+            learnt += await _learn_batch(resources, inference, kind, unknown[first : first + MAX_TEXTS])
             await asyncio.sleep(time.monotonic() - began)
     return learnt
+
+
+async def _learn_batch(resources: Resources, inference: InferenceClient, kind: str, ids: Sequence[UUID]) -> int:
+    """Learn what some texts mean now; return how many of them there still are."""
+    async with resources.transaction() as session:
+        rows = (await session.execute(_texts(kind, ids=ids))).all()
+    if rows:
+        meanings = await _encode(inference, [row.text for row in rows])
+        async with resources.transaction() as session:
+            await _keep(session, kind, rows=rows, meanings=meanings)
+    return len(rows)
 
 
 async def forget(session: AsyncSession, erasure: Erasure) -> int:
@@ -152,20 +164,32 @@ async def _encode(inference: InferenceClient, texts: list[str]) -> list[Meaning]
 
 
 def _unknown(kind: str, *, encoder: str) -> Any:
-    """Return rows of a kind whose meaning is not known, or that of other words or by another encoder."""
-    table: Any = SEARCHED[FoundKind(kind)].table
-    words = func.left(func.btrim(TEXTS[table]), LONGEST)
+    """Return ids of a kind whose meaning is not known, or that of other words or by another encoder, newest first."""
+    table, words = _words(kind)
     known = and_(MEANINGS.c.kind == kind, MEANINGS.c.subject_id == table.id)
     stale = or_(
         MEANINGS.c.subject_id.is_(None), MEANINGS.c.encoder != encoder, MEANINGS.c.updated_at != table.updated_at
     )
     return (
-        select(table.id, table.updated_at, words.label("text"))
+        select(table.id)
         .outerjoin(MEANINGS, known)
         .where(table.is_active.is_(True), words != "", stale)
         .order_by(table.updated_at.desc())
-        .limit(MAX_TEXTS)
+        .limit(MOST_AT_ONCE)
     )
+
+
+def _texts(kind: str, *, ids: Sequence[UUID]) -> Any:
+    table, words = _words(kind)
+    return select(table.id, table.updated_at, words.label("text")).where(
+        table.id.in_(ids), table.is_active.is_(True), words != ""
+    )
+
+
+def _words(kind: str) -> tuple[Any, Any]:
+    """Return the table of a kind, and the words of a row of it that are looked at."""
+    table: Any = SEARCHED[FoundKind(kind)].table
+    return table, func.left(func.btrim(TEXTS[table]), LONGEST)
 
 
 async def _keep(session: AsyncSession, kind: str, *, rows: Sequence[Any], meanings: Sequence[Meaning]) -> None:
