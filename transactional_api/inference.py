@@ -24,6 +24,7 @@ CONNECTIONS = 64
 IDLE_SECONDS = 4.0
 """How long a connection waits for its next question: less than the five seconds after which the services close it."""
 LONGEST_STEP = 1 << 20
+"""Bytes of a line that tells of a step; one of more than twice as many is no answer."""
 JOB_PATIENCE = 10.0
 
 SECONDS = Histogram(
