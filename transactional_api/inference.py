@@ -169,7 +169,7 @@ class InferenceClient:
             raise InferenceError(NoAnswer.NOT_DEPLOYED)
         body, headers = _body(request), _headers()
         seconds = self._deadlines[service]
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
+        patience = aiohttp.ClientTimeout(total=None, connect=seconds, sock_read=seconds)
         try:
             async with self._http.post(url + path, data=body, headers=headers, timeout=patience) as got:
                 if got.status != HTTPStatus.OK:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,7 +16,7 @@ from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.analysis import rules
-from transactional_api.inference import InferenceClient
+from transactional_api.inference import IDLE_SECONDS, InferenceClient
 
 ANSWERS = {
     "/sentiment": {"label": "negative", "score": -0.9, "model_version": "3"},
@@ -45,6 +46,10 @@ async def model(town: Town, settings: Settings) -> AsyncIterator[dict[str, Any]]
 async def test_where_there_is_a_model_it_answers(ada: Person, model: dict[str, Any], what: str) -> None:
     answer = (await ada.post(f"/analysis/{what}", {"text": "A lovely day."})).json()
     assert answer == {"path": "model", "reason_code": None} | ANSWERS[f"/{what}"]
+
+
+def test_a_connection_is_let_go_before_the_service_closes_it() -> None:
+    assert uvicorn.Config("services").timeout_keep_alive > IDLE_SECONDS
 
 
 async def test_an_answer_that_makes_no_sense_is_not_passed_on(ada: Person, model: dict[str, Any]) -> None:
