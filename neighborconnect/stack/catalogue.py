@@ -42,6 +42,8 @@ _SWITCHES = {
     "MALLOC_ARENA_MAX": "2",
     "PYTHONUNBUFFERED": "1",
 }
+# Twenty processes would each compile, at every start, all that they import.
+_NOT_INHERITED = frozenset({"PYTHONDONTWRITEBYTECODE"})
 
 
 def child_environment(stack: Stack) -> dict[str, str]:
@@ -52,7 +54,8 @@ def child_environment(stack: Stack) -> dict[str, str]:
         "DAGSTER_CODE_HOST": HOST,
         "DAGSTER_CODE_PORT": str(stack.ports.dagster_code),
     }
-    return {**os.environ, **_SWITCHES, **stack.settings, **dagster}
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    return {**inherited, **_SWITCHES, **stack.settings, **dagster}
 
 
 def services(stack: Stack) -> dict[str, Service]:
