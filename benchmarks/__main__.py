@@ -13,6 +13,7 @@ from neighborconnect.settings import SettingsError, get_settings
 from neighborconnect.telemetry import configure_logging
 
 BENCHMARKS = (
+    "starts",
     "relay",
     "capture",
     "latency",

@@ -24,9 +24,9 @@ _OPSET = 18
 
 def encoder_with(adapter: Adapter | None) -> Any:
     """Return the encoder with an adapter merged into its weights."""
-    disable_progress_bar()  # type: ignore[no-untyped-call]
+    disable_progress_bar()
     # It tells at length of the pooling layer, which is left out on purpose.
-    set_verbosity_error()  # type: ignore[no-untyped-call]
+    set_verbosity_error()
     encoder = AutoModel.from_pretrained(str(model_path()), add_pooling_layer=False, attn_implementation="eager")
     if adapter is not None:
         state = encoder.state_dict()

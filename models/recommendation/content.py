@@ -17,8 +17,8 @@ from neighborconnect.settings import Settings
 ENCODER = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
 _MAX_TOKENS = 128
-_BATCH = 64
-_REPORT_BATCHES = 16
+_BATCH = 16
+_REPORT_BATCHES = 64
 _CACHE_SCHEMA = pl.Schema({"text_hash": pl.String(), "embedding": pl.List(pl.Float32())})
 
 Progress = Callable[[int, int], None]
@@ -98,7 +98,7 @@ def _load_encoder() -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]
+    disable_progress_bar()
 
     path = str(get_model_path())
     return AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path).eval()

@@ -31,8 +31,9 @@ from pipelines.transforms.users import (
 # Views with a row a day. The last hour at midnight says nothing: that view has hourly rows only.
 DAILY_VIEWS = (names.USER_ACTIVITY, names.USER_AFFINITY, names.CONNECTOR_STATS, names.POST_STATS)
 LATEST_VIEWS = (*DAILY_VIEWS, names.USER_RECENT_ACTIVITY)
-# The lake is read once for this many days; what is held in memory is one such chunk of answers.
-_DAYS_A_CHUNK = 7
+# The lake is read once for a chunk of days, whose answers are held in memory: a week of them to see how many rows a day
+# has, and then as many days as stay below this number, four times as many as before at most.
+_FIRST_CHUNK_DAYS, _ROWS_A_CHUNK = 7, 500_000
 
 _log = get_logger(__name__)
 
@@ -65,17 +66,19 @@ def compute_days(settings: Settings, *, view: str, first: date, last: date) -> i
     """
     now = datetime.now(UTC)
     days = [first + timedelta(days=n) for n in range((min(last, now.date()) - first).days + 1)]
-    total = 0
-    for start in range(0, len(days), _DAYS_A_CHUNK):
-        chunk = days[start : start + _DAYS_A_CHUNK]
+    total, size = 0, _FIRST_CHUNK_DAYS
+    while days:
+        chunk, days = days[:size], days[size:]
         rows = _compute(settings, view=view, at=[min(_day_start(day) + timedelta(days=1), now) for day in chunk])
-        total += replace_rows(
+        written = replace_rows(
             settings,
             rows,
             schema=VIEW_SCHEMAS[view],
             after=_day_start(chunk[0]),
             until=_day_start(chunk[-1]) + timedelta(days=1),
         )
+        total += written
+        size = max(1, min(4 * size, _ROWS_A_CHUNK * len(chunk) // max(written, 1)))
     _log.info("features.computed", view=view, first=str(first), last=str(last), rows=total)
     return total
 

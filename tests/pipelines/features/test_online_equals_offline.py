@@ -14,6 +14,7 @@ from feature_repo.feast_import import FeatureStore
 from feature_repo.schemas import EVENT_TIMESTAMP, VIEW_SCHEMAS
 from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
+from pipelines.features import compute
 from pipelines.features.compute import LATEST_VIEWS, compute_days, compute_latest
 from pipelines.features.materialize import materialize
 from tests.pipelines.transforms.lake_rows import change, lake_frame
@@ -155,6 +156,23 @@ def test_a_days_partition_stands_in_place_of_the_hours_rows_and_of_itself(town: 
     for _ in range(2):
         compute_days(town.settings, view=names.USER_AFFINITY, first=day, last=day)
     assert times_of(town, day=noon) == [datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)]
+
+
+def test_days_are_the_same_however_many_are_computed_at_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = (NOW - timedelta(days=DAYS)).date(), (NOW - timedelta(days=2)).date()
+
+    def rows() -> list[Any]:
+        compute_days(town.settings, view=names.CONNECTOR_STATS, first=first, last=last)
+        with psycopg.connect(town.settings.feast_database_url) as connection:
+            query = "SELECT * FROM offline.connector_stats WHERE connector_id = ANY(%s) ORDER BY 1, 2"
+            return connection.execute(query, (town.connectors,)).fetchall()
+
+    as_they_are = rows()
+    assert len(as_they_are) >= len(town.connectors) * (DAYS - 2)
+    monkeypatch.setattr(compute, "_FIRST_CHUNK_DAYS", 1)
+    for most in (1, 4 * len(town.connectors)):
+        monkeypatch.setattr(compute, "_ROWS_A_CHUNK", most)
+        assert rows() == as_they_are
 
 
 def times_of(town: Town, *, day: datetime) -> list[datetime]:
