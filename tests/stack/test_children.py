@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from neighborconnect.stack.catalogue import child_environment
 from neighborconnect.stack.child import Child, spawn
+from neighborconnect.stack.layout import open_stack
 from neighborconnect.stack.service import Service
 
 
@@ -70,3 +72,10 @@ def test_the_whole_session_of_a_stubborn_child_is_ended() -> None:
         # It was killed; how soon the kernel has buried it is not ours.
         psutil.wait_procs([sleeper], timeout=10)
         assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_processes_compile_is_kept_whatever_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in child_environment(open_stack(folder=tmp_path, offset=900))
