@@ -16,7 +16,6 @@ from neighborconnect.contracts.vision import Hiding
 
 _SIZES = (640, 1_280)
 _FACES_OF_CROWDS = 100
-_CLIPS = 2
 MOST_ALARMS, LEAST_RECALL, MOST_MISSED = 0.01, 0.75, 0.1
 
 
@@ -81,7 +80,7 @@ def examine(networks: dict[str, bytes], *, review_from: float, seed: int) -> Exa
     again = sum(found_again(faces, hide(faces, pixels, how=how)[0]) for pixels in with_faces[:2] for how in Hiding)
     scores = np.array([nsfw.score(pixels) for pixels in pictures.values()])
     cuts = missed = invented = 0
-    for clip in joined_clips(pictures, seed=seed)[:_CLIPS]:
+    for clip in joined_clips(pictures, seed=seed):
         said = set(shots.cuts(clip.pictures))
         cuts, missed = cuts + len(clip.cuts), missed + len(set(clip.cuts) - said)
         invented += len(said - set(clip.cuts))

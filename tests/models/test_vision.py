@@ -196,8 +196,8 @@ def test_pictures_that_look_the_same_have_near_hashes(pictures: dict[str, Pixels
 
 def test_cuts_are_found_at_the_very_picture(networks: dict[str, bytes], pictures: dict[str, Pixels]) -> None:
     detector = ShotDetector(networks[SHOTS])
-    clip = joined_clips(pictures, seed=7)[0]
-    assert detector.cuts(clip.pictures) == clip.cuts
+    for clip in joined_clips(pictures, seed=7)[:2]:
+        assert detector.cuts(clip.pictures) == clip.cuts
 
 
 def test_a_shot_has_no_cut(networks: dict[str, bytes], pictures: dict[str, Pixels]) -> None:
