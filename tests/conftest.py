@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -27,6 +28,14 @@ TESTS = Path(__file__).parent
 FIRST = ("e2e", "bentos", "models")
 # Offsets of stacks are in steps of 100; those of the next worker lie between them.
 PORTS_BETWEEN_WORKERS = 25
+
+# No test asserts a time, and fixtures of a test serve all of its examples.
+hypothesis.settings.register_profile(
+    "shared-machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("shared-machine")
 
 
 def worker() -> int:

@@ -31,7 +31,7 @@ def pairs(of: pl.DataFrame) -> set[tuple[str, str]]:
     return set(of.select("user_id", "item_id").iter_rows())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EVENTS)
 def test_a_time_split_leaks_nothing_and_hides_only_what_could_have_been_known(
     events: list[tuple[int, int, int]],
@@ -50,7 +50,7 @@ def test_a_time_split_leaks_nothing_and_hides_only_what_could_have_been_known(
     assert len(split.train) == interactions.filter(pl.col("occurred_at") < split.cut).height
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EVENTS)
 def test_leave_last_out_hides_at_most_the_newest_event_of_each_person(events: list[tuple[int, int, int]]) -> None:
     interactions = frame(events)

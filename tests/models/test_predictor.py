@@ -101,7 +101,7 @@ def test_a_cold_item_competes_by_the_factors_its_text_foretells() -> None:
     assert not snapshot().is_warm[1]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     exclude=st.lists(st.sampled_from(["soil", "roses", "trail", "shoes", "plain", "nowhere"]), max_size=6),
     limit=st.integers(1, 10),

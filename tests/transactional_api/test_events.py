@@ -105,7 +105,7 @@ async def test_many_who_answer_at_once_never_exceed_the_places(town: Town, ada: 
     assert taken == (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] <= 5
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from(["attending", "maybe", "declined"]), st.integers(0, 2)),

@@ -24,9 +24,7 @@ ANYWHERE = {400, 404, 405, 413}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-@settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_no_request_ends_in_a_server_error(town: Town, operation: Any, data: st.DataObject) -> None:
     person = await town.settle()

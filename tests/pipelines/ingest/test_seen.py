@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.ingest import seen
@@ -14,7 +14,6 @@ ids = st.lists(st.integers(1, 200), max_size=30)
 
 
 @given(before=ids, batches=st.lists(ids, max_size=12))
-@settings(deadline=None)
 def test_known_ids_are_those_that_were_there_or_were_added(before: list[int], batches: list[list[int]]) -> None:
     there = set(before)
 

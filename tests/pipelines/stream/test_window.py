@@ -48,7 +48,7 @@ def lake_changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
     return found + repeated
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(changes=lake_changes(), size=st.integers(1, 15))
 def test_the_stream_gives_what_the_batch_gives_at_the_same_time(
     changes: list[tuple[str, dict[str, Any]]], size: int

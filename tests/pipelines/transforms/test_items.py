@@ -48,7 +48,7 @@ def alive(item: str, moment: datetime) -> bool:
     return BORN[item] <= moment and not (item in DIED and DIED[item] <= moment)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(history=histories, at=moment_lists)
 def test_post_stats_equal_brute_force(history: list[Act], at: list[datetime]) -> None:
     found = {
@@ -79,7 +79,7 @@ def test_post_stats_equal_brute_force(history: list[Act], at: list[datetime]) ->
     assert not found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(history=histories, at=moment_lists)
 def test_connector_stats_equal_brute_force(history: list[Act], at: list[datetime]) -> None:
     connectors = {connector: connector for connector in CATEGORY}

@@ -34,7 +34,7 @@ def present(history: list[Act], moment: datetime, *, horizon: timedelta) -> set[
     return {act.user_id for act in history if moment - horizon < act.occurred_at <= moment}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(history=histories, at=moment_lists)
 def test_activity_counts_equal_brute_force(history: list[Act], at: list[datetime]) -> None:
     expected = {
@@ -51,7 +51,7 @@ def test_activity_counts_equal_brute_force(history: list[Act], at: list[datetime
     assert rows(user_activity(frame(history), at=at)) == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(history=histories, at=moment_lists)
 def test_last_hour_equals_brute_force(history: list[Act], at: list[datetime]) -> None:
     expected: dict[tuple[str, datetime], dict[str, object]] = {}
@@ -73,7 +73,7 @@ def test_last_hour_equals_brute_force(history: list[Act], at: list[datetime]) ->
     assert rows(user_recent_activity(frame(history), at=at)) == expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(history=histories, at=moment_lists)
 def test_affinity_equals_brute_force(history: list[Act], at: list[datetime]) -> None:
     found = rows(user_affinity(frame(history), at=at))
@@ -108,7 +108,7 @@ def test_affinity_is_cut_to_the_heaviest_and_sums_to_one() -> None:
     assert row["weights"][0] / row["weights"][-1] == pytest.approx(2 ** (15 / 14), rel=1e-4)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(history=histories, at=moment_lists)
 def test_one_moment_gives_the_rows_that_a_history_of_many_gives(history: list[Act], at: list[datetime]) -> None:
     together = rows(user_activity(frame(history), at=at))
@@ -118,7 +118,7 @@ def test_one_moment_gives_the_rows_that_a_history_of_many_gives(history: list[Ac
     assert together == alone
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(history=histories, at=moment_lists)
 def test_what_happens_after_a_moment_does_not_change_its_row(history: list[Act], at: list[datetime]) -> None:
     moment = min(at)

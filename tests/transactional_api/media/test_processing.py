@@ -74,7 +74,7 @@ def test_a_small_file_of_a_huge_picture_is_refused() -> None:
 
 
 @pytest.mark.parametrize("content_type", SAMPLES)
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25, derandomize=True, database=None)
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_cleaned_and_never_more(content_type: str, data: st.DataObject) -> None:
     whole = SAMPLES[content_type]
