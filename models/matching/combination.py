@@ -31,8 +31,7 @@ class Combination:
 
     def chance(self, signs: Signs) -> Weights:
         """Return (n,) chances from 0 to 1 of (n, s) signs."""
-        found: Weights = 1 / (1 + np.exp(-self.log_odds(signs)))
-        return found
+        return chance_of(self.log_odds(signs))
 
     def as_json(self) -> str:
         """Write it down."""
@@ -43,6 +42,12 @@ class Combination:
         """Read what ``as_json`` wrote."""
         signs, weights, bias = written["signs"], written["weights"], written["bias"]
         return cls(tuple(signs), tuple(weights), bias)  # type: ignore[arg-type]
+
+
+def chance_of(log_odds: Weights) -> Weights:
+    """Return the chances from 0 to 1 of log odds."""
+    found: Weights = 1 / (1 + np.exp(-log_odds))
+    return found
 
 
 def fit(names: tuple[str, ...], signs: Signs, labels: IntArray) -> Combination:

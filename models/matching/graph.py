@@ -108,7 +108,8 @@ class Graph:
         self._rare_interest = np.log((n + 1) / (np.diff(self.liked_by.indptr) + 1))
         self._rare_connector = 1 / np.log(np.maximum(self.sizes, 1) + 1)
         self._popularity = np.log1p(self.degrees)
-        self._activity = np.log1p(np.diff(self.members.indptr))
+        self._memberships = np.diff(self.members.indptr)
+        self._activity = np.log1p(self._memberships)
 
     def row(self, matrix: sp.csr_matrix, person: int) -> IntArray:
         """Return where a person's row is not zero."""
@@ -117,40 +118,42 @@ class Graph:
 
     def person_signs(self, person: int) -> Signs:
         """Return ``PERSON_SIGNS`` of everybody towards one person: (n, 13)."""
-        return self.with_vector_signs(person, self.quick_signs(person), slice(None))
+        return self.signs_of(person, slice(None))
+
+    def signs_of(self, person: int, rows: IntArray | slice) -> Signs:
+        """Return ``person_signs`` of those at ``rows`` alone, sooner than everybody's."""
+        return self.with_vector_signs(person, self.quick_signs(person, rows), rows)
 
     def with_vector_signs(self, person: int, signs: Signs, rows: IntArray | slice) -> Signs:
-        """Return ``quick_signs`` of those at ``rows``, ``VECTOR_SIGNS`` among them."""
-        found = signs[rows]
+        """Write ``VECTOR_SIGNS`` of those at ``rows`` into their ``quick_signs``, and return these."""
         for name in VECTOR_SIGNS:
             vectors: FloatArray = getattr(self.town, name)
-            found[:, PERSON_SIGNS.index(name)] = vectors[rows] @ vectors[person]
-        return found
+            signs[:, PERSON_SIGNS.index(name)] = vectors[rows] @ vectors[person]
+        return signs
 
-    def quick_signs(self, person: int) -> Signs:
-        """Return ``person_signs``, but that ``VECTOR_SIGNS`` are 0."""
+    def quick_signs(self, person: int, rows: IntArray | slice = slice(None)) -> Signs:
+        """Return ``signs_of``, but that ``VECTOR_SIGNS`` are 0."""
         tied, mine = self.row(self.ties, person), self.row(self.members, person)
         log_degrees = np.log(np.maximum(self.degrees[tied], 2))
-        common = spread(self.ties, tied, np.ones(len(tied)))
-        shared = spread(self.inside, mine, np.ones(len(mine)))
+        shared = spread(self.inside, mine, np.ones(len(mine)))[rows]
         liked = self.row(self.likes, person)
-        union = len(mine) + np.diff(self.members.indptr) - shared
+        union = len(mine) + self._memberships[rows] - shared
         columns = (
-            _log1p(common),
-            _log1p(spread(self.ties, tied, 1 / log_degrees)),
-            _log1p(spread(self.ties, tied, 10 / self.degrees[tied])),
-            _log1p(self._walk(person) / _LEAST),
+            _log1p(spread(self.ties, tied, np.ones(len(tied)))[rows]),
+            _log1p(spread(self.ties, tied, 1 / log_degrees)[rows]),
+            _log1p(spread(self.ties, tied, 10 / self.degrees[tied])[rows]),
+            _log1p(self._walk(person)[rows] / _LEAST),
             0,
-            self._popularity + self._popularity[person],
-            _log1p(spread(self.inside, mine, self._rare_connector[mine])),
+            self._popularity[rows] + self._popularity[person],
+            _log1p(spread(self.inside, mine, self._rare_connector[mine])[rows]),
             shared / np.maximum(union, 1),
             0,
-            self._activity + self._activity[person],
-            spread(self.liked_by, liked, self._rare_interest[liked]),
-            self._same_place(person),
-            self.near_cells(person),
+            self._activity[rows] + self._activity[person],
+            spread(self.liked_by, liked, self._rare_interest[liked])[rows],
+            self.same_place(person, rows),
+            self.near_cells(person, rows),
         )
-        return _side_by_side(columns, rows=len(common))
+        return _side_by_side(columns, rows=len(shared))
 
     def connector_signs(self, person: int) -> Signs:
         """Return ``CONNECTOR_SIGNS`` of every connector towards one person: (c, 7)."""
@@ -160,7 +163,7 @@ class Graph:
         others = spread(self.inside, mine, 1 / roots[mine])
         others[person] = 0
         alike = where(others)
-        here = self._same_place(person) == 1
+        here = self.same_place(person) == 1
         here[person] = False
         local = np.flatnonzero(here)[:_WIDEST_STEP]
         columns = (
@@ -174,16 +177,24 @@ class Graph:
         )
         return _side_by_side(columns, rows=len(roots))
 
-    def near_cells(self, person: int) -> Weights:
+    def near_cells(self, person: int, rows: IntArray | slice = slice(None)) -> Weights:
         """Return 1 for who lives in the person's cell, less with each ring around it, 0 beyond ``RINGS``."""
-        cell = int(self.town.cells[person])
+        cell, cells = int(self.town.cells[person]), self._cell_of[rows]
         if not cell:
-            return np.zeros(len(self.town.people))
+            return np.zeros(len(cells))
         by_cell = np.zeros(len(self._cells))
         for ring in range(RINGS + 1):
             known = (self._cells.get(h3.str_to_int(one)) for one in h3.grid_ring(h3.int_to_str(cell), ring))
             by_cell[[place for place in known if place is not None]] = 1 / (1 + ring)
-        found: Weights = by_cell[self._cell_of]
+        found: Weights = by_cell[cells]
+        return found
+
+    def same_place(self, person: int, rows: IntArray | slice = slice(None)) -> Weights:
+        """Return 1 for who says to live in the person's neighbourhood, a half for their city, 0 for others."""
+        town, found = self.town, np.zeros(len(self.town.cities[rows]))
+        for places, worth in ((town.cities, 0.5), (town.neighborhoods, 1.0)):
+            if places[person] != UNKNOWN:
+                found = np.maximum(found, worth * (places[rows] == places[person]))
         return found
 
     @cached_property
@@ -199,13 +210,6 @@ class Graph:
         total = self.inside @ self.town.member_vectors
         lengths = np.linalg.norm(total, axis=1, keepdims=True)
         found: FloatArray = total / np.maximum(lengths, _LEAST)
-        return found
-
-    def _same_place(self, person: int) -> Weights:
-        town, found = self.town, np.zeros(len(self.town.people))
-        for places, worth in ((town.cities, 0.5), (town.neighborhoods, 1.0)):
-            if places[person] != UNKNOWN:
-                found[places == places[person]] = worth
         return found
 
     def _walk(self, person: int) -> Weights:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from models.matching.combination import Combination
+from models.matching.combination import Combination, chance_of
 from models.matching.graph import VECTOR_SIGNS, Graph, Signs, Weights, spread, where
 from models.matching.town import BoolArray, IntArray
 from neighborconnect.contracts.matching import Match, MatchAnswer, MatchKind, Pair, PairsAnswer
@@ -34,6 +34,9 @@ _CONNECTOR_REASONS = {
 _LEAST_PEOPLE = 3
 """An interest that fewer have would tell on them."""
 _MEANING = 0.5
+_SAME_PLACE, _NEXT_AREA = 0.9, 0.5
+"""How near somebody of the same neighbourhood is, of the same city half as much; and somebody of the next cell.
+Who is nearer than that is of the same cell or neighbourhood, and comes before all others."""
 _FIT = 0.05
 """What fits best is this much nearer."""
 _FIRST = 1e6
@@ -86,7 +89,7 @@ class Matcher:
         for user_id in user_ids if others else ():
             if (person := self._place_of.get(user_id)) is None:
                 continue
-            signs = self.graph.with_vector_signs(person, self.graph.quick_signs(person), rows)
+            signs = self.graph.signs_of(person, rows)
             scores, reasons = self.people.chance(signs), _reasons(signs, self.people, _PERSON_REASONS)
             found += [
                 Pair(user_id=user_id, with_user_id=other, score=float(score), reason=str(reason))
@@ -124,19 +127,26 @@ class Matcher:
         signs = self.graph.quick_signs(person)
         has_reason = _has_reason(signs, self.people, _PERSON_REASONS)
         worth = self.people.log_odds(signs) + _FIRST * has_reason
-        rows = _within_reach(worth, self._strangers(person), limit=limit, gain=2 * self._vectors_reach)
-        signs = self.graph.with_vector_signs(person, signs, rows)
+        rows = np.flatnonzero(self._strangers(person))
+        rows = rows[_could_be_best(*self._with_vectors(worth[rows]), limit=limit)]
+        signs = self.graph.with_vector_signs(person, signs[rows], rows)
         best = _best(self.people.log_odds(signs) + _FIRST * has_reason[rows], limit=limit)
         scores, reasons = self.people.chance(signs[best]), _reasons(signs[best], self.people, _PERSON_REASONS)
         return _named(self.graph.town.people, rows[best], scores, reasons)
 
     def _proximity(self, person: int, limit: int) -> list[Match]:
-        signs, names = self.graph.quick_signs(person), self.people.signs
-        cell, place = signs[:, names.index("near_cell")], signs[:, names.index("same_place")]
-        near = np.maximum(cell, 0.9 * place)
-        rows = _within_reach(near, self._strangers(person) & (near > 0), limit=limit, gain=_FIT)
+        cell, place = self.graph.near_cells(person), self.graph.same_place(person)
+        near, strangers = np.maximum(cell, _SAME_PLACE * place), self._strangers(person)
+        rows = np.flatnonzero(strangers & (near > _NEXT_AREA))
+        if len(rows) < limit:
+            rows = np.flatnonzero(strangers & (near > 0))
+        rows = rows[_could_be_best(near[rows], near[rows] + _FIT, limit=limit)]
         # Who is equally near is ordered by how well they fit otherwise.
-        scores = near[rows] + _FIT * self.people.chance(self.graph.with_vector_signs(person, signs, rows))
+        signs = self.graph.quick_signs(person, rows)
+        least, most = map(chance_of, self._with_vectors(self.people.log_odds(signs)))
+        could = _could_be_best(near[rows] + _FIT * least, near[rows] + _FIT * most, limit=limit)
+        rows, signs = rows[could], self.graph.with_vector_signs(person, signs[could], rows[could])
+        scores = near[rows] + _FIT * self.people.chance(signs)
         best = _best(scores, limit=limit)
         rows, scores = rows[best], scores[best]
         cell, place = cell[rows], place[rows]
@@ -144,6 +154,10 @@ class Matcher:
             [cell == 1, place == 1, cell > 0], ["same_area", "same_neighborhood", "next_area"], "same_city"
         )
         return _named(self.graph.town.people, rows, scores, reasons)
+
+    def _with_vectors(self, log_odds: Weights) -> tuple[Weights, Weights]:
+        """Return between which log odds those without ``VECTOR_SIGNS`` lie with them."""
+        return log_odds - self._vectors_reach, log_odds + self._vectors_reach
 
     def _communities(self, person: int, limit: int, *, others: Sequence[int] = ()) -> list[Match]:
         """Match connectors; a group's chance is the mean of its people's, and the person's own reasons come first."""
@@ -214,14 +228,11 @@ def _reasons(signs: Signs, how: Combination, known: Mapping[str, tuple[str, tupl
     return np.where(np.isfinite(found.max(axis=0)), np.array(list(known))[found.argmax(axis=0)], POPULAR)
 
 
-def _within_reach(worth: Weights, wanted: BoolArray, *, limit: int, gain: float) -> IntArray:
-    """Return where those are that are wanted and could be among the best if each were worth up to ``gain`` more."""
-    rows = np.flatnonzero(wanted)
-    if len(rows) <= limit:
-        return rows
-    worths = worth[rows]
-    found: IntArray = rows[worths >= np.partition(worths, -limit)[-limit] - gain]
-    return found
+def _could_be_best(least: Weights, most: Weights, *, limit: int) -> IntArray:
+    """Return where those are that could be among the best, if each is worth something from ``least`` to ``most``."""
+    if len(least) <= limit:
+        return np.arange(len(least))
+    return np.flatnonzero(most >= np.partition(least, -limit)[-limit])
 
 
 def _best(worth: Weights, *, limit: int) -> IntArray:

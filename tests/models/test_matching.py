@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import h3
@@ -55,7 +56,16 @@ def circles_town(*, seed: int = SEED, mixed: bool = False) -> Town:
 
 @cache
 def circles_graph(seed: int) -> Graph:
-    return Graph(with_vectors(circles_town(seed=seed)))
+    """A town of circles, whose people live here and there; what is a place to nobody comes as -1 and 0."""
+    generator, n = np.random.default_rng(seed), CIRCLES * PEOPLE_EACH
+    cells = [0, *map(h3.str_to_int, h3.grid_disk(HOME, 3))]
+    placed = replace(
+        with_vectors(circles_town(seed=seed)),
+        cities=generator.integers(-1, 2, n),
+        neighborhoods=generator.integers(-1, 6, n),
+        cells=generator.choice(np.array(cells[: int(generator.integers(2, len(cells)))]), n),
+    )
+    return Graph(placed)
 
 
 def matcher(town: Town) -> Matcher:
@@ -153,13 +163,28 @@ def test_who_is_told_is_who_all_signs_put_first_though_vectors_are_read_of_few(s
     person = int(generator.integers(CIRCLES * PEOPLE_EACH))
     signs = graph.person_signs(person)
     chances = how.chance(signs)
-    reasons = [PERSON_SIGNS.index(name) for name in ("common_ties", "shared_connectors")]
+    reasons = [PERSON_SIGNS.index(name) for name in ("common_ties", "shared_connectors", "same_place", "near_cell")]
     with_reason = (signs[:, reasons] > 0).any(axis=1)
     strangers = ~np.isin(np.arange(len(chances)), [person, *graph.town.ties[graph.town.ties[:, 0] == person, 1]])
     expected = sorted(zip(with_reason[strangers], chances[strangers], strict=True), reverse=True)[:limit]
     told = Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1").match(f"p{person}", MatchKind.USERS, limit=limit).matches
     assert [one.score for one in told] == pytest.approx([chance for _, chance in expected], abs=1e-6)
     assert [one.reason != "popular" for one in told] == [reason for reason, _ in expected]
+
+
+@given(seed=st.integers(0, 1_000), limit=st.integers(1, 60))
+def test_who_is_near_is_whom_all_signs_put_first_though_signs_are_made_of_few(seed: int, limit: int) -> None:
+    generator = np.random.default_rng(seed)
+    graph = circles_graph(seed % 5)
+    how = Combination(PERSON_SIGNS, tuple(generator.normal(scale=0.5, size=len(PERSON_SIGNS))), bias=-1.0)
+    person = int(generator.integers(CIRCLES * PEOPLE_EACH))
+    signs = graph.person_signs(person)
+    near = np.maximum(signs[:, PERSON_SIGNS.index("near_cell")], 0.9 * signs[:, PERSON_SIGNS.index("same_place")])
+    strangers = ~np.isin(np.arange(len(near)), [person, *graph.town.ties[graph.town.ties[:, 0] == person, 1]])
+    expected = sorted((near + 0.05 * how.chance(signs))[strangers & (near > 0)], reverse=True)[:limit]
+    found = Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1")
+    told = found.match(f"p{person}", MatchKind.PROXIMITY, limit=limit).matches
+    assert [one.score for one in told] == pytest.approx(expected, abs=1e-6)
 
 
 def test_near_is_told_in_cells_and_never_from_whom_one_does_not_know_where() -> None:
