@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from tests.transactional_api.people import Person, Town
 from transactional_api.db.plain import Plain, Ready, in_one_trip
 from transactional_api.db.session import after_commit
 from transactional_api.db.tables import Mute, User
-from transactional_api.prepared import parameter
+from transactional_api.prepared import IDS, parameter
 
 MUTE = Ready(insert(Mute).values(muter_id=parameter("muter_id"), muted_id=parameter("muted_id")).returning(Mute.id))
 MUTED = Ready(select(Mute.muted_id).where(Mute.muter_id == parameter("muter_id")))
@@ -145,3 +146,22 @@ async def test_a_value_is_sent_as_its_column_keeps_it(plain: Plain) -> None:
     async with plain.reads() as session:
         row = await kept.one_or_none(session, said=["bread", "%s"])
     assert (row.fixed, row.said) == ({"a": [1, "%"]}, ["bread", "%s"])
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+async def test_ids_are_the_same_and_in_the_same_order_however_they_are_sent(
+    plain: Plain, town: Town, number: int
+) -> None:
+    ids = [uuid4() for _ in range(number)]
+    same = Ready(select(func.unnest(IDS).label("id"), func.cardinality(IDS).label("number")))
+    async with plain.reads() as session:
+        plainly = await same.all(session, ids=ids)
+    async with town.app.state.resources.transaction() as session:
+        otherwise = await same.all(session, ids=ids)
+    assert [row.id for row in plainly] == [row.id for row in otherwise] == ids
+    assert {row.number for row in plainly} == ({number} if ids else set())
+
+
+async def test_no_ids_at_all_are_null(plain: Plain) -> None:
+    async with plain.reads() as session:
+        assert (await Ready(select(IDS.is_(None).label("none"))).one_or_none(session, ids=None)).none is True

@@ -6,16 +6,17 @@ run one a second time is left out. Measured by ``python -m benchmarks reads`` an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol, cast
+from uuid import UUID
 
 import orjson
 import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Dialect, Select, TextClause, UpdateBase
+from sqlalchemy import ARRAY, Dialect, Select, TextClause, UpdateBase, Uuid
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -59,6 +60,8 @@ class Ready:
             self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
             for bind, name in compiled.bind_names.items():
                 processor = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+                if isinstance(bind.type, ARRAY) and isinstance(bind.type.item_type, Uuid):
+                    processor = _written
                 if processor is not None:
                     self._processors[name] = processor
             self._sql = str(compiled).encode()
@@ -212,6 +215,11 @@ async def open_plain(database_url: str, engine: AsyncEngine) -> AsyncIterator[Pl
         yield Plain(engine, connections)
     finally:
         await connections.close()
+
+
+def _written(ids: Iterable[UUID] | None) -> str | None:
+    """Write ids as PostgreSQL reads an array of them; psycopg, which dumps each by itself, takes six times as long."""
+    return None if ids is None else "{" + ",".join([one.hex for one in ids]) + "}"
 
 
 async def _run(connection: psycopg.AsyncConnection[Any], statements: list[Compiled]) -> list[Sequence[Any]]:
