@@ -9,6 +9,7 @@ import h3
 
 from neighborconnect.contracts.places import HOME_CELL_RESOLUTION
 from tests.transactional_api.people import Person, Town, somewhere
+from transactional_api.matching import nearby
 
 
 async def matched(person: Person, what: str, key: str) -> list[Any]:
@@ -163,7 +164,31 @@ async def test_what_is_kept_of_an_area_is_narrowed_to_each_who_lives_there(
     assert await told(inside) == ({club["id"]}, {held, within, unseen})
     cell = h3.latlng_to_cell(home["latitude"], home["longitude"], HOME_CELL_RESOLUTION)
     kept = await town.app.state.redis.lrange(f"cell:{cell}:events", 0, -1)
-    assert {one.decode() for one in kept} == {held, cancelled, within, unseen}
+    assert {one.decode() for one in kept} == {held, cancelled, unseen}
+
+
+async def test_events_that_one_may_not_see_hide_none_that_are_further(town: Town, ada: Person) -> None:
+    home = somewhere()
+    me, inside = await at_home(town, home), await at_home(town, home)
+    club, closed = await ada.make_connector(), await ada.make_connector(is_public=False)
+    await town.admit(inside, closed)
+
+    async def hold(connector: dict[str, Any], *, north: float) -> str:
+        body = {"connector_id": connector["id"], "title": "Seed swap", "start_date": "2090-05-02T14:00:00Z"}
+        return str((await ada.post("/events", body | {"point": off(home, north=north)})).json()["id"])
+
+    first = await hold(closed, north=0.0)
+    await town.write(
+        "INSERT INTO events (connector_id, created_by, title, start_date, latitude, longitude)"
+        " SELECT connector_id, created_by, title, start_date, latitude, longitude"
+        " FROM events, generate_series(1, :more) WHERE id = :id",
+        id=first,
+        more=nearby.CANDIDATES,
+    )
+    further = await hold(club, north=0.02)
+    assert {one["event"]["id"] for one in (await me.post("/matching/proximity", {})).json()["events"]} == {further}
+    among_ourselves = (await inside.post("/matching/proximity", {"limit": 3})).json()["events"]
+    assert {one["event"]["connector_id"] for one in among_ourselves} == {closed["id"]}
 
 
 async def test_what_is_equally_many_areas_away_is_in_no_order_that_tells_how_far(town: Town, ada: Person) -> None:

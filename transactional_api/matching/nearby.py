@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import h3
 from redis.asyncio import Redis
-from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy import ColumnElement, Select, any_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
@@ -36,6 +36,8 @@ _REASONS = ("same_area", "next_area")
 _FURTHER = "few_areas_away"
 _NEIGHBOURS = "neighbours_are_in_it"
 
+_AREA = Near.model_construct(point=SOMEWHERE, radius=RADIUS_METRES)
+
 Placed = TypeVar("Placed", ConnectorOut, EventOut)
 
 
@@ -50,26 +52,42 @@ def _around(kind: str, what: Any, *conditions: ColumnElement[bool]) -> HotList:
     In a dense town that is thousands to measure and to put in order, several times what it costs to look at the first
     hundred for a viewer.
     """
-    near = Near.model_construct(point=SOMEWHERE, radius=RADIUS_METRES)
     return HotList.of(
         f"cell:{{}}:{kind}",
-        select(what.id)
-        .where(within(what.latitude, what.longitude, near), what.is_active.is_(True), *conditions)
-        .order_by(distance(what.latitude, what.longitude, SOMEWHERE), what.id)
-        .limit(CANDIDATES),
+        _nearest(select(what.id), what).where(within(what.latitude, what.longitude, _AREA), *conditions),
         kept_seconds=KEPT_SECONDS,
         parameters=_middle_of,
     )
 
 
+def _nearest(statement: Select[Any], what: Any) -> Select[Any]:
+    metres = distance(what.latitude, what.longitude, SOMEWHERE)
+    return statement.where(what.is_active.is_(True)).order_by(metres, what.id).limit(CANDIDATES)
+
+
 # Of the others, one sees only those that one is in already.
 CONNECTORS_AROUND = _around("connectors", Connector, Connector.is_public.is_(True))
 _IS_AHEAD = Event.start_date > func.now()
-EVENTS_AROUND = _around("events", Event, _IS_AHEAD)
+_OF_A_PUBLIC_ONE = select(Connector.id).where(Connector.is_public.is_(True))
+EVENTS_AROUND = _around("events", Event, _IS_AHEAD, Event.connector_id.in_(_OF_A_PUBLIC_ONE))
+# What a closed connector plans only its members see: it takes the place of nothing in what is kept for everybody.
+# Asked without the box around the point: of one person's connectors there is little to measure, of the area much.
+_AMONG_OURSELVES = _nearest(
+    select(Event.id)
+    .join(Connector, Connector.id == Event.connector_id)
+    .join(ConnectorMember, ConnectorMember.connector_id == Connector.id)
+    .where(ConnectorMember.user_id == SOMEONE.id, Connector.is_public.is_(False), _IS_AHEAD)
+    .where(distance(Event.latitude, Event.longitude, SOMEWHERE) <= RADIUS_METRES),
+    Event,
+)
 _TO_COME = Ready(
     events.visible_to(SOMEONE)
-    .where(Event.id == any_(IDS), Event.is_active.is_(True), _IS_AHEAD)
-    .order_by(func.array_position(IDS, Event.id))
+    .where(
+        Event.id == any_(func.array_cat(IDS, func.array(_AMONG_OURSELVES.correlate(None).scalar_subquery()))),
+        Event.is_active.is_(True),
+        _IS_AHEAD,
+    )
+    .order_by(distance(Event.latitude, Event.longitude, SOMEWHERE), Event.id)
     .limit(MOST)
 )
 _HOME = Ready(select(User.home_cell).where(User.id == SOMEONE.id))
@@ -107,7 +125,7 @@ async def near(
     to_join, to_come = await in_one_trip(
         session,
         shown.asking_to_join(viewer=viewer, ids=connectors_around, limit=limit),
-        (_TO_COME, {"viewer_id": viewer.id, "ids": events_around, "most": limit}),
+        (_TO_COME, {"viewer_id": viewer.id, "ids": events_around, "most": limit, **_middle_of(cell)}),
     )
     return (
         [
