@@ -28,6 +28,7 @@ from transactional_api.matching.routes import router as matching
 from transactional_api.media.avatar_routes import router as avatars
 from transactional_api.media.routes import router as media
 from transactional_api.media.stores import open_media
+from transactional_api.methods import Methods
 from transactional_api.middleware import RequestContext
 from transactional_api.moderation.routes import router as moderation
 from transactional_api.moments.routes import reels, stories
@@ -132,7 +133,7 @@ def assemble() -> FastAPI:
     """Put the routes together, with their errors and their description, over no stores."""
     # Its documentation pages bring their scripts along instead of fetching them from a CDN.
     app = FastAPIOffline(**description.METADATA, static_url=DOCS_STATIC, lifespan=_connections)
-    errors.install(app)
+    errors.install(app, Methods(ROUTERS, prefix=API_PREFIX))
     app.include_router(health.router)
     app.include_router(well_known.router)
     for router in ROUTERS:

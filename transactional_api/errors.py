@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import orjson
@@ -16,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from neighborconnect.telemetry import get_logger
+from transactional_api.methods import Methods
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:neighborconnect:problem:"
@@ -200,6 +202,8 @@ async def _on_problem(request: Request, problem: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (how the handler is registered)
+    if any(e["loc"][0] == "path" for e in error.errors()) and request.method not in _methods(request):
+        return await _on_http_exception(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
     fields = [{"field": _path(e["loc"]), "message": _printable(e["msg"])} for e in error.errors()]
     return problem_response(InvalidRequestError(), request_id=_request_id(request), errors=fields)
 
@@ -219,7 +223,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         kind.status: kind for kind in (MalformedBodyError, NotFoundError, BodyTooLargeError)
     }
     problem = known[error.status_code]() if error.status_code in known else _plain(error)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        problem.headers["Allow"] = ", ".join(methods)
     return problem_response(problem, request_id=_request_id(request))
+
+
+def _methods(request: Request) -> list[str]:
+    methods: Methods = request.app.state.methods
+    return methods.of(request.scope["path"])
 
 
 def _plain(error: HTTPException) -> Problem:
@@ -235,8 +246,9 @@ async def _on_store_failure(request: Request, error: Exception) -> Response:
     return problem_response(UnavailableError(), request_id=_request_id(request))
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app`` answer every failure with a problem."""
+def install(app: FastAPI, methods: Methods) -> None:
+    """Make ``app``, whose paths have ``methods``, answer every failure with a problem."""
+    app.state.methods = methods
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

@@ -1,15 +1,17 @@
-"""Text, links and numbers as the wire carries them: trimmed, in Unicode's composed form, and safe to store."""
+"""Text, links and times as the wire carries them: trimmed, in Unicode's composed form, in UTC, and safe to store."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, AnyHttpUrl, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 # C0 and C1 controls but tab and newline; a NUL cannot be stored at all.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d")
 _URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -43,12 +45,28 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _dated(value: object) -> object:
+    # Pydantic takes a number, too, for seconds or even milliseconds since 1970; no description of ours says so.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE.match(value)):
+        raise ValueError("A time must be written with its date, as in 2026-03-03T08:00:00Z")
+    return value
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("The time is beyond the calendar") from None
+
+
 Text = Annotated[str, BeforeValidator(_clean)]
 """Text of any number of lines, trimmed and normalised to NFC."""
 Line = Annotated[str, BeforeValidator(_clean), AfterValidator(_one_line)]
 """Text on one line, trimmed and normalised to NFC."""
 Link = Annotated[str, BeforeValidator(_clean), AfterValidator(_one_line), AfterValidator(_http_url)]
 """An absolute http or https address, kept as it was written."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_utc)]
+"""A time as RFC 3339 writes it, in UTC."""
 
 
 def contains_pattern(words: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -116,6 +116,35 @@ async def test_search_words_that_cannot_be_are_refused(ada: Person, q: str) -> N
 async def test_another_method_is_refused(town: Town) -> None:
     problem = problem_of(await town.http.patch(f"{API}/connectors"))
     assert (problem["status"], problem["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/connectors", "GET, POST"),
+        ("PATCH", f"/connectors/{UUID(int=1)}", "DELETE, GET, PUT"),
+        ("GET", "/media/uploads", "POST"),
+        ("DELETE", "/connectors/categories", "GET"),
+        ("PUT", "/privacy/consents/history", "GET"),
+    ],
+)
+async def test_who_asks_wrongly_is_told_every_method_of_the_path(
+    ada: Person, method: str, path: str, allowed: str
+) -> None:
+    answer = await ada.ask(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert problem_of(answer)["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("at", ["0", "0.5", "-1", "1767225600", "1767225600000", "noon", "2026-01-01T00:00:00"])
+async def test_a_time_without_its_date_or_zone_is_refused(ada: Person, at: str) -> None:
+    assert problem_of(await ada.get("/events", until=at))["errors"][0]["field"] == "query.until"
+
+
+@pytest.mark.parametrize("granted", [0, 1, "yes", "true", None])
+async def test_only_true_and_false_are_an_agreement(ada: Person, granted: object) -> None:
+    answer = await ada.put("/privacy/consents/analytics", {"granted": granted})
+    assert problem_of(answer)["errors"][0]["field"] == "body.granted"
 
 
 async def test_what_nobody_foresaw_is_a_problem_without_a_trace(settings: Settings) -> None:

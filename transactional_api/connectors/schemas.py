@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 
 from transactional_api.places import Point
 from transactional_api.text import Line, Link, RequestBody, Text
@@ -66,7 +66,7 @@ class ConnectorBody(RequestBody):
     image_url: Annotated[Link, StringConstraints(max_length=500)] | None = Field(
         default=None, examples=["https://media.example.org/garden.jpg"]
     )
-    is_public: bool = Field(
+    is_public: StrictBool = Field(
         default=True, description="A private connector and its posts are seen by members only.", examples=[True]
     )
     rules: Annotated[Text, StringConstraints(max_length=5_000)] | None = Field(

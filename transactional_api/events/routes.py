@@ -22,11 +22,12 @@ from transactional_api.errors import (
 from transactional_api.events import service
 from transactional_api.events.calendar import MEDIA_TYPE, to_calendar
 from transactional_api.events.places_taken import NoRoomForGuestsError
-from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, Moment, NewEvent, Rsvp, RsvpOut
+from transactional_api.events.schemas import AttendeeOut, EventBody, EventOut, NewEvent, Rsvp, RsvpOut
 from transactional_api.events.service import EventCancelledError, EventOverError, TooFewPlacesError
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.paging import Page, PageDep
 from transactional_api.places import NearDep
+from transactional_api.text import Moment
 from transactional_api.versions import StaleError, meant_for, tagged
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=TransactionalRoute)

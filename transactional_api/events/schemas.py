@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from transactional_api.places import Point
-from transactional_api.text import Line, RequestBody, Text
+from transactional_api.text import Line, Moment, RequestBody, Text
 
 MAX_GUESTS = 10
 MAX_PLACES = 100_000
@@ -19,20 +19,10 @@ _ZONES = available_timezones()
 _EXAMPLE_POINT = {"latitude": 40.6722, "longitude": -73.9772}
 
 
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("The time is beyond the calendar") from None
-
-
 def _zone(name: str) -> str:
     if name not in _ZONES:
         raise ValueError("The time zone must be a name of the IANA database, such as Europe/Amsterdam")
     return name
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class Answer(StrEnum):
@@ -73,7 +63,7 @@ class EventBody(RequestBody):
         examples=["America/New_York"],
     )
     max_attendees: int | None = Field(default=None, ge=1, le=MAX_PLACES, examples=[20])
-    hides_attendees: bool = Field(default=False, description="Only the host sees who comes.", examples=[False])
+    hides_attendees: StrictBool = Field(default=False, description="Only the host sees who comes.", examples=[False])
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:

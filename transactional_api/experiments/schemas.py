@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from transactional_api.text import Line, RequestBody
 
@@ -28,7 +28,7 @@ class ExperimentBody(RequestBody):
         max_length=MAX_VARIANTS,
         examples=[[{"name": "control", "weight": 50}, {"name": "larger_pictures", "weight": 50}]],
     )
-    is_active: bool = Field(default=True, examples=[True])
+    is_active: StrictBool = Field(default=True, examples=[True])
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> Self:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from neighborconnect.contracts.events import InteractionKind, ItemKind
-from transactional_api.text import RequestBody
+from transactional_api.text import Moment, RequestBody
 
 MAX_BATCH = 500
 CLOCK_SKEW = timedelta(minutes=5)
@@ -24,7 +24,7 @@ def _plausible(moment: datetime) -> datetime:
         raise ValueError("This is before the year 2000")
     if moment > datetime.now(UTC) + CLOCK_SKEW:
         raise ValueError("This is more than five minutes in the future")
-    return moment.astimezone(UTC)
+    return moment
 
 
 class Interaction(RequestBody):
@@ -41,7 +41,7 @@ class Interaction(RequestBody):
     dwell_ms: int | None = Field(
         default=None, ge=0, le=LONGEST_DWELL_MS, description="Of a dwell only: milliseconds in view.", examples=[4200]
     )
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_plausible)] = Field(examples=["2026-03-03T08:00:00Z"])
+    occurred_at: Annotated[Moment, AfterValidator(_plausible)] = Field(examples=["2026-03-03T08:00:00Z"])
 
     @model_validator(mode="after")
     def _dwell_has_a_length(self) -> Self:

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_validator
 
-from transactional_api.text import Line, RequestBody, Text
+from transactional_api.text import Line, Moment, RequestBody, Text
 from transactional_api.users.schemas import Credentials
 
 _SUBJECT = "7be7a4b5-3d5b-4f0e-9a90-0f5de20b22b8"
@@ -122,7 +122,7 @@ class NewDecision(RequestBody):
     label: Annotated[Line, StringConstraints(min_length=1, max_length=50)] | None = Field(
         default=None, description="Of the outcome `label`.", examples=[None]
     )
-    until: AwareDatetime | None = Field(
+    until: Moment | None = Field(
         default=None, description="When hiding or suspension end; null for no end.", examples=["2026-04-01T00:00:00Z"]
     )
 
@@ -191,4 +191,4 @@ class AppealOut(BaseModel):
 class AppealDecision(RequestBody):
     """Whether the decision stays."""
 
-    overturn: bool = Field(description="True takes the decision back.", examples=[True])
+    overturn: StrictBool = Field(description="True takes the decision back.", examples=[True])

@@ -8,7 +8,16 @@ from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 
 from transactional_api.notifications.channels import Channel, NoticeKind
 from transactional_api.text import Line, Link, RequestBody, Text
@@ -47,7 +56,7 @@ class Preference(RequestBody):
 
     kind: NoticeKind = Field(examples=["post.liked"])
     channel: Channel = Field(examples=["email"])
-    wanted: bool = Field(examples=[False])
+    wanted: StrictBool = Field(examples=[False])
 
 
 class Preferences(RequestBody):
@@ -147,7 +156,7 @@ class Announcement(RequestBody):
     body: Annotated[Text, StringConstraints(max_length=2_000)] = Field(default="", examples=["From 9 to 12."])
     user_ids: list[UUID] = Field(default_factory=list, max_length=1_000, examples=[[]])
     connector_id: UUID | None = Field(default=None, examples=["0d6cf0a6-1a6b-4f6a-9b57-6ab8f2ab7d10"])
-    everyone: bool = Field(default=False, examples=[False])
+    everyone: StrictBool = Field(default=False, examples=[False])
 
     @model_validator(mode="after")
     def _to_somebody(self) -> Self:

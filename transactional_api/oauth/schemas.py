@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from transactional_api.text import Line, RequestBody
 from transactional_api.users.schemas import OneTimeCode
@@ -35,7 +35,7 @@ class NewApp(RequestBody):
     redirect_uris: list[RedirectUri] = Field(
         min_length=1, max_length=5, examples=[["https://calendar.example.org/callback"]]
     )
-    confidential: bool = Field(
+    confidential: StrictBool = Field(
         default=True,
         description="Whether it can keep a secret, as a server can, and a phone or a browser cannot.",
         examples=[True],

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StringConstraints
 
 from neighborconnect.contracts.privacy import Fate, Purpose, Store
 from transactional_api.text import RequestBody
@@ -18,7 +18,7 @@ ReceiptCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,128}$
 class ConsentBody(RequestBody):
     """What you say to one purpose."""
 
-    granted: bool = Field(examples=[False])
+    granted: StrictBool = Field(examples=[False])
 
 
 class ConsentOut(BaseModel):
@@ -89,7 +89,7 @@ class ErasureBody(RequestBody):
     """The wish to be forgotten."""
 
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH[1], examples=["a long pass phrase"])
-    keep_words: bool = Field(
+    keep_words: StrictBool = Field(
         description="Let what you wrote stay, without your name. Pictures and videos go in any case.", examples=[False]
     )
 
