@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 from sqlalchemy import ColumnElement, Double, bindparam, func, literal
 
 from transactional_api.errors import InvalidRequestError
@@ -21,8 +21,8 @@ class Point(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[40.6722])
-    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[-73.9772])
+    latitude: StrictFloat = Field(ge=-90, le=90, allow_inf_nan=False, examples=[40.6722])
+    longitude: StrictFloat = Field(ge=-180, le=180, allow_inf_nan=False, examples=[-73.9772])
 
 
 class Near(BaseModel):

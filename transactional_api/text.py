@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 
 from pydantic import AfterValidator, AnyHttpUrl, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AnyHttpUrl, AwareDatetime, BaseModel, Befor
 # C0 and C1 controls but tab and newline; a NUL cannot be stored at all.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d")
+_CLOCK = re.compile(r"\s*\d\d:\d\d")
 _URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -45,8 +46,15 @@ def _http_url(value: str) -> str:
     return value
 
 
+# Pydantic takes a number, too, for seconds of the day, or seconds or even milliseconds since 1970, and so does no
+# description of ours.
+def _timed(value: object) -> object:
+    if not isinstance(value, time) and not (isinstance(value, str) and _CLOCK.match(value)):
+        raise ValueError("A time of day must be written as in 22:00:00")
+    return value
+
+
 def _dated(value: object) -> object:
-    # Pydantic takes a number, too, for seconds or even milliseconds since 1970; no description of ours says so.
     if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE.match(value)):
         raise ValueError("A time must be written with its date, as in 2026-03-03T08:00:00Z")
     return value
@@ -67,6 +75,8 @@ Link = Annotated[str, BeforeValidator(_clean), AfterValidator(_one_line), AfterV
 """An absolute http or https address, kept as it was written."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_utc)]
 """A time as RFC 3339 writes it, in UTC."""
+TimeOfDay = Annotated[time, BeforeValidator(_timed)]
+"""A time on whatever day, by whichever clock."""
 
 
 def contains_pattern(words: str) -> str:

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, RootModel, SecretStr
+from pydantic import Field, RootModel, SecretStr, Strict
 
 from transactional_api.chat.schemas import ChatEventOut, EventId, NewMessage
 from transactional_api.text import RequestBody
@@ -52,7 +52,7 @@ class Read(RequestBody):
     """Up to which event the sender has read."""
 
     type: Literal["read"]
-    event_id: EventId
+    event_id: Annotated[EventId, Strict()]
 
 
 class Ping(RequestBody):

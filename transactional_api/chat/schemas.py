@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 from transactional_api.text import Line, Link, RequestBody, Text
 
@@ -73,7 +73,7 @@ class NewMessage(MessageBody):
 class ReadBody(RequestBody):
     """Up to which event the viewer has read."""
 
-    event_id: EventId = Field(examples=[17])
+    event_id: Annotated[EventId, Strict()] = Field(examples=[17])
 
 
 class MemberBody(RequestBody):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from transactional_api.places import Point
 from transactional_api.text import Line, Link, RequestBody, Text
@@ -197,7 +197,9 @@ class BanBody(RequestBody):
     """Why and for how long somebody stays outside."""
 
     reason: Annotated[Line, StringConstraints(max_length=500)] | None = Field(default=None, examples=["Spam"])
-    days: int | None = Field(default=None, ge=1, le=3_650, description="For good where it is null.", examples=[30])
+    days: StrictInt | None = Field(
+        default=None, ge=1, le=3_650, description="For good where it is null.", examples=[30]
+    )
 
 
 class BanOut(BaseModel):

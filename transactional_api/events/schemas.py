@@ -8,7 +8,16 @@ from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from transactional_api.places import Point
 from transactional_api.text import Line, Moment, RequestBody, Text
@@ -62,7 +71,7 @@ class EventBody(RequestBody):
         description="IANA name of the host's zone, for display; times on the wire are UTC.",
         examples=["America/New_York"],
     )
-    max_attendees: int | None = Field(default=None, ge=1, le=MAX_PLACES, examples=[20])
+    max_attendees: StrictInt | None = Field(default=None, ge=1, le=MAX_PLACES, examples=[20])
     hides_attendees: StrictBool = Field(default=False, description="Only the host sees who comes.", examples=[False])
 
     @model_validator(mode="after")
@@ -105,7 +114,7 @@ class Rsvp(RequestBody):
     """An answer to an event."""
 
     status: Answer = Field(default=Answer.ATTENDING, examples=["attending"])
-    guests: int = Field(
+    guests: StrictInt = Field(
         default=0, ge=0, le=MAX_GUESTS, description="Who comes along; each takes a place.", examples=[1]
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints, model_validator
 
 from transactional_api.text import Line, RequestBody
 
@@ -17,7 +17,7 @@ class Variant(RequestBody):
     """One way that it can be, and how many of the people get it, relative to the others."""
 
     name: Annotated[Line, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")] = Field(examples=["control"])
-    weight: int = Field(ge=0, le=10_000, examples=[50])
+    weight: StrictInt = Field(ge=0, le=10_000, examples=[50])
 
 
 class ExperimentBody(RequestBody):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validator
 
 from neighborconnect.contracts.events import InteractionKind, ItemKind
 from transactional_api.text import Moment, RequestBody
@@ -37,8 +37,10 @@ class Interaction(RequestBody):
         description="`request_id` of the feed that the item came from.",
         examples=["5b0c7f0e-5d0e-4a53-9f57-4b6a0f6f6f11"],
     )
-    position: int | None = Field(default=None, ge=0, le=10_000, description="Place in the feed, from 0.", examples=[0])
-    dwell_ms: int | None = Field(
+    position: StrictInt | None = Field(
+        default=None, ge=0, le=10_000, description="Place in the feed, from 0.", examples=[0]
+    )
+    dwell_ms: StrictInt | None = Field(
         default=None, ge=0, le=LONGEST_DWELL_MS, description="Of a dwell only: milliseconds in view.", examples=[4200]
     )
     occurred_at: Annotated[Moment, AfterValidator(_plausible)] = Field(examples=["2026-03-03T08:00:00Z"])

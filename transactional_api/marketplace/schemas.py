@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
 from transactional_api.places import Point
 from transactional_api.text import Line, Link, RequestBody, Text
@@ -136,7 +136,7 @@ class PurchaseOut(BaseModel):
 class SellerReviewBody(RequestBody):
     """How a buyer found the seller."""
 
-    rating: int = Field(ge=1, le=5, examples=[5])
+    rating: StrictInt = Field(ge=1, le=5, examples=[5])
     content: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
         default=None, examples=["Friendly, and as described."]
     )

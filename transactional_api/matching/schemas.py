@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StrictInt, field_validator
 
 from neighborconnect.contracts.matching import MAX_COMPANIONS, MAX_MATCHES, MAX_OFFERS, MAX_SEEKERS
 from transactional_api.answers import Answered
@@ -17,7 +17,7 @@ from transactional_api.users.schemas import PublicUser
 class MatchBody(RequestBody):
     """How many matches are asked for."""
 
-    limit: int = Field(default=20, ge=1, le=MAX_MATCHES, examples=[20])
+    limit: StrictInt = Field(default=20, ge=1, le=MAX_MATCHES, examples=[20])
 
 
 class CommunitiesBody(MatchBody):
@@ -103,7 +103,7 @@ class Offer(Seeker):
     """Somebody who has places to give."""
 
     user_id: UUID = Field(examples=[_ADA])
-    places: int = Field(default=1, ge=1, le=MAX_SEEKERS, examples=[3])
+    places: StrictInt = Field(default=1, ge=1, le=MAX_SEEKERS, examples=[3])
 
 
 class MutualBody(RequestBody):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt
 
 from neighborconnect.contracts.vision import VideoCodec
 from transactional_api.media.processing import MediaKind
@@ -79,7 +79,7 @@ class MediaOut(BaseModel):
 class UploadBody(RequestBody):
     """What is to be uploaded straight to the object store."""
 
-    size: int = Field(ge=1, le=20 * 1024 * 1024, description="Bytes, at most 20 MiB.", examples=[182_044])
+    size: StrictInt = Field(ge=1, le=20 * 1024 * 1024, description="Bytes, at most 20 MiB.", examples=[182_044])
 
 
 class UploadOut(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
 from transactional_api.text import Line, RequestBody, Text
 
@@ -21,7 +21,7 @@ class NewStory(RequestBody):
     media_id: UUID = Field(description="An upload of yours that is ready.", examples=[_MEDIA])
     title: Annotated[Line, StringConstraints(min_length=1, max_length=200)] = Field(examples=["First tomatoes"])
     content: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(default=None, examples=["At last!"])
-    duration: int = Field(default=24, ge=1, le=72, description="Hours.", examples=[24])
+    duration: StrictInt = Field(default=24, ge=1, le=72, description="Hours.", examples=[24])
 
 
 class NewReel(RequestBody):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
@@ -14,13 +14,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StringConstraints,
     TypeAdapter,
     model_validator,
 )
 
 from transactional_api.notifications.channels import Channel, NoticeKind
-from transactional_api.text import Line, Link, RequestBody, Text
+from transactional_api.text import Line, Link, RequestBody, Text, TimeOfDay
 
 
 class NotificationOut(BaseModel):
@@ -77,9 +78,9 @@ class Hours(RequestBody):
     model_config = ConfigDict(from_attributes=True)
 
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(default="UTC", examples=["Europe/Paris"])
-    quiet_from: time | None = Field(default=None, description="Local time.", examples=["22:00:00"])
-    quiet_until: time | None = Field(default=None, description="Local time.", examples=["07:00:00"])
-    digest_hour: int | None = Field(default=None, ge=0, le=23, description="Local hour.", examples=[8])
+    quiet_from: TimeOfDay | None = Field(default=None, description="Local time.", examples=["22:00:00"])
+    quiet_until: TimeOfDay | None = Field(default=None, description="Local time.", examples=["07:00:00"])
+    digest_hour: StrictInt | None = Field(default=None, ge=0, le=23, description="Local hour.", examples=[8])
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

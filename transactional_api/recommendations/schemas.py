@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from neighborconnect.contracts.serving import MAX_ITEMS, RankingPath
 from transactional_api.connectors.schemas import ConnectorOut
@@ -18,7 +18,7 @@ from transactional_api.text import RequestBody
 class FeedRequest(RequestBody):
     """How much is asked for, and what is on the screen already."""
 
-    limit: int = Field(default=20, ge=1, le=MAX_ITEMS, examples=[20])
+    limit: StrictInt = Field(default=20, ge=1, le=MAX_ITEMS, examples=[20])
     exclude: list[UUID] = Field(
         default=[], max_length=500, description="Ids of items that are shown already.", examples=[[]]
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
 from transactional_api.text import Line, RequestBody, Text
 
@@ -26,7 +26,7 @@ class ReviewBody(RequestBody):
     content: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] = Field(
         examples=["They lent me a spade on the first day."]
     )
-    rating: int = Field(ge=1, le=5, examples=[5])
+    rating: StrictInt = Field(ge=1, le=5, examples=[5])
 
 
 class NewReview(ReviewBody):

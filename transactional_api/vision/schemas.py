@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StrictInt, model_validator
 
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.vision import (
@@ -33,7 +33,7 @@ class OptimizeBody(MediaBody):
     """One picture of your own, and what to write it as."""
 
     format: PictureFormat = _FORMAT
-    longest: int = Field(
+    longest: StrictInt = Field(
         default=MAX_EDGE, ge=1, le=MAX_EDGE, description="Pixels of the longer side at most.", examples=[1_600]
     )
 
@@ -41,8 +41,8 @@ class OptimizeBody(MediaBody):
 class ThumbnailBody(MediaBody):
     """One upload of your own, and how wide a copy is wanted; with a height also of which shape."""
 
-    width: int = Field(default=THUMBNAILS[0], ge=1, le=MAX_EDGE, description="Pixels.", examples=[320])
-    height: int | None = Field(
+    width: StrictInt = Field(default=THUMBNAILS[0], ge=1, le=MAX_EDGE, description="Pixels.", examples=[320])
+    height: StrictInt | None = Field(
         default=None,
         ge=MIN_THUMBNAIL,
         le=MAX_EDGE,

@@ -1,0 +1,57 @@
+"""What a client writes is taken for what the description says, and for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import transactional_api.app  # noqa: F401 (all bodies with it)
+from transactional_api.places import Point
+from transactional_api.search.schemas import SearchQuery
+from transactional_api.text import RequestBody
+
+# By kind of field what is not of it, though Python or Pydantic would make it so.
+NOT_OF_IT: dict[str, list[object]] = {
+    "integer": [True, False, "3", 2.0],
+    "number": [True, False, "nan"],
+    "boolean": [0, 1, "true", "yes"],
+    "date-time": [0, 3.5, True, "0", "1767225600"],
+    "time": [0, 3.5, True, "0", "25200"],
+}
+
+
+def bodies(base: type[BaseModel] = RequestBody) -> Iterator[type[BaseModel]]:
+    for body in base.__subclasses__():
+        yield body
+        yield from bodies(body)
+
+
+def kinds(schema: dict[str, Any]) -> set[str]:
+    alternatives = [schema, *schema.get("anyOf", [])]
+    return {one.get("format", one.get("type")) for one in alternatives} & set(NOT_OF_IT)
+
+
+FIELDS = [
+    (body, name, value)
+    # Words of a query are text, whatever they mean.
+    for body in [*bodies(), Point]
+    if body is not SearchQuery
+    for name, schema in body.model_json_schema()["properties"].items()
+    for kind in kinds(schema)
+    for value in NOT_OF_IT[kind]
+]
+
+
+@pytest.mark.parametrize(("body", "name", "value"), FIELDS, ids=lambda of: getattr(of, "__name__", repr(of)))
+def test_what_is_not_of_a_kind_is_not_made_so(body: type[BaseModel], name: str, value: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        body.model_validate({name: value})
+    assert name in {str(error["loc"][0]) for error in refused.value.errors() if error["loc"]}
+
+
+def test_there_are_fields_of_every_kind() -> None:
+    found = {kind for body, name, _ in FIELDS for kind in kinds(body.model_json_schema()["properties"][name])}
+    assert found == set(NOT_OF_IT)
