@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from transactional_api.errors import ProblemBody
+from transactional_api.errors import BodyTooLargeError, BodyTooSlowError, MalformedBodyError, ProblemBody, declare
 
 METADATA: dict[str, Any] = {
     "title": "NeighborConnect API",
@@ -62,6 +62,11 @@ METADATA: dict[str, Any] = {
 # What a newcomer looks for; the rest stays as the routes are.
 _FIRST = ("/users/register", "/users/login", "/users/refresh", "/users/logout", "/users/profile")
 
+# Before a route is asked, its body is read: that is one thing for all of them.
+_OF_ANY_BODY = {
+    str(status): answer for status, answer in declare(MalformedBodyError, BodyTooSlowError, BodyTooLargeError).items()
+}
+
 
 def install(app: FastAPI) -> None:
     """Make ``app`` describe itself with examples."""
@@ -91,10 +96,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which no answer has.
         schemas.pop(name, None)
+    document["components"]["responses"] = _OF_ANY_BODY
     paths = document["paths"]
     document["paths"] = {path: paths[path] for path in sorted(paths, key=lambda path: not path.endswith(_FIRST))}
     for operations in paths.values():
         for operation in operations.values():
+            if "requestBody" in operation:
+                for status in _OF_ANY_BODY:
+                    operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{status}"})
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
             for body in bodies:
                 if (media := body.get("content", {}).get("application/json")) and "schema" in media:

@@ -22,7 +22,7 @@ class Methods:
         for router in routers:
             for route in router.routes:
                 if isinstance(route, APIRoute):
-                    self._of[prefix + route.path] |= route.methods
+                    self._of[prefix + route.path].update(route.methods or ())
         self._shapes = {template: compile_path(template)[0] for template in self._of}
 
     def of(self, path: str) -> list[str]:

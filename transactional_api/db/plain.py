@@ -6,7 +6,7 @@ run one a second time is left out. Measured by ``python -m benchmarks reads`` an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -59,7 +59,7 @@ class Ready:
             compiled = self.statement.compile(dialect=_DIALECT)
             self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
             for bind, name in compiled.bind_names.items():
-                processor = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+                processor: Callable[[Any], Any] | None = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
                 if isinstance(bind.type, ARRAY) and isinstance(bind.type.item_type, Uuid):
                     processor = _written
                 if processor is not None:
