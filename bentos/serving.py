@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import uvicorn
 from bentoml.serving import ensure_prometheus_dir
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neighborconnect.memory import collect_rarely
 from neighborconnect.settings import get_settings, home
@@ -30,6 +34,7 @@ HOW_SERVED: dict[str, Any] = {
 POLL_SECONDS = 15.0
 _FIRST_POLL_SECONDS = 1.0
 _GRACE_SECONDS = 4
+_JSON = "application/json"
 
 _log = get_logger(__name__)
 
@@ -53,13 +58,30 @@ def serve(service: str, *, name: str, setting: str) -> None:
     address = urlsplit(getattr(settings, setting))
     collect_rarely()
     uvicorn.run(
-        application,
+        only_json(application),
         host=address.hostname,
         port=address.port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def only_json(application: ASGIApp) -> ASGIApp:
+    """Return the application, but that it answers 415 to a body that calls itself anything else than JSON.
+
+    BentoML fails on a form without a boundary, and knows bodies that are pickled objects.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = Headers(scope=scope).get("content-type", _JSON) if scope["type"] == "http" else _JSON
+        if kind.partition(";")[0].strip().lower() == _JSON:
+            await application(scope, receive, send)
+        else:
+            refused = JSONResponse({"error": f"The body has to be {_JSON}"}, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+            await refused(scope, receive, send)
+
+    return answer
 
 
 class KeptFresh:

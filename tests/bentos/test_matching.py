@@ -74,6 +74,14 @@ def test_what_is_no_question_is_refused(bento: httpx.Client, asked: dict[str, An
     assert ask(bento, **asked).status_code == 400
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data", "text/plain", "application/vnd.bentoml+pickle"])
+def test_a_body_that_is_not_json_is_refused(bento: httpx.Client, released: MatchingResult, kind: str) -> None:
+    body = b'{"request": {"user_id": "p0", "kind": "users"}}'
+    assert bento.post("/match", content=body, headers={"content-type": kind}).status_code == 415
+    as_json = {"content-type": "Application/JSON; charset=utf-8"}
+    assert bento.post("/match", content=body, headers=as_json).status_code == 200
+
+
 def test_a_town_that_cannot_be_read_leaves_the_one_that_is_served(
     bento: httpx.Client, settings: Settings, released: MatchingResult
 ) -> None:
