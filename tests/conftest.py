@@ -29,11 +29,9 @@ FIRST = ("e2e", "bentos", "models")
 # Offsets of stacks are in steps of 100; those of the next worker lie between them.
 PORTS_BETWEEN_WORKERS = 25
 
-# No test asserts a time, and fixtures of a test serve all of its examples.
+# No test asserts a time: the machines are shared.
 hypothesis.settings.register_profile(
-    "shared-machine",
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+    "shared-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared-machine")
 

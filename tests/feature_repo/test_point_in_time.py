@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pandas as pd
 import polars as pl
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -60,7 +60,7 @@ def as_of(history: list[tuple[int, datetime]], *, entity: int, moment: datetime,
     return max(known)[1] if known else None
 
 
-@hypothesis_settings(max_examples=6)
+@hypothesis_settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(activity=rows, affinity=rows, posts=rows, asked=questions)
 def test_point_in_time_join_equals_brute_force(  # noqa: PLR0917 (hypothesis passes by name)
     settings: Settings,

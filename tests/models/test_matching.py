@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import h3
@@ -20,7 +20,7 @@ from models.matching.graph import CONNECTOR_SIGNS, PERSON_SIGNS, Graph, with_vec
 from models.matching.predictor import Matcher
 from models.matching.town import Town, TownError, from_bytes, to_bytes, town_of
 from models.matching.train import LEARNT, RULE, find
-from neighborconnect.contracts.matching import MatchKind
+from neighborconnect.contracts.matching import Match, MatchKind
 from pipelines.town import FLOOR, coarse
 
 SEED = 3
@@ -155,35 +155,54 @@ def test_people_fit_by_ties_connectors_interests_and_place_and_it_says_by_which(
     assert not {"ada", "ben", "fay"} & set(found)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A matcher whose weights are anything, somebody of its town, and everybody's signs towards them."""
+
+    matcher: Matcher
+    person: int
+    signs: np.ndarray
+
+    @classmethod
+    def by(cls, seed: int) -> Drawn:
+        generator, graph = np.random.default_rng(seed), circles_graph(seed % 5)
+        how = Combination(PERSON_SIGNS, tuple(generator.normal(scale=0.5, size=len(PERSON_SIGNS))), bias=-1.0)
+        person = int(generator.integers(CIRCLES * PEOPLE_EACH))
+        return cls(Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1"), person, graph.person_signs(person))
+
+    @property
+    def chances(self) -> np.ndarray:
+        return self.matcher.people.chance(self.signs)
+
+    @property
+    def strangers(self) -> np.ndarray:
+        ties = self.matcher.graph.town.ties
+        return ~np.isin(np.arange(len(self.signs)), [self.person, *ties[ties[:, 0] == self.person, 1]])
+
+    def sign(self, name: str) -> np.ndarray:
+        return self.signs[:, PERSON_SIGNS.index(name)]
+
+    def told(self, kind: MatchKind, *, limit: int) -> list[Match]:
+        return list(self.matcher.match(f"p{self.person}", kind, limit=limit).matches)
+
+
 @given(seed=st.integers(0, 1_000), limit=st.integers(1, 30))
 def test_who_is_told_is_who_all_signs_put_first_though_vectors_are_read_of_few(seed: int, limit: int) -> None:
-    generator = np.random.default_rng(seed)
-    graph = circles_graph(seed % 5)
-    how = Combination(PERSON_SIGNS, tuple(generator.normal(scale=0.5, size=len(PERSON_SIGNS))), bias=-1.0)
-    person = int(generator.integers(CIRCLES * PEOPLE_EACH))
-    signs = graph.person_signs(person)
-    chances = how.chance(signs)
-    reasons = [PERSON_SIGNS.index(name) for name in ("common_ties", "shared_connectors", "same_place", "near_cell")]
-    with_reason = (signs[:, reasons] > 0).any(axis=1)
-    strangers = ~np.isin(np.arange(len(chances)), [person, *graph.town.ties[graph.town.ties[:, 0] == person, 1]])
-    expected = sorted(zip(with_reason[strangers], chances[strangers], strict=True), reverse=True)[:limit]
-    told = Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1").match(f"p{person}", MatchKind.USERS, limit=limit).matches
+    drawn = Drawn.by(seed)
+    reasons = [drawn.sign(name) > 0 for name in ("common_ties", "shared_connectors", "same_place", "near_cell")]
+    candidates = zip(np.any(reasons, axis=0)[drawn.strangers], drawn.chances[drawn.strangers], strict=True)
+    expected = sorted(candidates, reverse=True)[:limit]
+    told = drawn.told(MatchKind.USERS, limit=limit)
     assert [one.score for one in told] == pytest.approx([chance for _, chance in expected], abs=1e-6)
     assert [one.reason != "popular" for one in told] == [reason for reason, _ in expected]
 
 
 @given(seed=st.integers(0, 1_000), limit=st.integers(1, 60))
 def test_who_is_near_is_whom_all_signs_put_first_though_signs_are_made_of_few(seed: int, limit: int) -> None:
-    generator = np.random.default_rng(seed)
-    graph = circles_graph(seed % 5)
-    how = Combination(PERSON_SIGNS, tuple(generator.normal(scale=0.5, size=len(PERSON_SIGNS))), bias=-1.0)
-    person = int(generator.integers(CIRCLES * PEOPLE_EACH))
-    signs = graph.person_signs(person)
-    near = np.maximum(signs[:, PERSON_SIGNS.index("near_cell")], 0.9 * signs[:, PERSON_SIGNS.index("same_place")])
-    strangers = ~np.isin(np.arange(len(near)), [person, *graph.town.ties[graph.town.ties[:, 0] == person, 1]])
-    expected = sorted((near + 0.05 * how.chance(signs))[strangers & (near > 0)], reverse=True)[:limit]
-    found = Matcher(graph, how, CONNECTORS.rule_of_thumb, "v1")
-    told = found.match(f"p{person}", MatchKind.PROXIMITY, limit=limit).matches
+    drawn = Drawn.by(seed)
+    near = np.maximum(drawn.sign("near_cell"), 0.9 * drawn.sign("same_place"))
+    expected = sorted((near + 0.05 * drawn.chances)[drawn.strangers & (near > 0)], reverse=True)[:limit]
+    told = drawn.told(MatchKind.PROXIMITY, limit=limit)
     assert [one.score for one in told] == pytest.approx(expected, abs=1e-6)
 
 

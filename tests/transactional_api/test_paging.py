@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -31,7 +31,7 @@ async def read_all(person: Person, path: str, *, limit: int) -> list[list[dict[s
             return pages
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seconds=st.lists(st.integers(0, 3), min_size=1, max_size=12), limit=st.integers(1, 5))
 async def test_pages_neither_repeat_nor_skip_even_where_times_are_equal(
     town: Town, seconds: list[int], limit: int

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from uuid import uuid4
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.transactional_api.people import Person, Town
@@ -62,7 +62,7 @@ async def test_a_like_does_not_look_like_an_edit(ada: Person, ben: Person) -> No
     assert (await ada.get(f"/posts/{post['id']}")).json()["updated_at"] == post["updated_at"]
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deeds=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=24))
 async def test_the_like_counter_is_the_number_of_likes_whatever_happens_at_once(
     town: Town, deeds: list[tuple[int, bool]]

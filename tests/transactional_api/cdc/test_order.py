@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import psycopg
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neighborconnect.contracts.tables import USERS
@@ -69,7 +69,7 @@ operations = st.lists(
 
 
 @given(transactions=operations, kept=st.lists(st.booleans(), min_size=6, max_size=6))
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_of_transactions_can_be_replayed_from_its_events(
     database: Connection, transactions: list[list[tuple[str, int]]], kept: list[bool]
 ) -> None:
