@@ -70,7 +70,7 @@ def serve(service: str, *, name: str, setting: str) -> None:
 def only_json(application: ASGIApp) -> ASGIApp:
     """Return the application, but that it answers 415 to a body that calls itself anything else than JSON.
 
-    BentoML fails on a form without a boundary, and knows bodies that are pickled objects.
+    BentoML answers 500 to a form without a boundary.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -202,8 +202,8 @@ async def _on_problem(request: Request, problem: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (how the handler is registered)
-    methods = _methods(request)
-    if methods and request.method not in methods and any(e["loc"][0] == "path" for e in error.errors()):
+    on_path = any(e["loc"][0] == "path" for e in error.errors())
+    if on_path and (methods := _methods(request)) and request.method not in methods:
         return await _on_http_exception(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
     fields = [{"field": _path(e["loc"]), "message": _printable(e["msg"])} for e in error.errors()]
     return problem_response(InvalidRequestError(), request_id=_request_id(request), errors=fields)

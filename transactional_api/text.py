@@ -46,8 +46,8 @@ def _http_url(value: str) -> str:
     return value
 
 
-# Pydantic takes a number, too, for seconds of the day, or seconds or even milliseconds since 1970, and so does no
-# description of ours.
+# Pydantic takes numbers as well: seconds of the day, and seconds or even milliseconds since 1970. Our description
+# says nothing of them.
 def _timed(value: object) -> object:
     if not isinstance(value, time) and not (isinstance(value, str) and _CLOCK.match(value)):
         raise ValueError("A time of day must be written as in 22:00:00")

@@ -15,7 +15,7 @@ from models.shelf import Shelf
 from neighborconnect.contracts.models import TOWN_PREFIX
 from neighborconnect.settings import Settings
 from pipelines.town import put_up
-from tests.models.test_matching import circles_town
+from tests.models.towns import circles_town
 
 TOWN = with_vectors(circles_town())
 

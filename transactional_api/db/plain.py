@@ -218,7 +218,7 @@ async def open_plain(database_url: str, engine: AsyncEngine) -> AsyncIterator[Pl
 
 
 def _written(ids: Iterable[UUID] | None) -> str | None:
-    """Write ids as PostgreSQL reads an array of them; psycopg, which dumps each by itself, takes six times as long."""
+    """Write ids as PostgreSQL reads an array of them, at once; psycopg would dump each by itself."""
     return None if ids is None else "{" + ",".join([one.hex for one in ids]) + "}"
 
 
