@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 import psycopg
 from psycopg import sql
@@ -27,39 +31,71 @@ def bring_up(stack: Stack, *, console: Console) -> None:
     Raises:
         StackError: when a step fails; names the step and its log.
     """
-    start(stack, SERVERS, console=console)
-    _run(stack, "transactional_api.db.migrate", log="migrate")
-    if _has_champions(stack):
-        start(stack, (*BEFORE_THE_FIRST_MODEL, *BENTOS), console=console)
-        return
-    start(stack, BEFORE_THE_FIRST_MODEL, console=console)
-    if not _has_users(stack):
-        console.rule("A small town moves in")
-        _run(stack, *_TOWN)
-    console.rule("The pipelines run once, and the first models are trained")
-    _run(stack, "pipelines.bootstrap")
-    start(stack, BENTOS, console=console)
+    with alone(stack, console=console) as lock:
+        start(stack, SERVERS, console=console)
+        run(stack, lock, "transactional_api.db.migrate", log="migrate")
+        if _has_champions(stack):
+            start(stack, (*BEFORE_THE_FIRST_MODEL, *BENTOS), console=console)
+            return
+        start(stack, BEFORE_THE_FIRST_MODEL, console=console)
+        if not _has_users(stack):
+            console.rule("A small town moves in")
+            run(stack, lock, *_TOWN)
+        console.rule("The pipelines run once, and the first models are trained")
+        run(stack, lock, "pipelines.bootstrap")
+        start(stack, BENTOS, console=console)
 
 
-def _run(stack: Stack, module: str, *arguments: str, log: str | None = None) -> None:
-    """Run a one-shot; its output goes to the terminal, or to ``logs/<log>.log``."""
+@contextmanager
+def alone(stack: Stack, *, console: Console) -> Iterator[TextIO]:
+    """Hold the home's lock, having waited for it.
+
+    What is run with it shares it: a step that outlives its ``up`` is waited for, and not done a second time beside it.
+    """
+    with (stack.run / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            doing = lock.read() or "starting the servers"
+            console.print(f"Another `up` is at work here: {doing}. Waiting until it has ended.", soft_wrap=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        yield lock
+
+
+def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | None = None) -> None:
+    """Run a one-shot, which keeps ``lock`` while it lives; its output goes to the terminal, or to ``logs/<log>.log``.
+
+    Raises:
+        StackError: when it fails.
+    """
+    command = " ".join(("python -m", module, *arguments))
     output = (stack.logs / f"{log}.log").open("ab") if log else None
     environment = child_environment(stack)
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=environment,
             cwd=PROJECT,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            check=False,
-        )
+            pass_fds=(lock.fileno(),),
+        ) as process:
+            try:
+                lock.truncate(0)
+                lock.write(f"`{command}`, process {process.pid}")
+                lock.flush()
+                process.wait()
+            except BaseException:
+                process.kill()
+                raise
     finally:
         if output:
             output.close()
-    if done.returncode:
+    if process.returncode:
         told = f": {log_tail(stack.home, log, lines=3)}" if log else ", as told above"
-        raise StackError(f"`python -m {' '.join((module, *arguments))}` ended with code {done.returncode}{told}")
+        raise StackError(f"`{command}` ended with code {process.returncode}{told}")
 
 
 def _has_users(stack: Stack) -> bool:
