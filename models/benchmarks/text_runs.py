@@ -24,10 +24,11 @@ ENTITIES = "wnut17"
 _PUBLISHED_ENTITIES = {"winner of the task": 0.4186, "bert-base-cased": 0.476}
 _PLAIN, _SERVED = "TF-IDF and logistic regression", "MiniLM with LoRA, as served (int8)"
 _WHOLE = "the same in 32 bits"
-_RULES = {"the likeliest class": False, "the class most spoken for": True}
-"""How a class is chosen: whether the shares of the classes are divided out."""
+_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Powers of the classes' shares to divide by: at 0 the likeliest class is found, at 1 the one most spoken for."""
 _FEW = 3
-"""Classes whose recalls are told one by one."""
+"""Classes whose recalls are told one by one, and weighed against each other where one is ``_UNEVEN`` times another."""
+_UNEVEN = 2
 TEXT_BENCHMARKS = (*TEXT_LOADERS, ENTITIES)
 
 
@@ -49,7 +50,7 @@ def run(name: str, folder: Path, *, console: Console, kept: Path | None, folds: 
 
 def _classes(benchmark: TextBenchmark, *, console: Console, kept: Path | None, folds: int) -> None:
     sides = benchmark.folds[:folds]
-    found: dict[str, dict[str, list[IntArray]]] = {rule: defaultdict(list) for rule in _RULES}
+    said: dict[str, list[FloatArray]] = defaultdict(list)
     for number, (train, test) in enumerate(sides, start=1):
         place = kept if kept is None or number == 1 else kept.with_stem(f"{kept.stem}-{number}")
         adapter = _read(place)
@@ -58,13 +59,14 @@ def _classes(benchmark: TextBenchmark, *, console: Console, kept: Path | None, f
                 adapter = _kept(place, tune(benchmark.name, train, settings=Settings(), seed=SEED))
         with console.status("judging"):
             for method, probabilities in _probabilities(adapter, train, test).items():
-                for rule, divides in _RULES.items():
-                    shares = train.shares if divides else None
-                    found[rule][method].append(classes_of(probabilities, shares=shares))
-    joined = {
-        rule: {method: np.concatenate(parts) for method, parts in methods.items()} for rule, methods in found.items()
-    }
-    console.print(_told(benchmark, sides, joined))
+                said[method].append(probabilities)
+            for method, of in benchmark.peers.items():
+                said[method].append(of(train, test.texts))
+    shares = sides[0][0].shares
+    with console.status("comparing"):
+        console.print(_told(benchmark, sides, said))
+        if len(shares) <= _FEW and max(shares) >= _UNEVEN * min(shares):
+            console.print(_weighed(benchmark, sides, said))
 
 
 def _probabilities(adapter: Adapter, train: LabelledTexts, test: LabelledTexts) -> dict[str, FloatArray]:
@@ -75,30 +77,63 @@ def _probabilities(adapter: Adapter, train: LabelledTexts, test: LabelledTexts) 
     return {_PLAIN: baseline(train, test.texts)} | {method: task.run(test.texts) for method, task in tasks.items()}
 
 
+def _found(
+    said: Sequence[FloatArray], sides: Sequence[tuple[LabelledTexts, LabelledTexts]], *, power: float = 0.0
+) -> IntArray:
+    """Return the class of each text of all folds."""
+    return np.concatenate(
+        [classes_of(each, shares=train.shares**power) for each, (train, _) in zip(said, sides, strict=True)]
+    )
+
+
+def _truth(sides: Sequence[tuple[LabelledTexts, LabelledTexts]]) -> IntArray:
+    return np.concatenate([test.labels for _, test in sides])
+
+
+def _recalls(truth: IntArray, found: IntArray, classes: Sequence[str]) -> str:
+    told = (f"{name} {(found[truth == place] == place).mean():.3f}" for place, name in enumerate(classes))
+    return ", ".join(told) if len(classes) <= _FEW else ""
+
+
 def _told(
     benchmark: TextBenchmark,
     sides: Sequence[tuple[LabelledTexts, LabelledTexts]],
-    found: Mapping[str, Mapping[str, IntArray]],
+    said: Mapping[str, Sequence[FloatArray]],
 ) -> Table:
-    train, test = sides[0]
-    truth, metric = np.concatenate([judged.labels for _, judged in sides]), benchmark.metric
+    train, truth, metric = sides[0][0], _truth(sides), benchmark.metric
     folds = f", {len(sides)} of {len(benchmark.folds)}" if len(benchmark.folds) > 1 else ""
     title = f"{benchmark.name}: {benchmark.protocol}{folds}; {len(train)} train, {len(truth)} test; seed {SEED}"
     table = Table(title=title, min_width=90)
-    for heading in ("method", metric, "from"):
+    for heading in ("method", metric, "recalls", "from"):
         table.add_column(heading)
-    for rule, methods in found.items():
-        table.add_section()
-        for method, each in methods.items():
-            table.add_row(f"{method}, {rule}", str(figure(metric, truth, each, seed=SEED)), "this run")
-        gain = paired(metric, truth, methods[_SERVED], methods[_PLAIN], seed=SEED)
-        table.add_row("served over TF-IDF, paired", str(gain), "this run")
-        for place, kind in enumerate(test.classes if len(test.classes) <= _FEW else ()):
-            recall = float((methods[_SERVED][truth == place] == place).mean())
-            table.add_row(f"recall of {kind}, served", f"{recall:.4f}", "this run")
+    found = {method: _found(each, sides) for method, each in said.items()}
+    for method, each in found.items():
+        told = _recalls(truth, each, train.classes)
+        table.add_row(method, str(figure(metric, truth, each, seed=SEED)), told, "this run")
+    gain = paired(metric, truth, found[_SERVED], found[_PLAIN], seed=SEED)
+    table.add_row("served over TF-IDF, paired", str(gain), "", "this run")
     table.add_section()
     for method, value in benchmark.published.items():
-        table.add_row(method, f"{value:.4f}", "published")
+        table.add_row(method, f"{value:.4f}", "", "published")
+    return table
+
+
+def _weighed(
+    benchmark: TextBenchmark,
+    sides: Sequence[tuple[LabelledTexts, LabelledTexts]],
+    said: Mapping[str, Sequence[FloatArray]],
+) -> Table:
+    """Return what is won and lost where rare classes count for more, beside TF-IDF so weighed and peers as they are."""
+    classes, truth, metric = sides[0][0].classes, _truth(sides), benchmark.metric
+    table = Table(title="by how much of the classes' shares is divided out (their power)", min_width=90)
+    for heading in ("power", f"served, {metric}", "recalls", *(f"over {peer}" for peer in (_PLAIN, *benchmark.peers))):
+        table.add_column(heading)
+    for power in _POWERS:
+        served = _found(said[_SERVED], sides, power=power)
+        others = [_found(said[_PLAIN], sides, power=power), *(_found(said[peer], sides) for peer in benchmark.peers)]
+        gains = [str(paired(metric, truth, served, other, seed=SEED)) for other in others]
+        told = str(figure(metric, truth, served, seed=SEED))
+        table.add_row(f"{power:.2f}", told, _recalls(truth, served, classes), *gains)
     return table
 
 
