@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,7 +23,7 @@ from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_search import EVENT, ITEM
 from transactional_api.db.tables import Erasure
 from transactional_api.inference import InferenceClient
-from transactional_api.search import meanings
+from transactional_api.search import meanings, service
 
 # Words that this encoder takes for the same; every other word is a direction of its own.
 SAME = {"sofa": "couch", "tap": "faucet"}
@@ -111,6 +112,23 @@ async def test_nobody_finds_by_meaning_what_they_may_not_see(
     assert await found(ben, "tap", connector_id=open_to_all["id"]) == [shown["id"]]
     await town.block(ada, ben)
     assert await found(ben, "tap", connector_id=open_to_all["id"]) == []
+
+
+async def test_in_a_connector_all_is_compared_however_much_is_nearer_elsewhere(
+    town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a town that is so large that the index gives up: it looks at the very nearest alone, wherever that is used.
+    alone = "SELECT " + ", ".join(
+        f"set_config('{name}', '{value}', true)"
+        for name, value in (("hnsw.ef_search", "1"), ("enable_seqscan", "off"), ("enable_sort", "off"))
+    )
+    monkeypatch.setattr(service, "_GO_ON", text(alone))
+    large, small = await ada.make_connector(), await ada.make_connector()
+    for _ in range(3):
+        await ada.make_post(large, content="faucet")
+    post = await ada.make_post(small, content="Faucet dripping")
+    await learn(town)
+    assert await found(ada, "tap", connector_id=small["id"]) == [post["id"]]
 
 
 async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(

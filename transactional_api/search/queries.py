@@ -38,6 +38,8 @@ from transactional_api.users import queries as users
 EXCERPT = 200
 LEAST_LIKENESS = 0.35
 """Cosine from which texts are called alike; below it this encoder finds something in common between any two."""
+COMPARED = 10_000
+"""Of a connector's newest of a kind each is compared by its meaning; of older ones, words and spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +149,21 @@ def by_meaning(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
     """Return what means much the same as what is asked, whatever its words."""
     likeness = -MEANINGS.c.embedding.max_inner_product(asked.meaning)
     same = (MEANINGS.c.kind == literal_column(f"'{kind.value}'")) & (MEANINGS.c.subject_id == SEARCHED[kind].row_id)
-    nearest = (
-        _rows(kind, asked, rank=likeness)
-        .join(MEANINGS, same)
-        .where(MEANINGS.c.encoder == asked.encoder)
-        .order_by(MEANINGS.c.embedding.max_inner_product(asked.meaning))
-        .limit(limit)
-        .subquery()
-    )
+    alike = _rows(kind, asked, rank=likeness).join(MEANINGS, same).where(MEANINGS.c.encoder == asked.encoder)
+    if asked.connector_id is None:
+        alike = alike.order_by(MEANINGS.c.embedding.max_inner_product(asked.meaning))
+    else:
+        # Not in the index's order: it gives up before it comes to a small connector's, where more is nearer elsewhere.
+        alike = alike.where(_newest(kind, asked.connector_id)).order_by(likeness.desc())
+    nearest = alike.limit(limit).subquery()
     # Among the nearest only: the index would be read to its end for more that are alike enough.
     return select(nearest).where(nearest.c.rank >= LEAST_LIKENESS)
+
+
+def _newest(kind: FoundKind, connector_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    searched = SEARCHED[kind]
+    newest = select(searched.row_id).where(searched.connector_id == connector_id).order_by(searched.created_at.desc())
+    return searched.row_id.in_(newest.limit(COMPARED))
 
 
 def some(kind: FoundKind, asked: Asked, *, limit: int) -> Select[Any]:
