@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 from models.content.data import LabelledTexts
 from models.content.encoder import FloatArray
 
+Peer = Callable[[LabelledTexts, Sequence[str]], FloatArray]
+"""From what is learnt from, and n texts, to (n, classes) probabilities."""
 _LEFT_OUT = re.compile(r"https?://\S+|@[\w-]+")
 
 

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,8 @@ import numpy as np
 import polars as pl
 
 from models.benchmarks.files import FileError, read_table
-from models.benchmarks.peers import balanced_words
+from models.benchmarks.peers import Peer, balanced_words
 from models.content.data import LabelledTexts, labelled
-from models.content.encoder import FloatArray
 from models.content.tuning import Settings
 
 SEED = 20_261
@@ -40,8 +39,7 @@ class TextBenchmark:
         metric: what the published figures are in: accuracy, macro_f1, macro_recall, weighted_f1 or mcc.
         published: figures of others by method.
         protocol: in words.
-        peers: methods of others by name, learnt and judged in the same run: from what is learnt from, and n texts, to
-            (n, classes) probabilities.
+        peers: methods of others by name, learnt and judged in the same run.
     """
 
     name: str
@@ -49,7 +47,7 @@ class TextBenchmark:
     metric: str
     protocol: str
     published: dict[str, float] = field(default_factory=dict)
-    peers: dict[str, Callable[[LabelledTexts, Sequence[str]], FloatArray]] = field(default_factory=dict)
+    peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
