@@ -57,7 +57,7 @@ def alone(stack: Stack, *, console: Console) -> Iterator[TextIO]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            doing = lock.read() or "starting the servers"
+            doing = lock.read() or "starting what does not run yet"
             console.print(f"Another `up` is at work here: {doing}. Waiting until it has ended.", soft_wrap=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
@@ -91,6 +91,7 @@ def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | Non
                 process.kill()
                 raise
     finally:
+        lock.truncate(0)
         if output:
             output.close()
     if process.returncode:
