@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -15,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from models.content.data import LabelledTexts
 from models.content.encoder import FloatArray
+from models.content.evaluate import learnt
 
 Peer = Callable[[LabelledTexts, Sequence[str]], FloatArray]
 """From what is learnt from, and n texts, to (n, classes) probabilities."""
@@ -44,8 +44,4 @@ def balanced_words(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
         importance_getter=lambda fitted: np.vstack([one.coef_ for one in fitted.estimators_]),
     )
     ridge = OneVsRestClassifier(LogisticRegression(class_weight="balanced", solver="liblinear"))
-    model: Any = make_pipeline(words, chosen, ridge)
-    model.fit(train.texts, train.labels)
-    found = np.zeros((len(test), len(train.classes)), dtype=np.float32)
-    found[:, model.classes_] = model.predict_proba(test)
-    return found
+    return learnt(make_pipeline(words, chosen, ridge), train, test)

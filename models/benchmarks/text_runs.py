@@ -128,10 +128,11 @@ def _weighed(
     table = Table(title="by how much of the classes' shares is divided out (their power)", min_width=90)
     for heading in ("power", f"served, {metric}", "recalls", *(f"over {peer}" for peer in (_PLAIN, *benchmark.peers))):
         table.add_column(heading)
+    peers = [_found(said[peer], sides) for peer in benchmark.peers]
     for power in _POWERS:
         served = _found(said[_SERVED], sides, power=power)
-        others = [_found(said[_PLAIN], sides, power=power), *(_found(said[peer], sides) for peer in benchmark.peers)]
-        gains = [str(paired(metric, truth, served, other, seed=SEED)) for other in others]
+        plain = _found(said[_PLAIN], sides, power=power)
+        gains = [str(paired(metric, truth, served, other, seed=SEED)) for other in (plain, *peers)]
         told = str(figure(metric, truth, served, seed=SEED))
         table.add_row(f"{power:.2f}", told, _recalls(truth, served, classes), *gains)
     return table

@@ -67,7 +67,11 @@ def baseline(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
     """Return what TF-IDF of words and of letters with logistic regression says of ``test``: (n, classes)."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
-    model: Any = make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000))
+    return learnt(make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000)), train, test)
+
+
+def learnt(model: Any, train: LabelledTexts, test: Sequence[str]) -> FloatArray:
+    """Fit a classifier of scikit-learn and return what it says of ``test``: (n, classes)."""
     model.fit(train.texts, train.labels)
     found = np.zeros((len(test), len(train.classes)), dtype=np.float32)
     found[:, model.classes_] = model.predict_proba(test)  # A class that nothing was learnt of has no probability.
@@ -179,7 +183,7 @@ def classes_of(probabilities: FloatArray, *, shares: NDArray[np.float64] | None 
         probabilities: (n, classes).
         shares: of each class in what was learnt from, to be divided out: then the class is taken that the text speaks
             for most, however rare, which is best where each class counts alike (Menon et al., "Long-tail learning via
-            logit adjustment", ICLR 2021). Else the likeliest is taken.
+            logit adjustment", ICLR 2021). Else the likeliest is taken; a power of the shares lies between.
     """
     if shares is not None:
         probabilities = np.divide(probabilities, shares, out=np.zeros_like(probabilities), where=shares > 0)

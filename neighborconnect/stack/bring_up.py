@@ -83,7 +83,6 @@ def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | Non
             pass_fds=(lock.fileno(),),
         ) as process:
             try:
-                lock.truncate(0)
                 lock.write(f"`{command}`, process {process.pid}")
                 lock.flush()
                 process.wait()

@@ -23,7 +23,7 @@ from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_search import EVENT, ITEM
 from transactional_api.db.tables import Erasure
 from transactional_api.inference import InferenceClient
-from transactional_api.search import meanings, service
+from transactional_api.search import meanings, queries, service
 
 # Words that this encoder takes for the same; every other word is a direction of its own.
 SAME = {"sofa": "couch", "tap": "faucet"}
@@ -129,6 +129,19 @@ async def test_in_a_connector_all_is_compared_however_much_is_nearer_elsewhere(
     post = await ada.make_post(small, content="Faucet dripping")
     await learn(town)
     assert await found(ada, "tap", connector_id=small["id"]) == [post["id"]]
+
+
+async def test_of_a_connector_the_newest_are_compared(
+    town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(service._prepared.cache_clear)
+    service._prepared.cache_clear()
+    monkeypatch.setattr(queries, "COMPARED", 1)
+    connector = await ada.make_connector()
+    await ada.make_post(connector, content="faucet")
+    newest = await ada.make_post(connector, content="faucet")
+    await learn(town)
+    assert await found(ada, "tap", connector_id=connector["id"]) == [newest["id"]]
 
 
 async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(
