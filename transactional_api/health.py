@@ -1,17 +1,19 @@
-"""Is the process alive, can it work, what has it done."""
+"""Liveness, readiness and metrics of the process."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from transactional_api.errors import UnavailableError, declare
+
+REDIS_UP = Gauge("api_redis_up", "Whether Redis answered the last readiness check.")
 
 router = APIRouter(tags=["platform"])
 
@@ -20,6 +22,13 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = Field(examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """The process serves requests. A store that it can do without may be missing."""
+
+    status: Literal["ok", "degraded"] = Field(examples=["ok"])
+    degraded: list[str] = Field(description="The stores that do not answer.", examples=[[]])
 
 
 class Landing(BaseModel):
@@ -51,15 +60,23 @@ async def live() -> Alive:
 
 
 @router.get("/readyz", operation_id="getReadiness", responses=declare(UnavailableError))
-async def ready(request: Request) -> Alive:
-    """Answer as long as PostgreSQL and Redis do real work."""
+async def ready(request: Request) -> Readiness:
+    """Return 200 while PostgreSQL answers. Without Redis, requests are served with reduced function.
+
+    Redis is shared by every replica: if its failure made them unready, all of them would leave the load balancer.
+    """
     try:
         async with request.app.state.engine.connect() as connection:
             await connection.execute(text("SELECT count(*) FROM (SELECT FROM users LIMIT 1) AS one"))
-        await request.app.state.redis.ping()
-    except (SQLAlchemyError, RedisError, OSError, TimeoutError):
+    except (SQLAlchemyError, OSError, TimeoutError):
         raise UnavailableError from None
-    return Alive(status="ok")
+    try:
+        await request.app.state.redis.ping()
+    except (RedisError, OSError):
+        REDIS_UP.set(0)
+        return Readiness(status="degraded", degraded=["redis"])
+    REDIS_UP.set(1)
+    return Readiness(status="ok", degraded=[])
 
 
 @router.get("/metrics", operation_id="getMetrics", include_in_schema=False)

@@ -1,7 +1,8 @@
-"""Writes that may be repeated: the same ``Idempotency-Key`` and body get the first answer again.
+"""Idempotent writes: a repeated request with the same ``Idempotency-Key`` and body returns the stored first answer.
 
-A key belongs to one person and one route and lives for 24 hours. The answer is kept in the transaction of the
-write itself, so either both are there or neither is. Only success is kept: a failed write may be tried again.
+A key belongs to one person and one route and lives for 24 hours. The answer (status, headers and body) is stored in
+the transaction of the write, so that either both exist or neither does. Only success is stored: a failed write may
+be retried with its key.
 """
 
 from __future__ import annotations
@@ -90,18 +91,29 @@ async def claim(request: Request, *, session: AsyncSession, user_id: UUID, key: 
         return
     if kept.request_hash != digest:
         raise KeyReusedError
-    headers = {REPLAYED_HEADER: "true"}
-    raise ReplayError(Response(kept.body, kept.status, headers, media_type="application/json" if kept.body else None))
+    raise ReplayError(_stored_response(kept))
+
+
+def _stored_response(stored: IdempotencyKey) -> Response:
+    """Return the first answer, with its own headers and the mark of a replay."""
+    # Rows from before headers were stored are all JSON.
+    headers = stored.headers or ([["content-type", "application/json"]] if stored.body else [])
+    response = Response(stored.body, stored.status)
+    for name, value in headers:
+        response.headers.append(name, value)
+    response.headers[REPLAYED_HEADER] = "true"
+    return response
 
 
 async def remember(request: Request, response: Response, *, session: AsyncSession) -> None:
-    """Keep the answer if the request claimed a key."""
+    """Store the answer if the request claimed a key."""
     claimed: _Claim | None = request.scope.get(_CLAIM)
     if claimed is None:
         return
     answer = {
         "request_hash": claimed.request_hash,
         "status": response.status_code,
+        "headers": [[name, value] for name, value in response.headers.items() if name != "content-length"],
         "body": bytes(response.body),
         "expires_at": datetime.now(UTC) + LIFETIME,
     }

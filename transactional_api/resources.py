@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from neighborconnect.settings import Settings
 from transactional_api.db.session import commit, create_engine
 from transactional_api.media.documents import DocumentStore, open_documents
+from transactional_api.redis_client import open_redis
 from transactional_api.vault import Vault
-
-REDIS_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,7 @@ class Resources:
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open the stores that ``settings`` name, and close them at the end."""
     engine = create_engine(settings.database_url)
-    redis = Redis.from_url(
-        settings.redis_url, max_connections=REDIS_CONNECTIONS, socket_timeout=2, socket_connect_timeout=2
-    )
+    redis = open_redis(settings)
     try:
         async with open_documents(settings, engine=engine) as documents:
             yield Resources(settings, engine, redis, Vault(settings.personal_data_keys), documents)

@@ -20,6 +20,7 @@ from tests.transactional_api.ranker import Ranker, running_ranker
 from tests.transactional_api.seer import Vision, seeing
 from transactional_api.app import create_app
 from transactional_api.breaker import CircuitBreaker
+from transactional_api.db.session import CONNECT_ARGUMENTS
 from transactional_api.inference import InferenceClient
 from transactional_api.recommendations.ranking import Recommender
 
@@ -36,8 +37,19 @@ def plain_logs() -> None:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def generic_plans() -> None:
+    """Prepare every statement at its first use and plan it without its values.
+
+    PostgreSQL may switch to such a plan after five uses of a prepared statement, so that a statement which only works
+    with the values in view would fail in production alone.
+    """
+    CONNECT_ARGUMENTS["options"] += " -c plan_cache_mode=force_generic_plan"
+    CONNECT_ARGUMENTS["prepare_threshold"] = 0
+
+
 @pytest.fixture(scope="session")
-async def town(settings: Settings) -> AsyncIterator[Town]:
+async def town(generic_plans: None, settings: Settings) -> AsyncIterator[Town]:
     """A running API. Nothing answers at its recommendation service, and it has no other."""
     nowhere = dict.fromkeys(("content_url", "matching_url", "image_url", "video_url"))
     app = create_app(settings.model_copy(update={"recommendation_url": "http://127.0.0.1:9", **nowhere}))

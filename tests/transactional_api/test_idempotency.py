@@ -12,6 +12,7 @@ from tests.transactional_api.people import API, Person, Town
 from transactional_api.db.tables import IdempotencyKey, RefreshToken
 from transactional_api.housekeeping import remove_expired
 
+OF_EACH_REQUEST = {"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
 BODY = {"name": "Dean Street Gardeners", "category": "gardening"}
 
 
@@ -23,6 +24,22 @@ async def test_the_same_key_and_body_get_the_first_answer(town: Town, ada: Perso
     assert "Idempotent-Replayed" not in first.headers
     assert second.headers["Idempotent-Replayed"] == "true"
     assert await town.rows("SELECT count(*) FROM connectors WHERE created_by = :id", id=ada.id) == [(1,)]
+
+
+async def test_a_replay_has_the_headers_of_the_first_answer(ada: Person) -> None:
+    made = await ada.make_connector()
+    writes = [
+        ("POST", "/connectors", BODY),
+        ("PUT", f"/connectors/{made['id']}", BODY),
+        ("DELETE", f"/connectors/{made['id']}", None),
+    ]
+    for method, path, body in writes:
+        key = {"Idempotency-Key": str(uuid4())}
+        first, second = [await ada.ask(method, path, json=body, headers=key) for _ in range(2)]
+        own = {name: value for name, value in first.headers.items() if name not in OF_EACH_REQUEST}
+        replayed = {name: value for name, value in second.headers.items() if name not in OF_EACH_REQUEST}
+        assert replayed == own | {"idempotent-replayed": "true"}
+        assert ("etag" in own) == (method == "PUT")
 
 
 async def test_an_answer_without_a_body_is_kept_too(ada: Person) -> None:

@@ -19,6 +19,7 @@ from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, Spam
 from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
 from transactional_api.db.tables import ModerationCase, User
+from transactional_api.db.tables.moderation import OPEN_CASES
 from transactional_api.inference import Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
@@ -132,7 +133,7 @@ async def open_case(
     opened = (
         await session.execute(
             case.on_conflict_do_update(
-                index_elements=["subject_kind", "subject_id"], index_where=ModerationCase.state == "open", set_=said
+                index_elements=["subject_kind", "subject_id"], index_where=OPEN_CASES, set_=said
             ).returning(ModerationCase)
         )
     ).scalar_one()

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import FOREVER, Viewer
 from transactional_api.db.tables import ModerationCase, ModerationDecision, Report, User
+from transactional_api.db.tables.moderation import OPEN_CASES
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
 from transactional_api.moderation import jobs
@@ -79,7 +80,7 @@ async def report(session: AsyncSession, *, viewer: Viewer, body: NewReport) -> R
     # Touching the open case holds it, so that nobody decides it before the report is in it.
     held = case.on_conflict_do_update(
         index_elements=["subject_kind", "subject_id"],
-        index_where=ModerationCase.state == CaseState.OPEN.value,
+        index_where=OPEN_CASES,
         set_={"state": CaseState.OPEN},
     )
     case_id = (await session.execute(held.returning(ModerationCase.id))).scalar_one()

@@ -1,11 +1,12 @@
-"""Answers kept so that a repeated write is told what the first one was told."""
+"""Stored answers of idempotent writes, which a repeated request gets again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from transactional_api.db.base import Base, CreatedAt
@@ -21,6 +22,8 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(128), primary_key=True)
     request_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     status: Mapped[int]
+    headers: Mapped[list[list[str]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    """Names and values of the answer's own headers, without the length of its body."""
     body: Mapped[bytes]
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime] = mapped_column(index=True)

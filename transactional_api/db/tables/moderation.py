@@ -12,6 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from transactional_api.db.base import Base, Counter, CreatedAt, RowId, Str50
 
+OPEN_CASES = text("state = 'open'")
+"""Predicate of the partial unique index. An upsert must repeat it literally: PostgreSQL cannot match a bound parameter
+to the index once it uses a generic plan."""
+
 
 class ModerationCase(Base):
     """One thing that was reported, or that the content model stopped at, until it is decided.
@@ -42,7 +46,7 @@ class ModerationCase(Base):
             "subject_kind",
             "subject_id",
             unique=True,
-            postgresql_where=text("state = 'open'"),
+            postgresql_where=OPEN_CASES,
         ),
         Index("ix_moderation_cases_state_created_at_id", "state", "created_at", "id"),
     )

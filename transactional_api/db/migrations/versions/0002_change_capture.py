@@ -4,22 +4,54 @@ from __future__ import annotations
 
 from alembic import op
 
-from neighborconnect.contracts.tables import CAPTURED_TABLES
-from transactional_api.cdc.ddl import create_statements, trigger_statements
+from transactional_api.db.migrations.capture_0002 import (
+    CONNECTORS_0002,
+    OUTBOX_STATEMENTS,
+    USERS_0002,
+    capture_statements,
+)
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# Tables that came later begin their capture in the migration that makes them.
-FIRST_CAPTURED = frozenset({"users", "connectors", "connector_members", "posts", "comments", "post_likes", "follows"})
+_COLUMNS = {
+    "users": USERS_0002,
+    "connectors": CONNECTORS_0002,
+    "connector_members": ("id", "connector_id", "user_id", "role", "joined_at"),
+    "posts": (
+        "id",
+        "connector_id",
+        "author_id",
+        "content",
+        "title",
+        "image_url",
+        "likes_count",
+        "comments_count",
+        "created_at",
+        "updated_at",
+        "is_active",
+    ),
+    "comments": (
+        "id",
+        "post_id",
+        "author_id",
+        "content",
+        "parent_id",
+        "likes_count",
+        "created_at",
+        "updated_at",
+        "is_active",
+    ),
+    "post_likes": ("id", "post_id", "user_id", "created_at"),
+    "follows": ("id", "follower_id", "followee_id", "created_at"),
+}
 
 
 def upgrade() -> None:
-    for statement in create_statements():
+    for statement in OUTBOX_STATEMENTS:
         op.execute(statement)
-    for table in CAPTURED_TABLES:
-        if table.name in FIRST_CAPTURED:
-            for statement in trigger_statements(table):
-                op.execute(statement)
+    for table, columns in _COLUMNS.items():
+        for statement in capture_statements(table, columns):
+            op.execute(statement)

@@ -6,8 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from procrastinate.schema import SchemaManager
 
-from neighborconnect.contracts.tables import USERS
-from transactional_api.cdc.ddl import trigger_statements
+from transactional_api.db.migrations.capture_0002 import USERS_0003, capture_statements
 
 revision = "0003"
 down_revision = "0002"
@@ -27,7 +26,7 @@ def upgrade() -> None:
         op.f("ck_users_role"), "users", "role IN ('member', 'moderator', 'admin')", postgresql_not_valid=True
     )
     op.execute("ALTER TABLE users VALIDATE CONSTRAINT ck_users_role")
-    for statement in trigger_statements(USERS):
+    for statement in capture_statements("users", USERS_0003):
         op.execute(statement)
 
     for table, left, right in (("blocks", "blocker_id", "blocked_id"), ("mutes", "muter_id", "muted_id")):

@@ -7,8 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from neighborconnect.contracts.tables import CONNECTORS
-from transactional_api.cdc.ddl import trigger_statements
+from transactional_api.db.migrations.capture_0002 import CONNECTORS_0006, capture_statements
 
 revision = "0006"
 down_revision = "0005"
@@ -29,7 +28,7 @@ def upgrade() -> None:
         op.create_check_constraint(op.f(f"ck_connectors_{name}"), "connectors", rule, postgresql_not_valid=True)
         op.execute(f"ALTER TABLE connectors VALIDATE CONSTRAINT ck_connectors_{name}")
     op.create_index("ix_connectors_latitude", "connectors", ["latitude"])
-    for statement in trigger_statements(CONNECTORS):
+    for statement in capture_statements("connectors", CONNECTORS_0006):
         op.execute(statement)
 
     _create("connector_join_requests")

@@ -6,8 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from neighborconnect.contracts.tables import ERASURES, MODERATION_DECISIONS, USERS
-from transactional_api.cdc.ddl import trigger_statements
+from transactional_api.db.migrations.capture_0002 import (
+    ERASURES_0017,
+    MODERATION_DECISIONS_0017,
+    USERS_0017,
+    capture_statements,
+)
 
 revision = "0017"
 down_revision = "0016"
@@ -70,6 +74,10 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("phone_sealed", sa.Text(), nullable=True))
     op.add_column("users", sa.Column("home_sealed", sa.Text(), nullable=True))
     op.add_column("users", sa.Column("home_cell", sa.String(length=16), nullable=True))
-    for table in (USERS, ERASURES, MODERATION_DECISIONS):
-        for statement in trigger_statements(table):
+    for table, columns in (
+        ("users", USERS_0017),
+        ("erasures", ERASURES_0017),
+        ("moderation_decisions", MODERATION_DECISIONS_0017),
+    ):
+        for statement in capture_statements(table, columns):
             op.execute(statement)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from alembic import op
 
-from neighborconnect.contracts.tables import MODERATION_DECISIONS, USERS
-from transactional_api.cdc.ddl import trigger_statements
+from transactional_api.db.migrations.capture_0002 import (
+    MODERATION_DECISIONS_0022,
+    USERS_0022,
+    capture_statements,
+)
 
 revision = "0022"
 down_revision = "0021"
@@ -14,6 +17,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for table in (USERS, MODERATION_DECISIONS):
-        for statement in trigger_statements(table):
+    for table, columns in (("users", USERS_0022), ("moderation_decisions", MODERATION_DECISIONS_0022)):
+        for statement in capture_statements(table, columns):
             op.execute(statement)
