@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 
 from models.content.feedback import Feedback
 from neighborconnect.settings import Settings
+from pipelines.guards import mirror_rows, require_rows, table_rows
 
 SCHEMA: Final[dict[str, pl.DataType]] = {
     "decision_id": pl.String(),
@@ -41,8 +42,15 @@ def collect(settings: Settings) -> pl.DataFrame:
 
 
 def write(settings: Settings) -> tuple[pl.DataFrame, str]:
-    """Keep the decisions as of now as the table's next version; return them and the version's name."""
+    """Write the decisions as of now as the table's next version; return them and the version's name.
+
+    Raises:
+        EmptyInputError: when the mirror has no decision any more. That the words are gone is no error.
+    """
     rows, path = collect(settings), settings.lake_path("training", "moderation_feedback")
+    if rows.is_empty():
+        decisions = mirror_rows(settings, "moderation_decisions")
+        require_rows(decisions, replacing=table_rows(settings, path), target="training/moderation_feedback")
     rows.write_delta(path, mode="overwrite", storage_options=settings.lake_storage_options)
     table = DeltaTable(path, storage_options=settings.lake_storage_options)
     table.vacuum(retention_hours=int(KEPT_FOR.total_seconds() // 3600), dry_run=False)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from models.content.discovery import LEAST_TEXTS, Themes, discover, draw
 from models.recommendation.content import LakeEmbeddingCache, embed
 from neighborconnect.settings import Settings
+from pipelines.guards import require_rows, table_rows
 
 SCHEMA: Final[dict[str, pl.DataType]] = {
     "connector_id": pl.String(),
@@ -71,8 +72,13 @@ def find(settings: Settings) -> Found:
 
 
 def write(settings: Settings, rows: pl.DataFrame) -> str:
-    """Keep the rows as the table's next version, and return its name."""
+    """Write the rows as the table's next version, and return its name.
+
+    Raises:
+        EmptyInputError: when there is none any more.
+    """
     path = settings.lake_path("themes")
+    require_rows(rows.height, replacing=table_rows(settings, path), target="themes")
     rows.write_delta(path, mode="overwrite", storage_options=settings.lake_storage_options)
     table = DeltaTable(path, storage_options=settings.lake_storage_options)
     table.vacuum(retention_hours=24 * 7, dry_run=False)

@@ -21,6 +21,7 @@ from models.recommendation.content import LakeEmbeddingCache, embed
 from models.shelf import Shelf
 from neighborconnect.contracts.models import TOWN_PREFIX
 from neighborconnect.settings import Settings
+from pipelines.guards import mirror_rows, require_rows
 
 FLOOR: Final = 5
 """Fewer people in a cell would tell where one lives."""
@@ -77,9 +78,23 @@ def collect(settings: Settings) -> Town:
 
 
 def publish(settings: Settings) -> tuple[Town, str]:
-    """Publish the town as of now; return it and its version."""
+    """Publish the town as of now; return it and its version.
+
+    Raises:
+        EmptyInputError: when the mirror has no people any more; the newest town stays. That everybody refuses is no
+            error.
+    """
     town = collect(settings)
+    if not town.people:
+        require_rows(mirror_rows(settings, "users"), replacing=_newest_people(settings), target="the town")
     return town, put_up(settings, town)
+
+
+def _newest_people(settings: Settings) -> int:
+    try:
+        return len(read_newest(settings)[0].people)
+    except LookupError:
+        return 0
 
 
 def put_up(settings: Settings, town: Town) -> str:

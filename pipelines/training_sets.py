@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
 from pipelines.features.lake import read_activity, read_refusals
+from pipelines.guards import require_rows, table_rows
 from pipelines.transforms.training import training_interactions
 
 ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -45,8 +46,16 @@ def collect_interactions(settings: Settings, *, kind: ItemKind) -> pl.DataFrame:
 
 
 def write_interactions(settings: Settings, *, kind: ItemKind) -> TrainingSet:
-    """Keep the interactions as of now as the table's next version, and drop what no kept version needs."""
+    """Write the interactions as of now as the table's next version, and drop files that only expired versions need.
+
+    Raises:
+        EmptyInputError: when the lake has no act any more. That everybody refuses is no error.
+    """
     rows = collect_interactions(settings, kind=kind)
+    path = _path(settings, kind)
+    if rows.is_empty():
+        acts = read_activity(settings).head(1).collect(engine="streaming").height
+        require_rows(acts, replacing=table_rows(settings, path), target=f"training/{kind.value}_interactions")
     rows.write_delta(_path(settings, kind), mode="overwrite", storage_options=settings.lake_storage_options)
     DeltaTable(_path(settings, kind), storage_options=settings.lake_storage_options).vacuum(
         retention_hours=int(KEPT_FOR.total_seconds() // 3600), dry_run=False

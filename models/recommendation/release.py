@@ -75,14 +75,18 @@ def refresh_snapshot(
 
     Returns:
         The snapshot's key, or None when there is no champion.
+
+    Raises:
+        ValueError: when there are no items, and the champion knows some; the present snapshot stays.
     """
     tracker = Tracker(settings, kind=kind)
     champion = tracker.champion()
     if champion is None:
         return None
-    fresh = refresh(
-        tracker.snapshot(champion), items=describe(settings, items), interactions=checked_interactions(interactions)
-    )
+    trained, described = tracker.snapshot(champion), describe(settings, items)
+    if trained.item_ids and described.frame.is_empty():
+        raise ValueError(f"No {kind.value} may be recommended; the snapshot of {champion.model_version} stays.")
+    fresh = refresh(trained, items=described, interactions=checked_interactions(interactions))
     return SnapshotStore(settings).publish(fresh)
 
 

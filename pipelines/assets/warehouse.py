@@ -9,6 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 
 from neighborconnect.settings import Settings, get_settings
 from pipelines import dbt as project
+from pipelines import guards
 from pipelines.assets.policies import HOURLY
 
 
@@ -38,6 +39,7 @@ def build_assets() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[Any]:
         """Build and test the warehouse, once, whatever the partitions of the run."""
+        guards.require_mirror(settings)
         os.environ.update(project.environment(settings))
         yield from dbt.cli(["build"], context=context).stream()
 

@@ -63,6 +63,9 @@ def compute_days(settings: Settings, *, view: str, first: date, last: date) -> i
 
     Days after today have no rows. Repeating it replaces the rows. The offline tables must exist
     (``feature_repo.store.apply``).
+
+    Raises:
+        EmptyInputError: when a day that had rows would have none; its rows stay.
     """
     now = datetime.now(UTC)
     days = [first + timedelta(days=n) for n in range((min(last, now.date()) - first).days + 1)]
@@ -84,7 +87,11 @@ def compute_days(settings: Settings, *, view: str, first: date, last: date) -> i
 
 
 def compute_latest(settings: Settings, *, at: datetime, views: Sequence[str] = LATEST_VIEWS) -> dict[str, int]:
-    """Compute every view as of ``at`` (aware), in place of earlier rows of the same hour; return rows a view."""
+    """Compute every view as of ``at`` (aware), in place of earlier rows of the same hour; return rows a view.
+
+    Raises:
+        EmptyInputError: when the lake has nothing any more for a view that had rows in that hour.
+    """
     hour = at.replace(minute=0, second=0, microsecond=0)
     written = {
         view: replace_rows(
@@ -93,11 +100,17 @@ def compute_latest(settings: Settings, *, at: datetime, views: Sequence[str] = L
             schema=VIEW_SCHEMAS[view],
             after=hour - timedelta(microseconds=1),
             until=hour + timedelta(hours=1) - timedelta(microseconds=1),
+            # A quiet hour has no rows of it; a lake without any act is another matter.
+            may_be_empty=view == names.USER_RECENT_ACTIVITY and _has_activity(settings),
         )
         for view in views
     }
     _log.info("features.computed_latest", at=at.isoformat(), **written)
     return written
+
+
+def _has_activity(settings: Settings) -> bool:
+    return not read_activity(settings).head(1).collect(engine="streaming").is_empty()
 
 
 def _day_start(day: date) -> datetime:
