@@ -34,6 +34,11 @@ build_warehouse = dg.define_asset_job(
 refresh_features = dg.define_asset_job(
     "refresh_features", selection=_newest_features, description="The newest features, offline and online."
 )
+restore_online_store = dg.define_asset_job(
+    "restore_online_store",
+    selection=dg.AssetSelection.key_prefixes([ONLINE]) | dg.AssetSelection.key_prefixes([VECTORS]),
+    description="Write the online store in full after Redis was emptied: features and user vectors.",
+)
 apply_features = dg.define_asset_job(
     "apply_features",
     selection=dg.AssetSelection.keys(FEATURE_REGISTRY),
@@ -93,6 +98,7 @@ bootstrap = dg.define_asset_job(
 ASSET_JOBS = (
     build_warehouse,
     refresh_features,
+    restore_online_store,
     apply_features,
     record_features,
     refresh_serving,

@@ -6,6 +6,7 @@ import dagster as dg
 
 from neighborconnect.settings import Settings
 from pipelines import jobs
+from pipelines.assets import features
 from pipelines.assets.names import bento_key
 from pipelines.serving import BENTOS, ServingError, reload
 
@@ -66,6 +67,40 @@ def champion_watch(
 
 
 @dg.sensor(
+    job_name=jobs.restore_online_store.name,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Restores the online store at once when Redis was emptied, and fails a check until that is done.",
+)
+def online_store_watch(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SensorResult:
+    """Compare the parts that were written before with those that the online store has now."""
+    missing = features.missing_online_parts(context.instance, settings)
+    before = json.loads(context.cursor or "[]")
+    if not missing and not before:
+        return dg.SensorResult(skip_reason="Every part that was written to the online store is there.")
+    evaluation = dg.AssetCheckEvaluation(
+        check_name=features.IS_POPULATED,
+        asset_key=features.POPULATED_KEY,
+        passed=not missing,
+        metadata={"missing": missing},
+    )
+    if missing:
+        context.log.error(f"The online store lacks {', '.join(missing)}: serving has no personal features.")
+    running = _is_running(context.instance, jobs.restore_online_store.name)
+    return dg.SensorResult(
+        run_requests=[] if running or not missing else [dg.RunRequest()],
+        asset_events=[evaluation],
+        cursor=json.dumps(missing),
+    )
+
+
+def _is_running(instance: dg.DagsterInstance, job_name: str) -> bool:
+    status = dg.DagsterRunStatus
+    unfinished = [status.QUEUED, status.NOT_STARTED, status.STARTING, status.STARTED]
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=unfinished), limit=1))
+
+
+@dg.sensor(
     job_name=jobs.complete_copies.name,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -79,9 +114,7 @@ def copies_watch(
 
     from pipelines import copies
 
-    status = dg.DagsterRunStatus
-    unfinished = [status.QUEUED, status.NOT_STARTED, status.STARTING, status.STARTED]
-    if context.instance.get_runs(dg.RunsFilter(job_name=jobs.complete_copies.name, statuses=unfinished), limit=1):
+    if _is_running(context.instance, jobs.complete_copies.name):
         return dg.SkipReason("The last run goes on still.")
     try:
         waiting = copies.waiting(settings)

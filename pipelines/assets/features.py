@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from neighborconnect.contracts import features as views
+from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
 from pipelines.assets.names import (
     FEATURE_REGISTRY,
@@ -17,8 +18,10 @@ from pipelines.assets.names import (
     ONLINE,
     feature_key,
     landed,
+    vectors_key,
 )
 from pipelines.assets.policies import DAILY, HOURLY
+from pipelines.features import online_store
 
 GROUP = "features"
 # The first day of the New York check-ins; a town of our own begins later.
@@ -26,6 +29,13 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2012-04-01", timezone="UTC")
 
 DAILY_VIEWS = (views.USER_ACTIVITY, views.USER_AFFINITY, views.CONNECTOR_STATS, views.POST_STATS)
 HOURLY_VIEWS = (*DAILY_VIEWS, views.USER_RECENT_ACTIVITY)
+# The part of the online store that each asset writes, by the name of its mark.
+POPULATED_KEY = feature_key(ONLINE, views.USER_AFFINITY)
+IS_POPULATED = "online_store_is_populated"
+ONLINE_STORE_PARTS = {
+    online_store.FEATURES: POPULATED_KEY,
+    **{online_store.vectors_part(kind): vectors_key(kind) for kind in ItemKind},
+}
 _SOURCES = ("interactions", "post_likes", "comments", "connector_members", "posts", "connectors")
 _LAKE_TABLES = [landed(LAKE, table) for table in _SOURCES]
 _STREAMED = [landed(KAFKA, table) for table in _SOURCES[:4]]
@@ -147,10 +157,30 @@ def _equality_check(view: str) -> dg.AssetChecksDefinition:
     return online_equals_offline
 
 
+def missing_online_parts(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Return the parts that were written to the online store once and that it does not have now."""
+    present = online_store.written_parts(settings)
+    absent = [part for part in ONLINE_STORE_PARTS if part not in present]
+    return [part for part in absent if instance.get_latest_materialization_event(ONLINE_STORE_PARTS[part]) is not None]
+
+
+@dg.asset_check(
+    asset=POPULATED_KEY,
+    name=IS_POPULATED,
+    description="Every part that was ever written to the online store is there: Redis was not emptied since.",
+)
+def online_store_is_populated(
+    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """Compare the marks in the online store with the parts that were written."""
+    missing = missing_online_parts(context.instance, settings)
+    return dg.AssetCheckResult(passed=not missing, metadata={"missing": missing})
+
+
 with warnings.catch_warnings():
     # Backfill policies are marked as beta; one run for a range of days is what they are for.
     warnings.simplefilter("ignore", dg.BetaWarning)
     HISTORIES = [_history(view) for view in DAILY_VIEWS]
 ASSETS = [feature_registry, *HISTORIES, latest_features, online_features]
 # The stream may push a newer last hour between the two reads, so that view has no such check.
-CHECKS = [*map(_values_check, HOURLY_VIEWS), *map(_equality_check, DAILY_VIEWS)]
+CHECKS = [*map(_values_check, HOURLY_VIEWS), *map(_equality_check, DAILY_VIEWS), online_store_is_populated]

@@ -160,11 +160,12 @@ def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
     )
     def vectors(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from models.recommendation.release import refresh_vectors
+        from pipelines.features import online_store
         from pipelines.stores import feature_store
         from pipelines.training_sets import collect_interactions
 
         interactions = collect_interactions(settings, kind=kind)
-        with feature_store(settings) as store:
+        with feature_store(settings) as store, online_store.writing(settings, online_store.vectors_part(kind)):
             pushed = refresh_vectors(settings, kind=kind, interactions=interactions, store=store)
         return dg.MaterializeResult(metadata={"people": pushed})
 

@@ -45,6 +45,11 @@ class LastHour:
         """How many events are held."""
         return sum(table.height for table in self._tables.values())
 
+    @property
+    def users(self) -> set[str]:
+        """The users of the events that are held."""
+        return {user for table, held in self._tables.items() for user in held[USER_COLUMN[table]]}
+
     def add(self, events: Mapping[str, pl.DataFrame], *, now: datetime) -> set[str]:
         """Take in decoded events by table; return the users whose last hour they may change.
 

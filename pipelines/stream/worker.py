@@ -29,6 +29,7 @@ from neighborconnect.contracts.health import report_health
 from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAM_BY_TOPIC
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from pipelines.features import online_store
 from pipelines.ingest.decode import decode
 from pipelines.stream.window import USER_COLUMN, LastHour
 
@@ -97,6 +98,8 @@ class StreamWorker:
             self._push(store, window, touched, now=now)
             self._handled += sum(map(len, polled.values()))
             if time.monotonic() - kept_house_at >= _HOUSEKEEPING_SECONDS:
+                if online_store.STREAM not in online_store.written_parts(self._settings):
+                    self._restore(store, window, now=now)
                 _keep_house(consumer, handled=self._handled, held=window.rows)
                 kept_house_at = time.monotonic()
 
@@ -107,6 +110,13 @@ class StreamWorker:
         at = max(window.newest(limit=now + _CLOCK_SKEW), now, self._last_at + timedelta(microseconds=1))
         store.push(RECENT_ACTIVITY_PUSH, window.features(users, at=at).to_pandas(), to=PushMode.ONLINE)
         self._last_at = at
+
+    def _restore(self, store: FeatureStore, window: LastHour, *, now: datetime) -> None:
+        """Push everybody's last hour: the online store is new or was emptied."""
+        with online_store.writing(self._settings, online_store.STREAM):
+            users = window.users
+            _log.warning("stream.restoring", users=len(users))
+            self._push(store, window, users, now=now)
 
     def _consumer(self) -> Any:
         consumer = KafkaConsumer(

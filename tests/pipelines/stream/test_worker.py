@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 import pytest
 from kafka import KafkaProducer
+from redis import Redis
 
 from feature_repo.feast_import import FeatureStore
 from feature_repo.online import OnlineReader, OnlineRow, Staleness
@@ -126,6 +127,18 @@ def test_a_like_reaches_the_online_store_and_an_unlike_leaves_it(
         assert recent(reader, user).values["recent_post_ids"] == [second["post_id"]]
         publisher.like(second, op="d")
         wait_until(lambda: recent(reader, user).values["likes_last_hour"] == 0)
+
+
+def test_a_running_worker_restores_an_emptied_online_store(
+    settings: Settings, publisher: Publisher, reader: OnlineReader
+) -> None:
+    user = str(uuid4())
+    with Running(settings):
+        publisher.like(new_like(user))
+        wait_until(lambda: recent(reader, user).values.get("likes_last_hour") == 1)
+        with Redis.from_url(settings.feast_redis_url) as redis:
+            redis.flushdb()
+        wait_until(lambda: recent(reader, user).values.get("likes_last_hour") == 1)
 
 
 def test_a_worker_that_starts_anew_still_knows_the_hour_before(
