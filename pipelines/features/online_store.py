@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 from redis import Redis
@@ -42,7 +43,9 @@ def _client(settings: Settings) -> Iterator[Redis]:
 def written_parts(settings: Settings) -> set[str]:
     """Return the parts that are complete; raises ``redis.RedisError`` when the store does not answer."""
     with _client(settings) as client:
-        return {name.decode() for name in client.hkeys(_KEY)} - {_GENERATION}
+        # redis-py types the answers as those of both its clients.
+        names: Any = client.hkeys(_KEY)
+        return {name.decode() for name in names} - {_GENERATION}
 
 
 @contextmanager
@@ -50,6 +53,6 @@ def writing(settings: Settings, part: str) -> Iterator[None]:
     """Mark ``part`` as complete at the end of the block, unless the block raises or the store is emptied meanwhile."""
     with _client(settings) as client:
         client.hsetnx(_KEY, _GENERATION, uuid4().hex)
-        generation = client.hget(_KEY, _GENERATION)
+        generation: Any = client.hget(_KEY, _GENERATION)
         yield
-        client.eval(_MARK, 1, _KEY, generation or b"", part)
+        client.eval(_MARK, 1, _KEY, generation, part)
