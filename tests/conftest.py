@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,15 +18,16 @@ from neighborconnect.settings import Settings, get_settings
 from neighborconnect.stack.catalogue import SERVERS, child_environment
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.layout import Stack, open_stack
-from neighborconnect.stack.ports import HOST, Ports
+from neighborconnect.stack.ports import OFFSET_STEP, free_offset
 
 TEST_HOME = "NEIGHBORCONNECT_TEST_HOME"
 TEST_PORT_OFFSET = "NEIGHBORCONNECT_TEST_PORT_OFFSET"
 
 TESTS = Path(__file__).parent
 FIRST = ("e2e", "bentos", "models")
-# Offsets of stacks are in steps of 100; those of the next worker lie between them.
-PORTS_BETWEEN_WORKERS = 25
+# The second block of offsets, so that a session leaves those alone that people use. A session tries free ports in
+# steps of 100; the workers of one session lie between them.
+FIRST_OFFSET = 4_000
 
 # No test asserts a time: the machines are shared.
 hypothesis.settings.register_profile(
@@ -71,19 +71,11 @@ def let_through(home: Path) -> None:
         folder.chmod(0o711)
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_offset(*, start: int) -> int:
+def offset_for_tests(*, start: int) -> int:
     """Return the first offset from ``start`` in steps of 100 at which nothing listens, so that sessions can meet."""
-    first = start + worker() * PORTS_BETWEEN_WORKERS
-    return next(offset for offset in range(first, 9_000, 100) if all(map(_is_free, Ports(offset).of_servers)))
+    offset = free_offset(start=start + worker() * OFFSET_STEP, step=100)
+    assert offset is not None, f"no free ports from offset {start}"
+    return offset
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +88,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Path(kept) if kept else tmp_path_factory.mktemp("stack")
     if not kept:
         let_through(home)
-    stack = open_stack(folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or free_offset(start=900)))
+    stack = open_stack(
+        folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or offset_for_tests(start=FIRST_OFFSET))
+    )
     os.environ.update(child_environment(stack))
     get_settings.cache_clear()
     try:

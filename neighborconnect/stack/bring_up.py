@@ -15,8 +15,9 @@ from psycopg import sql
 from rich.console import Console
 
 from neighborconnect.contracts.models import CHAMPION, MODELS
-from neighborconnect.stack.catalogue import BEFORE_THE_FIRST_MODEL, BENTOS, SERVERS, child_environment
+from neighborconnect.stack.catalogue import BEFORE_THE_FIRST_MODEL, BENTOS, SERVERS, SERVICE_ORDER, child_environment
 from neighborconnect.stack.child import log_tail
+from neighborconnect.stack.control import check_start
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.platform import PROJECT
@@ -32,6 +33,7 @@ def bring_up(stack: Stack, *, console: Console) -> None:
         StackError: when a step fails; names the step and its log.
     """
     with alone(stack, console=console) as lock:
+        check_start(stack, SERVICE_ORDER)
         start(stack, SERVERS, console=console)
         run(stack, lock, "transactional_api.db.migrate", log="migrate")
         if _has_champions(stack):

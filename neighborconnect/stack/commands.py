@@ -18,10 +18,11 @@ from neighborconnect.settings import home
 from neighborconnect.stack.accounts import account_for_unprivileged, folder_for
 from neighborconnect.stack.bring_up import bring_up, example_calls
 from neighborconnect.stack.catalogue import SERVERS, SERVICE_ORDER
-from neighborconnect.stack.control import stop
+from neighborconnect.stack.control import is_running, stop
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.external import is_external, prepare_external
-from neighborconnect.stack.layout import open_stack, stack_exists
+from neighborconnect.stack.layout import OFFSET_VARIABLE, Stack, open_stack, read_stack, shell_offset, stack_exists
+from neighborconnect.stack.ports import OFFSETS, OFFSETS_IN_WORDS, Ports, free_offset, is_free
 from neighborconnect.stack.progress import start
 from neighborconnect.stack.status import read_status, status_table
 
@@ -37,6 +38,18 @@ def one_clear_sentence() -> Iterator[None]:
     except StackError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _existing_stack() -> Stack:
+    """Return the home's stack, unchanged; warns where the shell names other ports than the home's."""
+    stack = read_stack()
+    if (wanted := shell_offset()) not in (None, stack.ports.offset):
+        typer.echo(
+            f"warning: {OFFSET_VARIABLE} is {wanted} and does not count: "
+            f"{stack.home} uses offset {stack.ports.offset}.",
+            err=True,
+        )
+    return stack
 
 
 def up() -> None:
@@ -69,18 +82,43 @@ def down() -> None:
     """Stop everything of this home. Data stays."""
     with one_clear_sentence():
         if stack_exists():
-            stop(open_stack())
+            stop(_existing_stack())
         console.print("Stopped.")
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Show what runs where, with its memory."""
     with one_clear_sentence():
-        lines = read_status(open_stack()) if stack_exists() else []
+        lines = read_status(_existing_stack()) if stack_exists() else []
         if as_json:
             typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
         else:
             console.print(status_table(lines))
+
+
+def ports(
+    offset: Annotated[
+        int | None, typer.Argument(help=f"The new offset: {OFFSETS_IN_WORDS}. Without it, shows the ports in use.")
+    ] = None,
+) -> None:
+    """Show the ports of this home, or move them all by an offset while nothing runs. Data stays."""
+    with one_clear_sentence():
+        if offset is None:
+            stack = (
+                _existing_stack()
+                if stack_exists()
+                else Stack(home=home(), ports=Ports(shell_offset() or 0), secrets={})
+            )
+            typer.echo(f"offset {stack.ports.offset}: {', '.join(map(str, sorted(stack.ports.all)))}")
+            return
+        if offset not in OFFSETS:
+            raise StackError(f"{offset} is no offset; give {OFFSETS_IN_WORDS}: there two stacks share no port.")
+        if stack_exists() and is_running(read_stack()):
+            raise StackError(f"{home()} is running; stop it first with `neighborconnect down`.")
+        if taken := [str(port) for port in Ports(offset).all if not is_free(port)]:
+            raise StackError(f"At offset {offset} port {taken[0]} is taken; {free_offset()} is free.")
+        open_stack(offset=offset, move=True)
+        console.print(f"{home()} uses port offset {offset}; start it with `neighborconnect up`.", soft_wrap=True)
 
 
 def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
@@ -92,7 +130,7 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
     if not yes:
         typer.confirm(f"Delete {folder} and every row, event and model in it?", abort=True)
     with one_clear_sentence():
-        stop(open_stack())
+        stop(_existing_stack())
         for place in {folder, folder_for(account_for_unprivileged(), home=folder)}:
             shutil.rmtree(place, ignore_errors=not place.exists())
         console.print(f"Deleted {folder}.")
@@ -123,5 +161,6 @@ def register(app: typer.Typer) -> None:
     for group, prefix in ((app, "neighborconnect"), (servers, "neighborconnect servers")):
         group.command(epilog=f"Example: {prefix} down")(down)
         group.command(epilog=f"Example: {prefix} status --json")(status)
+    app.command(epilog="Example: neighborconnect ports 100")(ports)
     app.command(epilog="Example: neighborconnect logs relay --follow")(logs)
     app.command(epilog="Example: neighborconnect reset --yes")(reset)

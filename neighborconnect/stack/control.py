@@ -15,7 +15,7 @@ from neighborconnect.stack.catalogue import SERVICE_ORDER, services
 from neighborconnect.stack.child import find_marked, log_tail
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
-from neighborconnect.stack.preflight import check_disk
+from neighborconnect.stack.preflight import check_disk, check_ports
 from neighborconnect.stack.state import Record, read_json, read_record, read_records, write_record
 from neighborconnect.stack.supervisor import read_wish, write_wish
 
@@ -35,6 +35,11 @@ def supervisor_process(stack: Stack) -> psutil.Process | None:
     ).process()
 
 
+def is_running(stack: Stack) -> bool:
+    """Return whether the supervisor or any process of the stack runs."""
+    return supervisor_process(stack) is not None or bool(find_marked(stack.home))
+
+
 def _ensure_supervisor(stack: Stack) -> None:
     if supervisor_process(stack) is not None:
         return
@@ -49,14 +54,25 @@ def _ensure_supervisor(stack: Stack) -> None:
         )
 
 
-def want(stack: Stack, names: tuple[str, ...]) -> None:
-    """Have these services run beside those that run already; ``wait_for`` waits until they do.
+def check_start(stack: Stack, names: tuple[str, ...]) -> None:
+    """Check, before anything starts, that these services can: programs, disk, and every port of those not running.
 
     Raises:
-        StackError: when something is not installed or the disk is full.
+        StackError: when something is not installed, the disk is full, or a port is taken.
     """
     check_disk(stack)
-    services(stack)
+    known = services(stack)
+    running = find_marked(stack.home)
+    check_ports(known[name] for name in names if name not in running)
+
+
+def want(stack: Stack, names: tuple[str, ...]) -> None:
+    """Have these services run in addition to those that run already; ``wait_for`` waits until they do.
+
+    Raises:
+        StackError: when something is not installed, the disk is full, or a port is taken.
+    """
+    check_start(stack, names)
     running = read_wish(stack.run).names if supervisor_process(stack) else ()
     write_wish(stack.run, (*running, *(name for name in names if name not in running)))
     _ensure_supervisor(stack)

@@ -108,7 +108,7 @@ class Keeper(threading.Thread):
                 return False
         self._write("starting")
         try:
-            check_ports(self.service, offset=self._stack.ports.offset)
+            check_ports((self.service,))
         except StackError as error:
             # After a death the kernel may need a moment to give the port back; before any, somebody else has it.
             if not self._restarts:

@@ -8,14 +8,16 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from neighborconnect.settings import ENV_FILE_NAME, home
 from neighborconnect.stack.errors import StackError
-from neighborconnect.stack.ports import HOST, Ports
+from neighborconnect.stack.ports import HOST, OFFSETS, OFFSETS_IN_WORDS, Ports
 
 DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
 SECRETS_FILE_NAME = "secrets.json"
 BUCKETS = ("media", "lake", "mlflow")
-_LARGEST_OFFSET = 9_000
+OFFSET_VARIABLE = "NEIGHBORCONNECT_PORT_OFFSET"
 _SECRET_NAMES = (
     "postgres",
     *DATABASES,
@@ -99,16 +101,39 @@ class Stack:
         }
 
 
-def current_offset() -> int:
-    """Return ``NEIGHBORCONNECT_PORT_OFFSET``.
+def shell_offset() -> int | None:
+    """Return ``NEIGHBORCONNECT_PORT_OFFSET`` of the environment; None where it is not set.
 
     Raises:
-        StackError: when it is not a number from 0 to 9000.
+        StackError: when it is not one of the offsets at which two stacks cannot share a port.
     """
-    raw = os.environ.get("NEIGHBORCONNECT_PORT_OFFSET") or "0"
-    if not raw.isdecimal() or int(raw) > _LARGEST_OFFSET:
-        raise StackError(f"NEIGHBORCONNECT_PORT_OFFSET is {raw!r}; give it a whole number from 0 to {_LARGEST_OFFSET}.")
+    raw = os.environ.get(OFFSET_VARIABLE)
+    if not raw:
+        return None
+    if not raw.isdecimal() or int(raw) not in OFFSETS:
+        raise StackError(f"{OFFSET_VARIABLE} is {raw!r}; give it {OFFSETS_IN_WORDS}: there two stacks share no port.")
     return int(raw)
+
+
+def recorded_offset(folder: Path) -> int | None:
+    """Return the offset that a home uses since its first start; None for a new home."""
+    raw = dotenv_values(folder / ENV_FILE_NAME).get(OFFSET_VARIABLE) if (folder / ENV_FILE_NAME).exists() else None
+    return int(raw) if raw and raw.isdecimal() else None
+
+
+def _offset_of(folder: Path, *, wanted: int | None) -> int:
+    recorded = recorded_offset(folder)
+    if recorded is None:
+        return wanted or 0
+    problem, other = "", str(wanted)
+    if wanted is not None and wanted != recorded:
+        problem = f"and {OFFSET_VARIABLE} is {wanted}: unset that, or"
+    elif recorded not in OFFSETS:
+        problem, other = "at which it can share ports with another stack:", "OFFSET"
+    if problem:
+        move = f"stop it and move it with `neighborconnect down && neighborconnect ports {other}`"
+        raise StackError(f"{folder} uses port offset {recorded}, {problem} {move}.")
+    return recorded
 
 
 def write_private(path: Path, text: str) -> None:
@@ -122,13 +147,18 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _keep_secrets(path: Path) -> dict[str, str]:
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [name for name in _SECRET_NAMES if name not in kept]
+def _read_secrets(path: Path) -> dict[str, str]:
+    secrets_by_name: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return secrets_by_name
+
+
+def _complete_secrets(path: Path) -> dict[str, str]:
+    present = _read_secrets(path)
+    missing = [name for name in _SECRET_NAMES if name not in present]
     if missing:
-        kept |= {name: secrets.token_hex(24) for name in missing}
-        write_private(path, json.dumps(kept, indent=1))
-    return kept
+        present |= {name: secrets.token_hex(24) for name in missing}
+        write_private(path, json.dumps(present, indent=1))
+    return present
 
 
 def stack_exists() -> bool:
@@ -136,21 +166,40 @@ def stack_exists() -> bool:
     return (home() / SECRETS_FILE_NAME).exists()
 
 
-def open_stack(*, folder: Path | None = None, offset: int | None = None) -> Stack:
-    """Open the stack of a home, making folders, passwords and ``stack.env`` where they are not there yet.
+def read_stack(folder: Path | None = None) -> Stack:
+    """Return the stack of a home that exists, and change nothing there; the environment's offset does not count.
 
-    Raises:
-        StackError: when the folder cannot be written.
+    Secrets that a newer version needs and the home does not have yet are empty.
     """
     folder = (folder or home()).absolute()
+    present = _read_secrets(folder / SECRETS_FILE_NAME)
+    return Stack(
+        home=folder,
+        ports=Ports(recorded_offset(folder) or 0),
+        secrets=dict.fromkeys(_SECRET_NAMES, "") | present,
+    )
+
+
+def open_stack(*, folder: Path | None = None, offset: int | None = None, move: bool = False) -> Stack:
+    """Open the stack of a home in order to start it; makes folders, passwords and ``stack.env`` where they are missing.
+
+    The first call decides the offset of the home's ports: ``offset``, else the environment's, else 0.
+
+    Args:
+        folder: the home; the environment's if None.
+        offset: of the ports.
+        move: replace the offset of the home by ``offset``.
+
+    Raises:
+        StackError: when the folder cannot be written, or when the home uses another offset than the one asked for.
+    """
+    folder = (folder or home()).absolute()
+    wanted = shell_offset() if offset is None else offset
     try:
+        used = offset if move and offset is not None else _offset_of(folder, wanted=wanted)
         for path in (folder, folder / "logs", folder / "run"):
             path.mkdir(parents=True, exist_ok=True)
-        stack = Stack(
-            home=folder,
-            ports=Ports(current_offset() if offset is None else offset),
-            secrets=_keep_secrets(folder / SECRETS_FILE_NAME),
-        )
+        stack = Stack(home=folder, ports=Ports(used), secrets=_complete_secrets(folder / SECRETS_FILE_NAME))
         text = "".join(f"{name}={value}\n" for name, value in stack.settings.items())
         if not stack.env_file.exists() or stack.env_file.read_text(encoding="utf-8") != text:
             write_private(stack.env_file, text)

@@ -1,16 +1,26 @@
-"""Which process listens where. All on loopback; every port moves by the same offset."""
+"""Ports of each process. All on loopback; every port of a stack moves by the same offset.
+
+Two stacks share no port if their offsets differ and both are in ``OFFSETS``: the offsets are multiples of 25, and the
+blocks of them lie so that no difference of two is the distance of two base ports (tests/stack/test_ports.py compares
+all pairs). Every port stays below 32768, where Linux begins to hand out ports of outgoing connections.
+"""
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
 SEAWEED_ADMIN_GRPC_DISTANCE = 10_000
+OFFSET_STEP = 25
+OFFSET_BLOCKS = ((0, 975), (4_000, 4_975), (8_000, 8_975))
+OFFSETS = tuple(offset for first, last in OFFSET_BLOCKS for offset in range(first, last + 1, OFFSET_STEP))
+OFFSETS_IN_WORDS = "a multiple of 25 from 0 to 975, from 4000 to 4975, or from 8000 to 8975"
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports of one stack. Offsets in steps of 100 give stacks that do not meet."""
+    """Ports of one stack."""
 
     offset: int = 0
 
@@ -35,7 +45,7 @@ class Ports:
     @property
     def seaweed(self) -> dict[str, int]:
         """SeaweedFS's listeners by flag. Its worker expects the admin gRPC port 10000 above the admin port."""
-        admin = self._at(18342)
+        admin = self._at(9341)
         return {
             "s3.port": self.s3,
             "s3.port.grpc": self._at(18334),
@@ -102,9 +112,32 @@ class Ports:
     @property
     def dagster_code(self) -> int:
         """The port of the server that holds the pipelines' code for Dagster."""
-        return self._at(4000)
+        return self._at(3001)
 
     @property
     def of_servers(self) -> tuple[int, ...]:
         """Every port of the four servers."""
         return (self.postgres, self.redis, *self.seaweed.values(), self.kafka, self.kafka_controller)
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every port of the stack."""
+        bentos = (self.recommendation, self.content, self.matching, self.image, self.video)
+        return (*self.of_servers, self.api, self.mlflow, *bentos, self.dagster, self.dagster_code)
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on ``port`` now; connections that are closing do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_offset(*, start: int = 0, step: int = OFFSET_STEP) -> int | None:
+    """Return the first offset from ``start``, in steps of ``step``, none of whose ports is taken; None without one."""
+    offsets = (offset for offset in OFFSETS if offset >= start and (offset - start) % step == 0)
+    return next((offset for offset in offsets if all(map(is_free, Ports(offset).all))), None)

@@ -1,44 +1,54 @@
-"""What can be known to go wrong before anything starts, each told in one sentence."""
+"""Checks before anything starts; each problem is one sentence."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import socket
+from collections.abc import Iterable
 
 import psutil
 
+from neighborconnect.stack.child import MARK
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
-from neighborconnect.stack.ports import HOST
+from neighborconnect.stack.ports import free_offset, is_free
 from neighborconnect.stack.service import Service
 
 LEAST_FREE_BYTES = 2 * 1024**3
 
 
 def _holder(port: int) -> str:
+    """Name the process that listens on ``port``, and the home that it belongs to where it is another stack's."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
                 if connection.pid is None:
                     break
-                return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+                process = psutil.Process(connection.pid)
+                home, _, name = process.environ().get(MARK, "").rpartition(":")
+                stack = f", {name} of the stack at {home}" if home else ""
+                return f"process {connection.pid} ({process.name()}{stack})"
     return "another process"
 
 
-def check_ports(service: Service, *, offset: int) -> None:
-    """Raise ``StackError`` when a port of the service is taken."""
-    for port in service.ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
+def check_ports(services: Iterable[Service]) -> None:
+    """Raise ``StackError`` when a port of one of the services is taken; names an offset at which all are free."""
+    for service in services:
+        for port in service.ports:
+            if not is_free(port):
+                other = free_offset()
+                move = (
+                    ""
+                    if other is None
+                    else (
+                        ", or move this stack to other ports: "
+                        f"`neighborconnect down && neighborconnect ports {other}`, then start it again"
+                    )
+                )
                 raise StackError(
-                    f"Port {port}, which {service.title} needs, is taken by {_holder(port)}: stop that, or move "
-                    f"every port with NEIGHBORCONNECT_PORT_OFFSET={offset + 100}."
-                ) from None
+                    f"Port {port}, which {service.title} needs, is taken by {_holder(port)}: stop that{move}."
+                )
 
 
 def check_disk(stack: Stack) -> None:

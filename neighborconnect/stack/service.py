@@ -60,5 +60,5 @@ class Service:
     @property
     def fingerprint(self) -> str:
         """Changes when a running process would have to be started anew to match."""
-        told = json.dumps([self.command, sorted(self.environment.items()), self.user])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        identity = json.dumps([self.command, sorted(self.environment.items()), self.user, self.ports])
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -13,10 +13,10 @@ import pytest
 from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, Settings
-from tests.conftest import free_offset, let_through
+from tests.conftest import let_through, offset_for_tests
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST_OFFSET = 1_500
+FIRST_OFFSET = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {
         "NEIGHBORCONNECT_HOME": str(home),
-        "NEIGHBORCONNECT_PORT_OFFSET": str(free_offset(start=FIRST_OFFSET)),
+        "NEIGHBORCONNECT_PORT_OFFSET": str(offset_for_tests(start=FIRST_OFFSET)),
     }
     command = [sys.executable, "-m", "neighborconnect"]
     up = subprocess.run(

@@ -14,13 +14,14 @@ import pytest
 
 from neighborconnect.stack.accounts import UNPRIVILEGED, folder_for
 from neighborconnect.stack.broker import broker
-from neighborconnect.stack.control import stop, wait_for, want
+from neighborconnect.stack.control import is_running, want
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.kafka import kafka
-from neighborconnect.stack.layout import current_offset, open_stack
+from neighborconnect.stack.layout import open_stack, shell_offset
+from neighborconnect.stack.ports import free_offset
 from neighborconnect.stack.postgres import check_data_version, postgres
 from neighborconnect.stack.preflight import check_disk
-from tests.conftest import free_offset
+from tests.conftest import offset_for_tests
 
 
 def _run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,20 +35,18 @@ def _run(*arguments: str, home: Path, **environment: str) -> subprocess.Complete
 
 
 def test_a_taken_port(tmp_path: Path) -> None:
-    offset = free_offset(start=2_000)
-    stack = open_stack(folder=tmp_path / "home", offset=offset)
+    stack = open_stack(folder=tmp_path / "home", offset=offset_for_tests(start=8_000))
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", stack.ports.redis))
         squatter.listen()
-        try:
-            want(stack, ("redis",))
-            with pytest.raises(StackError) as refusal:
-                wait_for(stack, ("redis",))
-        finally:
-            stop(stack)
-    told = str(refusal.value)
-    assert f"Port {stack.ports.redis}, which Valkey needs, is taken by process {os.getpid()}" in told
-    assert f"NEIGHBORCONNECT_PORT_OFFSET={offset + 100}" in told
+        # Nothing starts, PostgreSQL neither, whose own port is free.
+        with pytest.raises(StackError) as refusal:
+            want(stack, ("postgres", "redis"))
+        other = free_offset()
+    assert not is_running(stack)
+    message = str(refusal.value)
+    assert f"Port {stack.ports.redis}, which Valkey needs, is taken by process {os.getpid()} (" in message
+    assert f"`neighborconnect down && neighborconnect ports {other}`" in message
 
 
 def test_an_id_that_looks_like_an_option(tmp_path: Path) -> None:
@@ -80,10 +79,11 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         check_disk(stack)
 
 
-def test_an_offset_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NEIGHBORCONNECT_PORT_OFFSET", "many")
-    with pytest.raises(StackError, match="NEIGHBORCONNECT_PORT_OFFSET is 'many'"):
-        current_offset()
+@pytest.mark.parametrize("offset", ["many", "-100", "1000", "2000", "3000", "110", "9000"])
+def test_an_offset_at_which_stacks_could_meet(monkeypatch: pytest.MonkeyPatch, offset: str) -> None:
+    monkeypatch.setenv("NEIGHBORCONNECT_PORT_OFFSET", offset)
+    with pytest.raises(StackError, match=f"NEIGHBORCONNECT_PORT_OFFSET is '{offset}'; give it a multiple of 25 from 0"):
+        shell_offset()
 
 
 def test_a_postgres_folder_without_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
