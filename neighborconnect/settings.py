@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     s3_media_bucket: str = "media"
     s3_lake_bucket: str = "lake"
     s3_mlflow_bucket: str = "mlflow"
+    # Published heads of the audit chain. Outside of a laptop: with object lock, or under credentials that only add.
+    s3_audit_bucket: str = "audit"
 
     # Media documents: MongoDB where this is set, else PostgreSQL JSONB.
     mongo_url: str | None = Field(default=None, repr=False)
@@ -129,6 +131,8 @@ class Settings(BaseSettings):
 
     # What seals personal columns at rest. The first key seals; those after it, by commas, still open what they sealed.
     personal_data_keys: SecretStr
+    # Signs the published heads of the audit chain. It must not be stored in the database, nor change.
+    audit_key: SecretStr
     # What the pipelines prove themselves with to the API.
     platform_token: SecretStr
 

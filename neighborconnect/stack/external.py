@@ -47,7 +47,12 @@ def _make_buckets(settings: Settings) -> None:
         region=settings.s3_region,
         secure=parts.scheme == "https",
     )
-    for bucket in (settings.s3_media_bucket, settings.s3_lake_bucket, settings.s3_mlflow_bucket):
+    for bucket in (
+        settings.s3_media_bucket,
+        settings.s3_lake_bucket,
+        settings.s3_mlflow_bucket,
+        settings.s3_audit_bucket,
+    ):
         if not client.bucket_exists(bucket):
             client.make_bucket(bucket)
 

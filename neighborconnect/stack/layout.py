@@ -16,7 +16,7 @@ from neighborconnect.stack.ports import HOST, OFFSETS, OFFSETS_IN_WORDS, Ports
 
 DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
 SECRETS_FILE_NAME = "secrets.json"
-BUCKETS = ("media", "lake", "mlflow")
+BUCKETS = ("media", "lake", "mlflow", "audit")
 OFFSET_VARIABLE = "NEIGHBORCONNECT_PORT_OFFSET"
 _SECRET_NAMES = (
     "postgres",
@@ -28,6 +28,7 @@ _SECRET_NAMES = (
     "kafka_cluster",
     "personal_data",
     "platform",
+    "audit",
 )
 
 
@@ -98,6 +99,7 @@ class Stack:
             "JWT_SECRET": self.secrets["jwt"],
             "PERSONAL_DATA_KEYS": self.secrets["personal_data"],
             "PLATFORM_TOKEN": self.secrets["platform"],
+            "AUDIT_KEY": self.secrets["audit"],
         }
 
 

@@ -1,7 +1,8 @@
-"""The audit trail: an entry beside every change, in its transaction; then sealed into a chain of digests.
+"""The audit trail: an entry for every change, in its transaction, then sealed into a chain of digests.
 
-Sealing is a job of its own, since a chain that every writer appends to would let only one write at a time. An entry
-can be changed unseen for the minute before it is sealed, and not after: each digest covers the one before.
+Sealing is a separate job, since a chain that every writer appends to would let only one write at a time. Each digest
+covers the one before, and the job publishes the signed head of the chain outside of the database (``audit.heads``).
+An entry can be changed without a trace for the minute before it is sealed and its head published, and not after.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
+from transactional_api.audit.heads import Head, PublishedHeads
 from transactional_api.db.tables import AuditEntry
 from transactional_api.jobs import queue
 from transactional_api.resources import Resources
@@ -33,7 +35,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a look at the chain found: how many entries hold, and the first that does not or why else it is broken."""
+    """The result of a verification: how many entries are valid, and why the chain is broken if it is."""
 
     entries: int
     unsealed: int
@@ -64,19 +66,28 @@ async def enter(session: AsyncSession, request: Request) -> None:
 @queue.periodic("* * * * *")
 @queue.task("audit.seal")
 async def seal(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
-    """Put what is committed into the chain, in the order that it is found in."""
+    """Seal what was committed, each minute."""
+    await seal_and_publish(resources)
+
+
+async def seal_and_publish(resources: Resources) -> None:
+    """Add committed entries to the chain, and publish its new head."""
     while True:
         async with resources.transaction() as session:
             if await seal_some(session) < BATCH:
-                return
+                break
+    published = PublishedHeads(resources.settings)
+    async with resources.transaction() as session:
+        head = await newest_link(session)
+    if head is not None and head != await published.newest():
+        await published.publish(head)
 
 
 async def seal_some(session: AsyncSession) -> int:
     """Seal at most a batch of entries; returns how many."""
     await session.execute(_ONE_SEALER)
-    newest = select(AuditEntry.place, AuditEntry.digest).where(AuditEntry.place.is_not(None))
-    last = (await session.execute(newest.order_by(AuditEntry.place.desc()).limit(1))).one_or_none()
-    place, digest = (last.place or 0, last.digest or BEGINNING) if last else (0, BEGINNING)
+    last = await newest_link(session) or Head(0, BEGINNING)
+    place, digest = last.place, last.digest
     waiting = select(AuditEntry).where(AuditEntry.place.is_(None)).order_by(AuditEntry.id).limit(BATCH)
     entries = (await session.scalars(waiting)).all()
     for entry in entries:
@@ -84,9 +95,15 @@ async def seal_some(session: AsyncSession) -> int:
         entry.place, entry.digest = place, digest
     await session.flush()
     if entries:
-        # Kept elsewhere with the logs, so that taking off the chain's end shows, too.
         log.info("audit.sealed", place=place, digest=digest)
     return len(entries)
+
+
+async def newest_link(session: AsyncSession) -> Head | None:
+    """Return the end of the chain in the database, None where nothing is sealed."""
+    links = select(AuditEntry.place, AuditEntry.digest).where(AuditEntry.place.is_not(None))
+    last = (await session.execute(links.order_by(AuditEntry.place.desc()).limit(1))).one_or_none()
+    return Head(last.place or 0, last.digest or BEGINNING) if last else None
 
 
 def digest_of(entry: AuditEntry, *, place: int, before: str) -> str:
@@ -104,8 +121,13 @@ def digest_of(entry: AuditEntry, *, place: int, before: str) -> str:
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-async def verify(session: AsyncSession) -> Verdict:
-    """Look at the whole chain: every digest, every place, and what should have been sealed long ago."""
+async def verify(session: AsyncSession, *, published: Head | None) -> Verdict:
+    """Verify the whole chain: every digest, every place, the published head, and that sealing goes on.
+
+    Args:
+        session: of the database with the chain.
+        published: the newest head of the audit bucket, None where it has none.
+    """
     place, digest = 0, BEGINNING
     while links := await _links(session, after=place):
         for entry in links:
@@ -114,6 +136,12 @@ async def verify(session: AsyncSession) -> Verdict:
             if entry.digest != digest_of(entry, place=entry.place, before=digest):
                 return Verdict(place, 0, f"entry {entry.place} of the chain (id {entry.id}) was changed")
             place, digest = entry.place, entry.digest
+            if published is not None and place == published.place and digest != published.digest:
+                return Verdict(place - 1, 0, f"entry {place} of the chain is not the one whose head was published")
+    if published is not None and place < published.place:
+        return Verdict(place, 0, f"the chain ends at {place}, and the head of {published.place} was published")
+    if published is None and place:
+        return Verdict(place, 0, "no head was ever published; does the jobs worker reach the audit bucket?")
     waiting = select(func.count(), func.min(AuditEntry.at) < func.now() - SEALED_WITHIN)
     unsealed, late = (await session.execute(waiting.where(AuditEntry.place.is_(None)))).one()
     fault = "entries wait longer than they should; does the jobs worker run?" if late else None
