@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_FILE_NAME = "stack.env"
@@ -102,6 +102,14 @@ class Settings(BaseSettings):
     # How much one person may ask of one endpoint.
     rate_limit_reads: str = "600/minute"
     rate_limit_writes: str = "120/minute"
+    # How much one network (an IPv4 address, a /64 of IPv6) may do without logging in: wrong passwords or tokens,
+    # accounts that it opens, and letters that it asks for.
+    rate_limit_failures: str = "60/15 minutes;500/day"
+    rate_limit_registrations: str = "10/hour;40/day"
+    rate_limit_letters: str = "20/hour;100/day"
+    # Reverse proxies whose X-Forwarded-For is believed (a JSON list of addresses or networks); none unless named.
+    # Behind a proxy that is not named here everybody has the proxy's address, and shares its limits.
+    trusted_proxies: list[IPvAnyNetwork] = []
 
     # Browsers of these origins may call the API (a JSON list); none unless named.
     cors_allow_origins: list[str] = []

@@ -139,6 +139,7 @@ def _through_the_door(spec: TownSpec, settings: Settings) -> None:
         door = FrontDoor(
             town,
             api_url=settings.api_url,
+            platform_token=settings.platform_token.get_secret_value(),
             password=DEMO_PASSWORD,
             on_call=lambda _name: progress.advance(task),
         )

@@ -37,8 +37,20 @@ _PREFIX = "/api/v1"
 class FrontDoor:
     """One town's people at the API. Use as ``await FrontDoor(...).live()`` once."""
 
-    def __init__(self, town: Town, *, api_url: str, password: str, on_call: Callable[[str], None]) -> None:
+    def __init__(
+        self, town: Town, *, api_url: str, platform_token: str, password: str, on_call: Callable[[str], None]
+    ) -> None:
+        """Prepare the town.
+
+        Args:
+            town: its people and what they do.
+            api_url: the API, without the prefix of its routes.
+            platform_token: lets many people register from one address, and counts their addresses as confirmed.
+            password: the password of all of them.
+            on_call: called with the name of every call.
+        """
         self._town, self._password, self._on_call = town, password, on_call
+        self._platform_token = platform_token
         self._api_url = api_url
         self._writer = Writer(town.vocabulary, seed=town.spec.seed)
         self._usernames = usernames(town)
@@ -105,8 +117,7 @@ class FrontDoor:
             "country": COUNTRY,
             "interests": [name for name, is_one in zip(self._category_names, favourites, strict=True) if is_one],
         }
-        await self._post("/users/register", {**account, **profile}, name="register")
-        session = await self._post("/users/login", account, name="login")
+        session = await self._post("/users/register", {**account, **profile}, name="register")
         self._tokens[user] = session["access_token"]
         self._people[user] = session["user"]["id"]
         house = town.people.house[user]
@@ -259,7 +270,10 @@ class FrontDoor:
     async def _call(
         self, method: str, path: str, body: dict[str, Any] | None, *, user: int | None, name: str
     ) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self._tokens[user]}"} if user is not None else {}
+        if user is None:
+            headers = {"x-platform-token": self._platform_token}
+        else:
+            headers = {"authorization": f"Bearer {self._tokens[user]}"}
         try:
             answer = await self._client.request(method, _PREFIX + path, json=body, headers=headers)
         except httpx.TransportError as error:

@@ -30,6 +30,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # ``callers`` reads them, of TRUSTED_PROXIES only.
         timeout_graceful_shutdown=4,
     )
 

@@ -51,6 +51,7 @@ from transactional_api.users import passwords
 from transactional_api.users.account_routes import router as accounts
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.routes import router as users
+from transactional_api.users.throttle import Throttle
 from transactional_api.vision.routes import images, renditions_of_videos, videos
 
 API_PREFIX = "/api/v1"
@@ -94,6 +95,7 @@ _HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "Last-Event-ID",
+    "X-Device-Token",
     "X-Request-Id",
     "traceparent",
 )
@@ -118,7 +120,9 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(inference.aclose)
         app.state.resources, app.state.engine, app.state.redis = resources, resources.engine, redis
         app.state.plain = await stack.enter_async_context(open_plain(settings.database_url, resources.engine))
-        app.state.accounts = Accounts(settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault)
+        app.state.accounts = Accounts(
+            settings, redis, asyncio.Semaphore(passwords.AT_ONCE), resources.vault, Throttle(settings, redis)
+        )
         app.state.inference = inference
         app.state.rate_limits = open_rate_limits(settings, redis)
         app.state.asked_words = AskedWords(inference)

@@ -52,7 +52,12 @@ def generic_plans() -> None:
 async def town(generic_plans: None, settings: Settings) -> AsyncIterator[Town]:
     """A running API. Nothing answers at its recommendation service, and it has no other."""
     nowhere = dict.fromkeys(("content_url", "matching_url", "image_url", "video_url"))
-    app = create_app(settings.model_copy(update={"recommendation_url": "http://127.0.0.1:9", **nowhere}))
+    # Every test comes from one network, which would otherwise use up what a network may do.
+    unbounded = dict.fromkeys(
+        ("rate_limit_failures", "rate_limit_registrations", "rate_limit_letters"), "1000000/minute"
+    )
+    changed = {"recommendation_url": "http://127.0.0.1:9", **nowhere, **unbounded}
+    app = create_app(settings.model_copy(update=changed))
     async with LifespanManager(app) as running:
         transport = httpx.ASGITransport(running.app, client=("192.0.2.1", 40_000))
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:

@@ -94,6 +94,11 @@ class Town:
     def nobody(self) -> Person:
         return Person(uuid4(), self.http, "")
 
+    def at(self, address: str, **headers: str) -> Person:
+        """Return nobody in particular, at another address; the client has nothing to close."""
+        transport = httpx.ASGITransport(self.app, client=(address, 40_000))
+        return Person(uuid4(), httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers), "")
+
     async def admit(self, person: Person, connector: dict[str, Any], *, role: str = "member") -> None:
         async with self.app.state.engine.begin() as connection:
             await connection.execute(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pyotp
+import pytest
 
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import PASSWORD, register
@@ -82,12 +83,20 @@ async def test_a_wrong_password_asks_for_no_code(town: Town) -> None:
     assert answer.json()["code"] == "wrong_credentials"
 
 
-async def test_it_is_changed_and_taken_away_with_the_password_alone(town: Town) -> None:
+@pytest.mark.parametrize("paper", [False, True], ids=["app", "paper"])
+async def test_turning_it_off_needs_the_password_and_a_code(town: Town, *, paper: bool) -> None:
     phone = await with_phone(town)
     again = await phone.person.post(AT, {"password": PASSWORD})
     assert (again.status_code, again.json()["code"]) == (409, "second_factor_on")
-    assert (await phone.person.post(f"{AT}/off", {"password": "not this one"})).status_code == 403
-    assert (await phone.person.post(f"{AT}/off", {"password": PASSWORD})).status_code == 204
+    code = phone.codes[0] if paper else phone.code()
+    for proofs, refusal in (
+        ({"password": PASSWORD}, (401, "second_factor_required")),
+        ({"password": PASSWORD, "code": "000000"}, (401, "wrong_code")),
+        ({"password": "not this one", "code": code}, (403, "wrong_password")),
+    ):
+        refused = await phone.person.post(f"{AT}/off", proofs)
+        assert (refused.status_code, refused.json()["code"]) == refusal
+    assert (await phone.person.post(f"{AT}/off", {"password": PASSWORD, "code": code})).status_code == 204
     assert (await log_in(town, phone)).status_code == 200
 
 

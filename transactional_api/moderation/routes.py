@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
 from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -43,7 +44,7 @@ from transactional_api.moderation.service import (
 )
 from transactional_api.paging import Page, PageDep
 from transactional_api.users import service as users
-from transactional_api.users.account_routes import AccountsDep, client_address
+from transactional_api.users.account_routes import AccountsDep
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
 from transactional_api.users.service import WrongCredentialsError
 from transactional_api.users.throttle import TooManyAttemptsError
@@ -106,11 +107,10 @@ async def appeal(decision_id: UUID, body: NewAppeal, session: SessionDep, writer
     ),
 )
 async def appeal_suspension(
-    body: SuspensionAppeal, request: Request, session: SessionDep, accounts: AccountsDep
+    body: SuspensionAppeal, session: SessionDep, accounts: AccountsDep, caller: CallerDep
 ) -> AppealOut:
     """Say why your suspension is wrong: you cannot log in, so your credentials come along. Nothing else is opened."""
-    address = client_address(request)
-    user = await users.identify(session, accounts=accounts, credentials=body, address=address)
+    user = await users.identify(session, accounts=accounts, credentials=body, caller=caller)
     return await appeals.appeal_suspension(session, user=user, words=body.words)
 
 

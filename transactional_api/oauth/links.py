@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.audit import trail
 from transactional_api.auth import Viewer
+from transactional_api.callers import Caller
 from transactional_api.db.tables import LinkedAccount, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.oauth.providers import Identity
 from transactional_api.oauth.schemas import LinkOut, LinksOut
-from transactional_api.users import sealing, second_factor, sessions
+from transactional_api.users import devices, sealing, second_factor
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import Session
-from transactional_api.users.service import own_user, refuse_suspended
+from transactional_api.users.service import open_session, refuse_suspended
 
 NO_PASSWORD = "!"  # noqa: S105 (what no password hashes to)
 
@@ -49,7 +50,13 @@ class LastWayInError(Problem):
 
 
 async def log_in(
-    session: AsyncSession, *, accounts: Accounts, identity: Identity, code: str | None, user_agent: str | None
+    session: AsyncSession,
+    *,
+    accounts: Accounts,
+    identity: Identity,
+    code: str | None,
+    caller: Caller,
+    user_agent: str | None,
 ) -> Session:
     """Open a session for whom a provider vouches for; who is new gets an account.
 
@@ -69,13 +76,13 @@ async def log_in(
     )
     if user is None:
         user = await _settle(session, accounts=accounts, identity=identity)
-    await second_factor.prove(session, vault=accounts.vault, user=user, code=code)
+    source = await devices.source_of(accounts, caller, email=sealing.email_of(accounts.vault, user))
+    await second_factor.prove(session, accounts=accounts, user=user, code=code, source=source.known)
     refuse_suspended(user)
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)
-    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=own_user(user, accounts=accounts))
+    return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
 
 
 async def link(session: AsyncSession, *, viewer: Viewer, identity: Identity) -> LinksOut:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import StringConstraints
 
 from transactional_api.auth import ActorDep, ViewerDep
+from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -26,10 +27,11 @@ from transactional_api.oauth.links import (
 )
 from transactional_api.oauth.providers import LoginExpiredError, ProviderFailedError
 from transactional_api.oauth.schemas import LinksOut, LoginBegun, LoginReturned, ProvidersOut
-from transactional_api.users.account_routes import AccountsDep
+from transactional_api.users.account_routes import GUESSED, AccountsDep
 from transactional_api.users.schemas import Session
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
 from transactional_api.users.service import SuspendedError
+from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/users", tags=["account"], route_class=TransactionalRoute)
 
@@ -56,6 +58,7 @@ async def begin_login(provider: ProviderName, accounts: AccountsDep) -> LoginBeg
 @router.post(
     "/login/{provider}",
     operation_id="finishProviderLogin",
+    dependencies=[GUESSED],
     responses=declare(
         *RETURNS,
         AccountExistsError,
@@ -64,10 +67,17 @@ async def begin_login(provider: ProviderName, accounts: AccountsDep) -> LoginBeg
         SecondFactorRequiredError,
         WrongCodeError,
         SuspendedError,
+        TooManyAttemptsError,
     ),
 )
 async def finish_login(
-    provider: ProviderName, body: LoginReturned, request: Request, session: SessionDep, accounts: AccountsDep
+    *,
+    provider: ProviderName,
+    body: LoginReturned,
+    request: Request,
+    session: SessionDep,
+    accounts: AccountsDep,
+    caller: CallerDep,
 ) -> Session:
     """Log in with what the service sent the person back with. Who is new gets an account."""
     identity = await providers.finish(accounts.settings, accounts.redis, name=provider, returned=body)
@@ -76,6 +86,7 @@ async def finish_login(
         accounts=accounts,
         identity=identity,
         code=body.one_time_code,
+        caller=caller,
         user_agent=request.headers.get("user-agent"),
     )
 
@@ -89,7 +100,8 @@ async def list_links(session: SessionDep, viewer: ViewerDep) -> LinksOut:
 @router.post(
     "/links/{provider}",
     operation_id="linkProvider",
-    responses=declare(UnauthenticatedError, *RETURNS, AlreadyLinkedError),
+    dependencies=[GUESSED],
+    responses=declare(UnauthenticatedError, *RETURNS, AlreadyLinkedError, TooManyAttemptsError),
 )
 async def link(
     provider: ProviderName, body: LoginReturned, session: SessionDep, accounts: AccountsDep, actor: ActorDep

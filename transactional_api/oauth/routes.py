@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
 
 from transactional_api.auth import ActorDep, ViewerDep
+from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import OAuthApp
 from transactional_api.edge import TransactionalRoute
@@ -29,7 +30,7 @@ from transactional_api.oauth.schemas import AppOut, AppTokens, NewApp, NewAppOut
 from transactional_api.oauth.scopes import parse
 from transactional_api.paging import Page, PageDep
 from transactional_api.users import service
-from transactional_api.users.account_routes import AccountsDep, client_address
+from transactional_api.users.account_routes import AccountsDep
 from transactional_api.users.schemas import Credentials
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
 from transactional_api.users.service import SuspendedError, WrongCredentialsError
@@ -147,7 +148,7 @@ async def authorize_page(asked: Annotated[Asked, Query()], session: SessionDep) 
     responses={**PAGE, **declare(NotFoundError, InvalidRequestError, UnavailableError)},
 )
 async def authorize_app(
-    answered: Annotated[Answered, Form()], request: Request, session: SessionDep, accounts: AccountsDep
+    answered: Annotated[Answered, Form()], session: SessionDep, accounts: AccountsDep, caller: CallerDep
 ) -> Response:
     """Take what somebody answers on the page, and send them back to the app."""
     app = await apps.app_for(session, client_id=answered.client_id, redirect_uri=answered.redirect_uri)
@@ -155,9 +156,7 @@ async def authorize_app(
         return _back(answered, error=answered.fault or "access_denied")
     try:
         credentials = Credentials(email=answered.email, password=answered.password, code=answered.one_time_code or None)
-        user = await service.authenticate(
-            session, accounts=accounts, credentials=credentials, address=client_address(request)
-        )
+        user = await service.authenticate(session, accounts=accounts, credentials=credentials, caller=caller)
     except ValidationError:
         return _page(app, answered, wrong="This is not an address and a password")
     except REFUSALS as problem:
@@ -177,11 +176,17 @@ async def authorize_app(
     "/token",
     operation_id="tradeForTokens",
     response_model=AppTokens,
-    responses={400: {"description": "No tokens.", "model": TokenError}, **declare(InvalidRequestError)},
+    responses={
+        400: {"description": "No tokens.", "model": TokenError},
+        **declare(InvalidRequestError, TooManyAttemptsError),
+    },
 )
-async def token(body: Annotated[TokenRequest, Form()], request: Request, session: SessionDep) -> Response:
+async def token(
+    body: Annotated[TokenRequest, Form()], session: SessionDep, accounts: AccountsDep, caller: CallerDep
+) -> Response:
     """For apps: trade a code and its proof, or a refresh token, for tokens."""
-    settings = request.app.state.settings
+    settings, limit = accounts.settings, accounts.throttle.tokens
+    await accounts.throttle.check(limit, caller.network)
     secret = body.client_secret.get_secret_value() if body.client_secret else None
     try:
         app = await apps.prove_app(session, client_id=body.client_id, secret=secret)
@@ -196,6 +201,7 @@ async def token(body: Annotated[TokenRequest, Form()], request: Request, session
             raise TokenRefusedError("unsupported_grant_type", "Trade a code or a refresh token")  # noqa: TRY301
     except TokenRefusedError as refused:
         # An answer, not an error of ours: what a copied code or token ended stays ended.
+        await accounts.throttle.record(limit, caller.network)
         return JSONResponse({"error": refused.error, "error_description": refused.why}, 400)
     return JSONResponse(tokens.model_dump())
 

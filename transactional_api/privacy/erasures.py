@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from datetime import UTC, datetime
 from uuid import UUID
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from transactional_api.auth import Viewer
+from transactional_api.callers import is_platform
 from transactional_api.db.tables import Erasure, User
 from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError
 from transactional_api.jobs import queue
@@ -30,16 +30,14 @@ class NotThePlatformError(Problem):
     status, code, title = 403, "not_the_platform", "This is for the platform's own pipelines"
 
 
-async def request(
-    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: ErasureBody, address: str
-) -> ErasureOut:
+async def request(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: ErasureBody) -> ErasureOut:
     """Close the viewer's account and queue the forgetting.
 
     Raises:
         WrongPasswordError: when the password is another.
-        TooManyAttemptsError: when it was guessed too often from ``address``.
+        TooManyAttemptsError: when it was guessed too often in this session.
     """
-    await prove_password(session, accounts=accounts, viewer=viewer, password=body.password, address=address)
+    await prove_password(session, accounts=accounts, viewer=viewer, password=body.password)
     code = secrets.token_urlsafe(32)
     values = {"user_id": viewer.id, "keeps_words": body.keep_words, "code_hash": hash_token(code)}
     new = insert(Erasure).values(values).on_conflict_do_nothing().returning(Erasure.id)
@@ -68,8 +66,7 @@ async def receipt(session: AsyncSession, *, code: str) -> ReceiptOut:
 
 def prove_platform(settings: Settings, *, token: str | None) -> None:
     """Let nobody pass but the platform's own pipelines; raises ``NotThePlatformError``."""
-    expected = settings.platform_token.get_secret_value().encode()
-    if token is None or not hmac.compare_digest(token.encode(), expected):
+    if not is_platform(settings, token):
         raise NotThePlatformError
 
 

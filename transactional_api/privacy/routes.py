@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi import APIRouter, Depends, Header, Path
 
 from neighborconnect.contracts.privacy import PLACES, Purpose
 from transactional_api.auth import ActorDep, ViewerDep, WriterDep
+from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -41,15 +42,22 @@ from transactional_api.privacy.schemas import (
     SaidOut,
     UnfinishedExportsOut,
 )
-from transactional_api.users.account_routes import AccountsDep, client_address
+from transactional_api.users.account_routes import GUESSED, AccountsDep
 from transactional_api.users.mailbox import WrongPasswordError
 from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/privacy", tags=["privacy"], route_class=TransactionalRoute)
 
 
-async def _platform(request: Request, x_platform_token: Annotated[str | None, Header(max_length=200)] = None) -> None:
-    erasures.prove_platform(request.app.state.settings, token=x_platform_token)
+async def _platform(
+    accounts: AccountsDep, caller: CallerDep, x_platform_token: Annotated[str | None, Header(max_length=200)] = None
+) -> None:
+    await accounts.throttle.check(accounts.throttle.tokens, caller.network)
+    try:
+        erasures.prove_platform(accounts.settings, token=x_platform_token)
+    except NotThePlatformError:
+        await accounts.throttle.record(accounts.throttle.tokens, caller.network)
+        raise
 
 
 PlatformDep = Annotated[None, Depends(_platform)]
@@ -110,7 +118,7 @@ async def get_export(export_id: UUID, session: SessionDep, media: MediaDep, view
 @router.get(
     "/platform/exports",
     operation_id="listUnfinishedExports",
-    responses=declare(NotThePlatformError, InvalidRequestError),
+    responses=declare(NotThePlatformError, InvalidRequestError, TooManyAttemptsError),
 )
 async def unfinished_exports(_platform: PlatformDep, session: SessionDep, media: MediaDep) -> UnfinishedExportsOut:
     """For the platform's pipelines: which copies lack their part, and where to put it."""
@@ -121,7 +129,7 @@ async def unfinished_exports(_platform: PlatformDep, session: SessionDep, media:
     "/exports/{export_id}/platform",
     operation_id="completeExport",
     status_code=204,
-    responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError),
+    responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError, TooManyAttemptsError),
 )
 async def complete_export(_platform: PlatformDep, export_id: UUID, session: SessionDep) -> None:
     """For the platform's pipelines: say that their part of a copy has been put. Twice changes nothing."""
@@ -136,14 +144,17 @@ async def complete_export(_platform: PlatformDep, export_id: UUID, session: Sess
         UnauthenticatedError, InvalidRequestError, WrongPasswordError, TooManyAttemptsError, UnavailableError
     ),
 )
-async def request_erasure(
-    body: ErasureBody, request: Request, session: SessionDep, accounts: AccountsDep, actor: ActorDep
-) -> ErasureOut:
+async def request_erasure(body: ErasureBody, session: SessionDep, accounts: AccountsDep, actor: ActorDep) -> ErasureOut:
     """Be forgotten. Your account closes at once and for good; `code` shows the receipt from then on."""
-    return await erasures.request(session, accounts=accounts, viewer=actor, body=body, address=client_address(request))
+    return await erasures.request(session, accounts=accounts, viewer=actor, body=body)
 
 
-@router.get("/receipts/{code}", operation_id="getReceipt", responses=declare(NotFoundError, InvalidRequestError))
+@router.get(
+    "/receipts/{code}",
+    operation_id="getReceipt",
+    dependencies=[GUESSED],
+    responses=declare(NotFoundError, InvalidRequestError, TooManyAttemptsError),
+)
 async def get_receipt(code: Annotated[ReceiptCode, Path()], session: SessionDep) -> ReceiptOut:
     """See how far an erasure is, place by place. The code is all that is needed."""
     return await erasures.receipt(session, code=code)
@@ -153,7 +164,7 @@ async def get_receipt(code: Annotated[ReceiptCode, Path()], session: SessionDep)
     "/erasures/{erasure_id}/platform",
     operation_id="reportErasure",
     status_code=204,
-    responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError),
+    responses=declare(NotThePlatformError, NotFoundError, InvalidRequestError, TooManyAttemptsError),
 )
 async def report_erasure(_platform: PlatformDep, erasure_id: UUID, body: PlatformReceipt, session: SessionDep) -> None:
     """For the platform's pipelines: say what they have forgotten. Twice changes nothing."""

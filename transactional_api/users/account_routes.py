@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
 from transactional_api.auth import ActorDep, ViewerDep, WriterDep
+from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -20,6 +22,7 @@ from transactional_api.errors import (
 )
 from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
+from transactional_api.oauth.providers import LoginExpiredError
 from transactional_api.paging import Page, PageDep
 from transactional_api.users import mailbox, second_factor, sessions
 from transactional_api.users.accounts import Accounts
@@ -33,10 +36,17 @@ from transactional_api.users.schemas import (
     PasswordReset,
     RecoveryCodes,
     SecondFactorBegun,
+    SecondFactorOff,
     SecondFactorOut,
     SessionOut,
 )
-from transactional_api.users.second_factor import NoSecondFactorError, SecondFactorOnError, WrongCodeError
+from transactional_api.users.second_factor import (
+    NoSecondFactorError,
+    SecondFactorOnError,
+    SecondFactorRequiredError,
+    WrongCodeError,
+)
+from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/users", tags=["account"], route_class=TransactionalRoute)
@@ -53,26 +63,41 @@ AccountsDep = Annotated[Accounts, Depends(_accounts)]
 """What accounts are served with."""
 
 
-def client_address(request: Request) -> str:
-    """Return the address that the request comes from, as the server knows it."""
-    return request.client.host if request.client else ""
+async def _guess(accounts: AccountsDep, caller: CallerDep) -> AsyncIterator[None]:
+    """Bound how many wrong tokens one network may send."""
+    await accounts.throttle.check(accounts.throttle.tokens, caller.network)
+    try:
+        yield
+    except (LetterTokenError, RefreshTokenError, LoginExpiredError, NotFoundError):
+        await accounts.throttle.record(accounts.throttle.tokens, caller.network)
+        raise
+
+
+GUESSED = Depends(_guess)
+"""For routes that a secret alone opens."""
 
 
 @router.post(
     "/verify-email",
     operation_id="verifyEmail",
     status_code=204,
-    responses=declare(LetterTokenError, InvalidRequestError),
+    dependencies=[GUESSED],
+    responses=declare(LetterTokenError, InvalidRequestError, TooManyAttemptsError),
 )
 async def verify_email(body: LetterProof, session: SessionDep) -> None:
     """Confirm an e-mail address with the token out of the letter."""
     await mailbox.verify(session, token=body.token)
 
 
-@router.post("/verify-email/letter", operation_id="sendVerification", status_code=204, responses=declare(*WRITES))
-async def send_verification(session: SessionDep, writer: WriterDep) -> None:
+@router.post(
+    "/verify-email/letter",
+    operation_id="sendVerification",
+    status_code=204,
+    responses=declare(*WRITES, TooManyAttemptsError),
+)
+async def send_verification(session: SessionDep, accounts: AccountsDep, caller: CallerDep, writer: WriterDep) -> None:
     """Ask for a new letter to confirm your address; the one before is void. Confirmed addresses get none."""
-    await mailbox.ask_to_verify(session, user_id=writer.id)
+    await mailbox.ask_again_to_verify(session, accounts=accounts, viewer=writer, caller=caller)
 
 
 @router.post(
@@ -82,17 +107,18 @@ async def send_verification(session: SessionDep, writer: WriterDep) -> None:
     responses=declare(InvalidRequestError, TooManyAttemptsError, UnavailableError),
 )
 async def forgot_password(
-    body: ForgottenPassword, request: Request, session: SessionDep, accounts: AccountsDep
+    body: ForgottenPassword, session: SessionDep, accounts: AccountsDep, caller: CallerDep
 ) -> None:
     """Ask for a letter to set a new password. Unknown addresses get the same answer."""
-    await mailbox.forget(session, accounts=accounts, email=body.email, address=client_address(request))
+    await mailbox.forget(session, accounts=accounts, email=body.email, caller=caller)
 
 
 @router.post(
     "/password/reset",
     operation_id="resetPassword",
     status_code=204,
-    responses=declare(LetterTokenError, InvalidRequestError),
+    dependencies=[GUESSED],
+    responses=declare(LetterTokenError, InvalidRequestError, TooManyAttemptsError),
 )
 async def reset_password(body: PasswordReset, session: SessionDep, accounts: AccountsDep) -> None:
     """Set a new password with the token out of the letter. Every session ends."""
@@ -105,11 +131,9 @@ async def reset_password(body: PasswordReset, session: SessionDep, accounts: Acc
     status_code=204,
     responses=declare(*WRITES, WrongPasswordError, TooManyAttemptsError, UnavailableError),
 )
-async def change_password(
-    body: PasswordChange, request: Request, session: SessionDep, accounts: AccountsDep, writer: WriterDep
-) -> None:
+async def change_password(body: PasswordChange, session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> None:
     """Change your password. Your other sessions end."""
-    await mailbox.change_password(session, accounts=accounts, viewer=writer, body=body, address=client_address(request))
+    await mailbox.change_password(session, accounts=accounts, viewer=writer, body=body)
 
 
 @router.get(
@@ -155,18 +179,18 @@ async def get_second_factor(session: SessionDep, viewer: ViewerDep) -> SecondFac
     ),
 )
 async def begin_second_factor(
-    body: PasswordProof, request: Request, session: SessionDep, accounts: AccountsDep, actor: ActorDep
+    body: PasswordProof, session: SessionDep, accounts: AccountsDep, actor: ActorDep
 ) -> SecondFactorBegun:
     """Get a secret for your authenticator app. Nothing is asked for until you have confirmed it with a code."""
-    return await second_factor.begin(
-        session, accounts=accounts, viewer=actor, password=body.password, address=client_address(request)
-    )
+    return await second_factor.begin(session, accounts=accounts, viewer=actor, password=body.password)
 
 
 @router.post(
     "/second-factor/confirm",
     operation_id="confirmSecondFactor",
-    responses=declare(UnauthenticatedError, InvalidRequestError, NoSecondFactorError, WrongCodeError),
+    responses=declare(
+        UnauthenticatedError, InvalidRequestError, NoSecondFactorError, WrongCodeError, TooManyAttemptsError
+    ),
 )
 async def confirm_second_factor(
     body: CodeProof, session: SessionDep, accounts: AccountsDep, actor: ActorDep
@@ -180,13 +204,15 @@ async def confirm_second_factor(
     operation_id="endSecondFactor",
     status_code=204,
     responses=declare(
-        UnauthenticatedError, InvalidRequestError, WrongPasswordError, TooManyAttemptsError, UnavailableError
+        UnauthenticatedError,
+        InvalidRequestError,
+        WrongPasswordError,
+        SecondFactorRequiredError,
+        WrongCodeError,
+        TooManyAttemptsError,
+        UnavailableError,
     ),
 )
-async def end_second_factor(
-    body: PasswordProof, request: Request, session: SessionDep, accounts: AccountsDep, actor: ActorDep
-) -> None:
-    """Take your second factor away."""
-    await second_factor.turn_off(
-        session, accounts=accounts, viewer=actor, password=body.password, address=client_address(request)
-    )
+async def end_second_factor(body: SecondFactorOff, session: SessionDep, accounts: AccountsDep, actor: ActorDep) -> None:
+    """Turn your second factor off, with your password and a code."""
+    await second_factor.turn_off(session, accounts=accounts, viewer=actor, proof=body)

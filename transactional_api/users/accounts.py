@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from neighborconnect.settings import Settings
+from transactional_api.users.throttle import Throttle
 from transactional_api.vault import Vault
 
 
@@ -22,3 +23,4 @@ class Accounts:
     redis: Redis
     hashing: asyncio.Semaphore
     vault: Vault
+    throttle: Throttle

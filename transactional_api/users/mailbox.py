@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.audit import trail
 from transactional_api.auth import Viewer
+from transactional_api.callers import Caller
 from transactional_api.db.tables import OneTimeToken, User
 from transactional_api.errors import Problem
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
 from transactional_api.resources import Resources
-from transactional_api.users import passwords, sealing, sessions, throttle
+from transactional_api.users import devices, passwords, sealing, sessions, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.schemas import PasswordChange, PasswordReset
 from transactional_api.users.sessions import hash_token
@@ -88,9 +89,34 @@ async def look_up(resources: Resources, *, sealed: str) -> None:
             await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.RESET_PASSWORD)
 
 
+async def count_letter(accounts: Accounts, *, email: str, caller: Caller) -> None:
+    """Count a letter that somebody who proved nothing causes to an address, from a network.
+
+    A network or device that the account knows has a count of its own, so that strangers cannot use all of it up.
+
+    Raises:
+        TooManyAttemptsError: when there were too many.
+    """
+    source = await devices.source_of(accounts, caller, email=email)
+    await accounts.throttle.count(throttle.MAILBOX, email, source.known or "")
+    await accounts.throttle.count(accounts.throttle.letters, caller.network)
+
+
 async def ask_to_verify(session: AsyncSession, *, user_id: UUID) -> None:
     """Queue the letter that asks a person to confirm their address."""
     await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.VERIFY_EMAIL)
+
+
+async def ask_again_to_verify(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, caller: Caller) -> None:
+    """Queue another letter that asks the viewer to confirm their address.
+
+    Raises:
+        TooManyAttemptsError: when too many letters were asked for, to this address or from this network.
+    """
+    user = await session.get_one(User, viewer.id)
+    if not user.verified:
+        await count_letter(accounts, email=sealing.email_of(accounts.vault, user), caller=caller)
+        await ask_to_verify(session, user_id=user.id)
 
 
 async def verify(session: AsyncSession, *, token: str) -> None:
@@ -99,13 +125,13 @@ async def verify(session: AsyncSession, *, token: str) -> None:
     await session.execute(update(User).where(User.id == user_id).values(verified=True))
 
 
-async def forget(session: AsyncSession, *, accounts: Accounts, email: str, address: str) -> None:
-    """Queue a letter to whoever has this address; that nobody has it takes as long.
+async def forget(session: AsyncSession, *, accounts: Accounts, email: str, caller: Caller) -> None:
+    """Queue a letter to the account of an address; that there is none takes as long.
 
     Raises:
-        TooManyAttemptsError: when it was asked for too often from ``address``.
+        TooManyAttemptsError: when too many letters were asked for, to this address or from this network.
     """
-    await throttle.count_attempt(accounts.redis, account=f"forgot {email}", address=address)
+    await count_letter(accounts, email=email, caller=caller)
     await queue.defer(session, look_up, sealed=accounts.vault.seal(email))
 
 
@@ -122,18 +148,14 @@ async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordRese
     await sessions.end_all(session, user_id=user_id)
 
 
-async def change_password(
-    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: PasswordChange, address: str
-) -> None:
+async def change_password(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: PasswordChange) -> None:
     """Replace the viewer's password and end their other sessions.
 
     Raises:
         WrongPasswordError: when the present password is another.
-        TooManyAttemptsError: when it was guessed too often from ``address``.
+        TooManyAttemptsError: when it was guessed too often in this session.
     """
-    user = await prove_password(
-        session, accounts=accounts, viewer=viewer, password=body.current_password, address=address
-    )
+    user = await prove_password(session, accounts=accounts, viewer=viewer, password=body.current_password)
     async with accounts.hashing:
         user.password_hash = await passwords.hash_password(body.password.get_secret_value())
     await session.flush()
@@ -141,22 +163,19 @@ async def change_password(
     await sessions.end_all(session, user_id=viewer.id, but=viewer.session_id)
 
 
-async def prove_password(
-    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr, address: str
-) -> User:
+async def prove_password(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr) -> User:
     """Return the viewer's row, locked, if the password is theirs.
 
     Raises:
         WrongPasswordError: when it is another.
-        TooManyAttemptsError: when it was guessed too often from ``address``.
+        TooManyAttemptsError: when it was guessed too often in this session.
     """
-    account = f"password {viewer.id}"
-    await throttle.count_attempt(accounts.redis, account=account, address=address)
+    await accounts.throttle.count(throttle.DEVICE, viewer.id, viewer.session_id)
     user = await session.get_one(User, viewer.id, with_for_update={"key_share": True})
     async with accounts.hashing:
         if not await passwords.password_matches(password.get_secret_value(), password_hash=user.password_hash):
             raise WrongPasswordError
-    await throttle.forget_attempts(accounts.redis, account=account, address=address)
+    await accounts.throttle.forget(throttle.DEVICE, viewer.id, viewer.session_id)
     return user
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import StringConstraints
 
 from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.callers import CallerDep, is_platform
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
+    ForbiddenError,
     InvalidCursorError,
     InvalidRequestError,
     NotFoundError,
@@ -25,7 +27,7 @@ from transactional_api.paging import Page, PageDep
 from transactional_api.places import Point
 from transactional_api.text import Line
 from transactional_api.users import reputation, service, sessions
-from transactional_api.users.account_routes import AccountsDep, client_address
+from transactional_api.users.account_routes import GUESSED, AccountsDep
 from transactional_api.users.schemas import (
     Credentials,
     OwnUser,
@@ -52,16 +54,39 @@ VERSION = meant_for(User.updated_at, User.id, path=None)
 SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
 
 
+async def _vouched(
+    accounts: AccountsDep, caller: CallerDep, x_platform_token: Annotated[str | None, Header(max_length=200)] = None
+) -> bool:
+    """Return whether the platform itself registers somebody; raises ``ForbiddenError`` for a wrong token."""
+    if x_platform_token is None:
+        return False
+    await accounts.throttle.check(accounts.throttle.tokens, caller.network)
+    if not is_platform(accounts.settings, x_platform_token):
+        await accounts.throttle.record(accounts.throttle.tokens, caller.network)
+        raise ForbiddenError
+    return True
+
+
 @router.post(
     "/register",
     operation_id="register",
     status_code=201,
-    responses=declare(EmailTakenError, UsernameTakenError, InvalidRequestError),
+    responses=declare(EmailTakenError, UsernameTakenError, TooManyAttemptsError, ForbiddenError, InvalidRequestError),
 )
-async def register(registration: Registration, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
+async def register(
+    *,
+    registration: Registration,
+    request: Request,
+    session: SessionDep,
+    accounts: AccountsDep,
+    caller: CallerDep,
+    vouched: Annotated[bool, Depends(_vouched)],
+) -> Session:
     """Open an account and log in to it. A letter asks to confirm the address."""
     user_agent = request.headers.get("user-agent")
-    return await service.register(session, accounts=accounts, registration=registration, user_agent=user_agent)
+    return await service.register(
+        session, accounts=accounts, registration=registration, caller=caller, user_agent=user_agent, vouched=vouched
+    )
 
 
 @router.post(
@@ -77,18 +102,25 @@ async def register(registration: Registration, request: Request, session: Sessio
         UnavailableError,
     ),
 )
-async def log_in(credentials: Credentials, request: Request, session: SessionDep, accounts: AccountsDep) -> Session:
+async def log_in(
+    credentials: Credentials, request: Request, session: SessionDep, accounts: AccountsDep, caller: CallerDep
+) -> Session:
     """Log in. An unknown address and a wrong password look the same."""
     return await service.log_in(
         session,
         accounts=accounts,
         credentials=credentials,
-        address=client_address(request),
+        caller=caller,
         user_agent=request.headers.get("user-agent"),
     )
 
 
-@router.post("/refresh", operation_id="refresh", responses=declare(RefreshTokenError, InvalidRequestError))
+@router.post(
+    "/refresh",
+    operation_id="refresh",
+    dependencies=[GUESSED],
+    responses=declare(RefreshTokenError, InvalidRequestError, TooManyAttemptsError),
+)
 async def refresh(body: RefreshRequest, session: SessionDep, accounts: AccountsDep) -> Tokens:
     """Trade a refresh token for new tokens. A token that comes a second time ends its whole session."""
     return await service.refresh(session, accounts=accounts, refresh_token=body.refresh_token)

@@ -81,6 +81,16 @@ class CodeProof(RequestBody):
     code: OneTimeCode = Field(examples=["492039"])
 
 
+class SecondFactorOff(PasswordProof):
+    """The proofs that turn a second factor off: the password alone does not."""
+
+    code: OneTimeCode | None = Field(
+        default=None,
+        description="Required while the second factor is on: a code of the authenticator app, or a recovery code.",
+        examples=["492039"],
+    )
+
+
 class SecondFactorBegun(BaseModel):
     """What the authenticator app needs; it is shown this once."""
 
@@ -217,4 +227,9 @@ class Tokens(BaseModel):
 class Session(Tokens):
     """The answer to register and login."""
 
+    device_token: str = Field(
+        description="Send it as `X-Device-Token` when you log in again on this device. It opens nothing: with it, "
+        "wrong passwords of others do not hold you up.",
+        examples=["9a1c04f2:gAAAAABm…"],
+    )
     user: OwnUser

@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import SecondFactor, User
 from transactional_api.errors import Problem
+from transactional_api.users import throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.mailbox import prove_password
-from transactional_api.users.schemas import RecoveryCodes, SecondFactorBegun, SecondFactorOut
+from transactional_api.users.schemas import RecoveryCodes, SecondFactorBegun, SecondFactorOff, SecondFactorOut
 from transactional_api.users.sessions import hash_token
 from transactional_api.vault import Vault
 
@@ -61,16 +62,14 @@ async def state(session: AsyncSession, *, viewer: Viewer) -> SecondFactorOut:
     return SecondFactorOut(enabled=on, recovery_codes_left=len(factor.recovery_hashes) if factor and on else 0)
 
 
-async def begin(
-    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr, address: str
-) -> SecondFactorBegun:
+async def begin(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr) -> SecondFactorBegun:
     """Give the viewer a secret for their authenticator app; it is asked for once they have confirmed it.
 
     Raises:
         WrongPasswordError, TooManyAttemptsError: as for every proof of a password.
         SecondFactorOnError: when they have one.
     """
-    user = await prove_password(session, accounts=accounts, viewer=viewer, password=password, address=address)
+    user = await prove_password(session, accounts=accounts, viewer=viewer, password=password)
     secret = pyotp.random_base32()
     fresh = {"secret_sealed": accounts.vault.seal(secret), "last_step": 0, "created_at": datetime.now(UTC)}
     statement = insert(SecondFactor).values(user_id=viewer.id, **fresh)
@@ -92,7 +91,9 @@ async def confirm(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, 
     Raises:
         NoSecondFactorError: when none waits for it.
         WrongCodeError: when the code is not of this secret and time.
+        TooManyAttemptsError: when too many codes were wrong.
     """
+    await accounts.throttle.count(throttle.CODES, viewer.id, viewer.session_id)
     factor = await _lock(session, user_id=viewer.id)
     if factor is None or factor.confirmed_at is not None:
         raise NoSecondFactorError
@@ -103,30 +104,38 @@ async def confirm(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, 
     factor.confirmed_at, factor.last_step = datetime.now(UTC), step
     factor.recovery_hashes = [hash_token(one) for one in codes]
     await session.flush()
+    await accounts.throttle.forget(throttle.CODES, viewer.id, viewer.session_id)
     return RecoveryCodes(codes=codes)
 
 
-async def turn_off(
-    session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr, address: str
-) -> None:
-    """Take the second factor away; where there is none nothing changes."""
-    await prove_password(session, accounts=accounts, viewer=viewer, password=password, address=address)
+async def turn_off(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, proof: SecondFactorOff) -> None:
+    """Turn the second factor off; where there is none nothing changes.
+
+    Raises:
+        WrongPasswordError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError: without both proofs.
+    """
+    user = await prove_password(session, accounts=accounts, viewer=viewer, password=proof.password)
+    await prove(session, accounts=accounts, user=user, code=proof.code, source=str(viewer.session_id))
     await session.execute(delete(SecondFactor).where(SecondFactor.user_id == viewer.id))
 
 
-async def prove(session: AsyncSession, *, vault: Vault, user: User, code: str | None) -> None:
-    """Let nobody pass who has a second factor and no good code of it. A code is taken once.
+async def prove(session: AsyncSession, *, accounts: Accounts, user: User, code: str | None, source: str | None) -> None:
+    """Require a good code of an account with a second factor. A code is accepted once.
+
+    ``source`` is the device, network or session that the account knows; wrong codes of others do not count against it.
 
     Raises:
         SecondFactorRequiredError: when there is no code.
         WrongCodeError: when it is not good.
+        TooManyAttemptsError: when too many were wrong.
     """
     factor = await _lock(session, user_id=user.id)
     if factor is None or factor.confirmed_at is None:
         return
     if code is None:
         raise SecondFactorRequiredError
-    step = _step_of(vault, factor=factor, code=code)
+    await accounts.throttle.count(throttle.CODES, user.id, source or "")
+    step = _step_of(accounts.vault, factor=factor, code=code)
     if step is not None:
         factor.last_step = step
     elif (hashed := hash_token(code.strip().lower())) in factor.recovery_hashes:
@@ -134,6 +143,7 @@ async def prove(session: AsyncSession, *, vault: Vault, user: User, code: str | 
     else:
         raise WrongCodeError
     await session.flush()
+    await accounts.throttle.forget(throttle.CODES, user.id, source or "")
 
 
 async def _lock(session: AsyncSession, *, user_id: UUID) -> SecondFactor | None:

@@ -12,12 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import FOREVER, Viewer
+from transactional_api.callers import Caller
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Point
-from transactional_api.users import mailbox, passwords, queries, sealing, second_factor, sessions, throttle
+from transactional_api.users import devices, mailbox, passwords, queries, sealing, second_factor, sessions, throttle
 from transactional_api.users.accounts import Accounts
+from transactional_api.users.devices import Source
 from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
 
 
@@ -50,13 +52,25 @@ class SuspendedError(Problem):
 
 
 async def register(
-    session: AsyncSession, *, accounts: Accounts, registration: Registration, user_agent: str | None
+    session: AsyncSession,
+    *,
+    accounts: Accounts,
+    registration: Registration,
+    caller: Caller,
+    user_agent: str | None,
+    vouched: bool = False,
 ) -> Session:
     """Open an account and log in to it; a letter asks to confirm the address.
 
+    The platform vouches for people that it makes itself: they have no limits, and their address counts as confirmed.
+
     Raises:
         EmailTakenError, UsernameTakenError: when another account is in the way.
+        TooManyAttemptsError: when this network opened too many accounts, or too many letters went to the address.
     """
+    if not vouched:
+        await accounts.throttle.count(accounts.throttle.registrations, caller.network)
+        await mailbox.count_letter(accounts, email=registration.email, caller=caller)
     if await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email))):
         raise EmailTakenError
     async with accounts.hashing:
@@ -66,38 +80,47 @@ async def register(
     values |= sealing.phone_columns(accounts.vault, registration.phone)
     user = await session.scalar(
         insert(User)
-        .values(**values, password_hash=password_hash, last_login=datetime.now(UTC))
+        .values(**values, password_hash=password_hash, verified=vouched, last_login=datetime.now(UTC))
         .on_conflict_do_nothing()
         .returning(User)
     )
     if user is None:
         taken = await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email)))
         raise EmailTakenError if taken else UsernameTakenError
-    await mailbox.ask_to_verify(session, user_id=user.id)
-    tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=own_user(user, accounts=accounts))
+    if not vouched:
+        await mailbox.ask_to_verify(session, user_id=user.id)
+    return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
 
 
 async def log_in(
-    session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str, user_agent: str | None
+    session: AsyncSession, *, accounts: Accounts, credentials: Credentials, caller: Caller, user_agent: str | None
 ) -> Session:
     """Open a session; raises what ``authenticate`` raises."""
-    user = await authenticate(session, accounts=accounts, credentials=credentials, address=address)
+    user = await authenticate(session, accounts=accounts, credentials=credentials, caller=caller)
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)
+    return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
+
+
+async def open_session(
+    session: AsyncSession, *, accounts: Accounts, user: User, caller: Caller, user_agent: str | None
+) -> Session:
+    """Open a session of a person who proved themselves; their account knows the device and network from now on."""
     tokens = await sessions.open_session(session, user_id=user.id, settings=accounts.settings, user_agent=user_agent)
-    return Session(**tokens.model_dump(), user=own_user(user, accounts=accounts))
+    own = own_user(user, accounts=accounts)
+    await devices.remember(accounts, caller, email=own.email)
+    return Session(**tokens.model_dump(), device_token=devices.issue_token(accounts.vault, email=own.email), user=own)
 
 
-async def authenticate(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> User:
+async def authenticate(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, caller: Caller) -> User:
     """Return whose credentials these are, if they may use the platform now.
 
     Raises:
         SuspendedError: when they may not for a while.
         WrongCredentialsError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError: as ``identify`` does.
     """
-    user = await identify(session, accounts=accounts, credentials=credentials, address=address)
+    user = await identify(session, accounts=accounts, credentials=credentials, caller=caller)
     refuse_suspended(user)
     return user
 
@@ -108,27 +131,40 @@ def refuse_suspended(user: User) -> None:
         raise SuspendedError(user.suspended_until)
 
 
-async def identify(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, address: str) -> User:
-    """Return whose credentials these are, suspended or not.
+async def identify(session: AsyncSession, *, accounts: Accounts, credentials: Credentials, caller: Caller) -> User:
+    """Return the person of these credentials, suspended or not.
 
     Raises:
         WrongCredentialsError: for an unknown address as for a wrong password, after the same work.
         SecondFactorRequiredError, WrongCodeError: when the account asks for a code and there is none, or a wrong one.
-        TooManyAttemptsError: when the account was tried too often from ``address``.
+        TooManyAttemptsError: when the account was tried too often, or this network tried too many.
     """
-    await throttle.count_attempt(accounts.redis, account=credentials.email, address=address)
-    password = credentials.password.get_secret_value()
-    whose = sealing.has_email(accounts.vault, credentials.email)
+    email, password = credentials.email, credentials.password.get_secret_value()
+    source = await devices.source_of(accounts, caller, email=email)
+    limit = throttle.DEVICE if source.known else throttle.ACCOUNT
+    await _refuse_guessing_network(accounts, caller=caller, source=source)
+    await accounts.throttle.count(limit, email, source.known or "")
     async with accounts.hashing:
+        # Asked again: many requests at once may have waited here.
+        await _refuse_guessing_network(accounts, caller=caller, source=source)
+        whose = sealing.has_email(accounts.vault, email)
         user = await session.scalar(select(User).where(whose, User.is_active.is_(True)))
         if not await passwords.password_matches(password, password_hash=user.password_hash if user else None):
+            if source.known is None:
+                await accounts.throttle.record(accounts.throttle.failures, caller.network)
             raise WrongCredentialsError
         assert user is not None  # noqa: S101 (nobody's hash matches nothing)
         if passwords.is_outdated(user.password_hash):
             user.password_hash = await passwords.hash_password(password)
-    await second_factor.prove(session, vault=accounts.vault, user=user, code=credentials.code)
-    await throttle.forget_attempts(accounts.redis, account=credentials.email, address=address)
+    await second_factor.prove(session, accounts=accounts, user=user, code=credentials.code, source=source.known)
+    await accounts.throttle.forget(limit, email, source.known or "")
     return user
+
+
+async def _refuse_guessing_network(accounts: Accounts, *, caller: Caller, source: Source) -> None:
+    """Raise ``TooManyAttemptsError`` for a network with too many wrong passwords, unless the account knows it."""
+    if source.known is None:
+        await accounts.throttle.check(accounts.throttle.failures, caller.network)
 
 
 async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: str) -> Tokens:
