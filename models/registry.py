@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,7 +12,10 @@ import httpx
 from neighborconnect.contracts.models import CHAMPION
 from neighborconnect.settings import Settings
 
+DAGSTER_RUN = "dagster_run"
+"""Tag of an MLflow run: the Dagster run that started it."""
 _TIMEOUT_SECONDS = 5.0
+_MOST_RUNS = 1_000
 _DOWNLOAD_SECONDS = 60.0
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -77,6 +81,37 @@ def fetch_artifact(settings: Settings, run_id: str, path: str) -> bytes:
     return response.content
 
 
+def running_trainings(settings: Settings) -> dict[str, str]:
+    """Return the MLflow runs that have not ended, each with the Dagster run that started it.
+
+    Raises:
+        RegistryError: when MLflow cannot be reached or answers with an error.
+    """
+    found = _post(settings, "/api/2.0/mlflow/experiments/search", {"max_results": _MOST_RUNS})
+    experiments = [one["experiment_id"] for one in found.get("experiments", ())]
+    if not experiments:
+        return {}
+    search = {
+        "experiment_ids": experiments,
+        "filter": f"attributes.status = 'RUNNING' AND tags.{DAGSTER_RUN} LIKE '%'",
+        "max_results": _MOST_RUNS,
+    }
+    runs = _post(settings, "/api/2.0/mlflow/runs/search", search).get("runs", ())
+    return {
+        run["info"]["run_id"]: tag["value"] for run in runs for tag in run["data"]["tags"] if tag["key"] == DAGSTER_RUN
+    }
+
+
+def kill_run(settings: Settings, run_id: str) -> None:
+    """End an MLflow run whose process is gone.
+
+    Raises:
+        RegistryError: when MLflow cannot be reached or answers with an error.
+    """
+    ended = {"run_id": run_id, "status": "KILLED", "end_time": time.time_ns() // 1_000_000}
+    _post(settings, "/api/2.0/mlflow/runs/update", ended)
+
+
 @cache
 def _client() -> httpx.Client:
     # One a process: making one takes tens of milliseconds, in which nothing else of a service runs.
@@ -88,6 +123,17 @@ def _get(settings: Settings, path: str, params: dict[str, str], *, seconds: floa
         return _client().get(settings.mlflow_tracking_uri.rstrip("/") + path, params=params, timeout=seconds)
     except httpx.HTTPError as error:
         raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
+
+
+def _post(settings: Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        response = _client().post(settings.mlflow_tracking_uri.rstrip("/") + path, json=body, timeout=_TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
+    answer = _json(response)
+    if not response.is_success:
+        raise RegistryError(f"MLflow answered {response.status_code}: {answer.get('message', '')}")
+    return answer
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

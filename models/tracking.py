@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from models.registry import model_version_name
+from models.registry import DAGSTER_RUN, model_version_name
 from neighborconnect.contracts.models import CHAMPION
 from neighborconnect.settings import Settings
 
@@ -77,12 +77,14 @@ class ModelTracker:
         self.name = name
         self.experiment = experiment
         self.client = mlflow.MlflowClient()
+        self._dagster_run = settings.dagster_run_id
 
     def start(self, *, run_name: str) -> str:
         """Start a run and return its id."""
         found = self.client.get_experiment_by_name(self.experiment)
         experiment_id = found.experiment_id if found else self.client.create_experiment(self.experiment)
-        run_id: str = self.client.create_run(experiment_id, run_name=run_name).info.run_id
+        tags = {DAGSTER_RUN: self._dagster_run} if self._dagster_run else {}
+        run_id: str = self.client.create_run(experiment_id, run_name=run_name, tags=tags).info.run_id
         return run_id
 
     def log(

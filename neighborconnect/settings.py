@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     image_deadline_ms: int = Field(default=10_000, ge=1)
     video_deadline_ms: int = Field(default=300_000, ge=1)
 
+    # The Dagster run that this process works for; the pipelines set it, so that MLflow's runs name it.
+    dagster_run_id: str | None = None
+
     # How much one person may ask of one endpoint.
     rate_limit_reads: str = "600/minute"
     rate_limit_writes: str = "120/minute"

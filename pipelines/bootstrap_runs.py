@@ -15,6 +15,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from neighborconnect.settings import Settings, home
 from pipelines.dbt import PROJECT_DIR
+from pipelines.run_control import tags_of_this_process
 
 DAGSTER_HOME = PROJECT_DIR.parent / "dagster_home"
 
@@ -84,9 +85,9 @@ def run_job(
             if not check.passed:
                 outcome.failed_checks.append(f"{check.asset_key.to_user_string()}: {check.check_name}")
 
-    tags = {}
+    tags = tags_of_this_process()
     if days is not None:
-        tags = {ASSET_PARTITION_RANGE_START_TAG: str(days[0]), ASSET_PARTITION_RANGE_END_TAG: str(days[1])}
+        tags |= {ASSET_PARTITION_RANGE_START_TAG: str(days[0]), ASSET_PARTITION_RANGE_END_TAG: str(days[1])}
     instance.add_event_listener(run_id, listen)
     result = job.execute_in_process(instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
     if not result.success:

@@ -21,7 +21,13 @@ defs = dg.Definitions(
     asset_checks=[*landing.CHECKS, *features.CHECKS, *expectations.CHECKS],
     jobs=[*jobs.ASSET_JOBS, jobs.compact_lake, jobs.forget_people, jobs.complete_copies],
     schedules=schedules.SCHEDULES,
-    sensors=[sensors.landing_watch, sensors.champion_watch, sensors.copies_watch],
+    sensors=[
+        sensors.landing_watch,
+        sensors.champion_watch,
+        sensors.copies_watch,
+        sensors.online_store_watch,
+        sensors.abandoned_trainings_watch,
+    ],
     resources=resources(),
     # A step is short beside the imports of another process.
     executor=dg.in_process_executor,

@@ -14,6 +14,7 @@ from pipelines.assets.names import (
     VECTORS,
     bento_key,
 )
+from pipelines.run_control import COPIES, ERASURE, SERVING, SLOT
 
 # The expectations are held daily: their library takes longer to import than the marts take to build.
 _expectations = dg.AssetSelection.checks(*expectations.CHECKS)
@@ -38,6 +39,7 @@ restore_online_store = dg.define_asset_job(
     "restore_online_store",
     selection=dg.AssetSelection.key_prefixes([ONLINE]) | dg.AssetSelection.key_prefixes([VECTORS]),
     description="Write the online store in full after Redis was emptied: features and user vectors.",
+    tags={SLOT: SERVING},
 )
 apply_features = dg.define_asset_job(
     "apply_features",
@@ -135,7 +137,7 @@ def forget(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings])
         context.log.info(f"{len(erasures)} erasures: {seen_to}")
 
 
-@dg.job(description="Erasures, in the stores that the pipelines look after.")
+@dg.job(description="Erasures, in the stores that the pipelines look after.", tags={SLOT: ERASURE})
 def forget_people() -> None:
     """Forget whoever asked for it."""
     forget()
@@ -159,7 +161,7 @@ def copy(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -
         raise dg.Failure("; ".join(failed))
 
 
-@dg.job(description="The analytical stores' part of people's copies of what is known of them.")
+@dg.job(description="The analytical stores' part of people's copies of what is known of them.", tags={SLOT: COPIES})
 def complete_copies() -> None:
     """Complete copies."""
     copy()

@@ -7,12 +7,15 @@ from dagster_dbt import DbtCliResource
 
 from neighborconnect.settings import Settings, get_settings
 from pipelines.dbt import EXECUTABLE, PROJECT_DIR
+from pipelines.run_control import end_with_code_server
 
 
 @dg.resource(description="Where every store and service is; read when a run starts, so that definitions load bare.")
-def settings_resource(_context: dg.InitResourceContext) -> Settings:
-    """Return the settings of the process."""
-    return get_settings()
+def settings_resource(context: dg.InitResourceContext) -> Settings:
+    """Return the settings of the process, with the run that they are read for."""
+    end_with_code_server()
+    run = context.run_id if context.dagster_run is not None else None
+    return get_settings().model_copy(update={"dagster_run_id": run})
 
 
 def resources() -> dict[str, object]:

@@ -101,6 +101,25 @@ def _is_running(instance: dg.DagsterInstance, job_name: str) -> bool:
 
 
 @dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks as killed the MLflow runs that a dead Dagster run left open.",
+)
+def abandoned_trainings_watch(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.SkipReason:
+    """Close what a killed run could not close."""
+    from models.registry import RegistryError
+    from pipelines.abandoned import close_abandoned_trainings
+
+    try:
+        closed = close_abandoned_trainings(settings, context.instance)
+    except RegistryError as error:
+        return dg.SkipReason(f"{error}; the next tick tries again")
+    return dg.SkipReason(f"Closed {closed}." if closed else "No MLflow run was left open.")
+
+
+@dg.sensor(
     job_name=jobs.complete_copies.name,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,

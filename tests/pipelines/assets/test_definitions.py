@@ -4,6 +4,7 @@ import dagster as dg
 
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.topics import STREAMS
+from pipelines import sensors
 from pipelines.assets.names import (
     KAFKA,
     LAKE,
@@ -85,6 +86,12 @@ def test_every_schedule_runs_by_itself_and_asks_for_a_run(
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING, schedule.name
         with dg.build_schedule_context(instance=instance, repository_def=repository) as context:
             assert len(schedule.evaluate_tick(context).run_requests or []) == 1, schedule.name
+
+
+def test_every_sensor_is_part_of_the_code_location(definitions: dg.Definitions) -> None:
+    written = {value.name for value in vars(sensors).values() if isinstance(value, dg.SensorDefinition)}
+    registered = {sensor.name for sensor in definitions.get_repository_def().sensor_defs}
+    assert written <= registered
 
 
 def test_features_are_hourly_and_training_is_daily(definitions: dg.Definitions) -> None:
