@@ -19,6 +19,8 @@ from neighborconnect.stack.service import Service
 MARK = "NEIGHBORCONNECT_SERVICE"
 _LOG_BYTES = 20_000_000
 _NICENESS = 10
+# Other local accounts read nothing that a process of the stack writes, and connect to none of its Unix sockets.
+PRIVATE_UMASK = 0o077
 
 
 class Child:
@@ -94,6 +96,7 @@ def spawn(service: Service, *, home: Path, environment: dict[str, str]) -> Child
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
             **identity(service.user),
         )
     process = psutil.Process(popen.pid)

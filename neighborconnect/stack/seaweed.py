@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import secrets
 import shutil
 import sys
@@ -15,10 +17,14 @@ from minio.error import MinioException
 from neighborconnect.stack.errors import NotReadyError, StackError
 from neighborconnect.stack.layout import BUCKETS, Stack
 from neighborconnect.stack.ports import HOST
+from neighborconnect.stack.seaweed_security import write_security
 from neighborconnect.stack.service import Service
 
 # Written by the readiness check only, so that the owned buckets hold nothing but their owners' objects.
 _CHECK_BUCKET = "stack"
+_LONGEST_SOCKET_PATH = 100
+# An empty list means every origin to SeaweedFS. No page can have an origin of this reserved domain.
+_NO_ORIGIN = "https://nowhere.invalid"
 
 
 def _binary() -> Path:
@@ -41,9 +47,24 @@ def s3_client(stack: Stack) -> Minio:
     )
 
 
+def _allowed_origins() -> str:
+    """Return the origins of web pages that may use presigned links: those that may use the API."""
+    try:
+        origins = json.loads(os.environ.get("CORS_ALLOW_ORIGINS") or "[]")
+    except ValueError as error:
+        raise StackError(f"CORS_ALLOW_ORIGINS is not a JSON list: {error}.") from None
+    return ",".join(origins) or _NO_ORIGIN
+
+
+def _sockets(folder: Path) -> dict[str, str]:
+    """Return flags that put Unix sockets into the closed ``folder``; its path may be too long for the kernel."""
+    flags = {"filer.localSocket": str(folder / "filer.sock"), "s3.localSocket": str(folder / "s3.sock")}
+    return flags if all(len(path.encode()) <= _LONGEST_SOCKET_PATH for path in flags.values()) else {}
+
+
 def seaweed(stack: Stack) -> Service:
     """Describe the S3 server of a stack, with its buckets."""
-    folder = stack.home / "s3"
+    folder, working_folder = stack.home / "s3", stack.home / "seaweed"
     flags = {
         "dir": str(folder),
         "ip": HOST,
@@ -54,9 +75,19 @@ def seaweed(stack: Stack) -> Service:
         "webdav": "false",
         "s3.port.iceberg": "0",
         "s3.port.lance": "0",
+        "s3.allowedOrigins": _allowed_origins(),
+        "filer.allowedOrigins": _NO_ORIGIN,
+        "filer.exposeDirectoryData": "false",
+        "filer.disableDirListing": "true",
+        **_sockets(working_folder),
         **{flag: str(port) for flag, port in stack.ports.seaweed.items()},
     }
     client = s3_client(stack)
+
+    def prepare() -> None:
+        for path in (folder, working_folder):
+            path.mkdir(mode=0o700, exist_ok=True)
+        write_security(working_folder)
 
     def check() -> None:
         # After a restart on data it lists at once but refuses writes for seconds: only a write tells.
@@ -85,9 +116,10 @@ def seaweed(stack: Stack) -> Service:
             "GOGC": "50",
         },
         ports=tuple(stack.ports.seaweed.values()),
-        prepare=lambda: folder.mkdir(exist_ok=True),
+        prepare=prepare,
         check=check,
-        working_folder=stack.home,
+        # It reads `security.toml` where it is started.
+        working_folder=working_folder,
         start_seconds=90,
         stop_seconds=20,
     )
