@@ -25,6 +25,9 @@ from transactional_api.tokens import read_access_token
 _bearer = HTTPBearer(auto_error=False, description="The `access_token` of register, login or refresh.")
 
 
+STAFF_ROLES = frozenset({"moderator", "admin"})
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """The person that a request speaks for, with what permission and nearness are judged by."""
@@ -47,7 +50,7 @@ class Viewer:
     @property
     def moderates(self) -> bool:
         """Whether they work on reports of the whole platform."""
-        return self.role in {"moderator", "admin"}
+        return self.role in STAFF_ROLES
 
     @property
     def administers(self) -> bool:

@@ -28,7 +28,8 @@ class Limits(NamedTuple):
 LIMITS = Limits(1024 * 1024, 30)
 # A file of the largest size with the boundaries of its form around it, over a slow line.
 LARGER = {"/api/v1/media/upload": Limits(21 * 1024 * 1024, 300)}
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+CLIENT_REQUEST_ID = "neighborconnect.client_request_id"
+_CLIENT_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _DOCS = ("/docs", "/redoc")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -63,8 +64,11 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        asked = headers.get("x-request-id", "")
-        scope["request_id"] = request_id = asked if _REQUEST_ID.match(asked) else uuid4().hex
+        # Ours always: it identifies the request in the audit trail, where a caller must not choose it. The caller's own
+        # goes to the log.
+        scope["request_id"] = request_id = uuid4().hex
+        sent = headers.get("x-request-id", "")
+        scope[CLIENT_REQUEST_ID] = sent if _CLIENT_REQUEST_ID.match(sent) else None
         trace = current_traceparent.set(new_traceparent(headers.get("traceparent")))
         began, status = time.perf_counter(), 0
         limits = LARGER.get(scope["path"], LIMITS)
@@ -149,4 +153,5 @@ def _record(scope: Scope, *, status: int, seconds: float) -> None:
         status=status,
         ms=round(seconds * 1000, 2),
         request_id=scope["request_id"],
+        client_request_id=scope[CLIENT_REQUEST_ID],
     )

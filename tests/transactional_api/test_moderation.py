@@ -189,6 +189,27 @@ async def test_who_is_suspended_is_out_until_the_decision_is_taken_back(court: C
     assert (await town.nobody.post("/users/login", credentials)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("role", "judge", "status"),
+    [
+        ("admin", "moderator", 403),
+        ("moderator", "moderator", 403),
+        ("moderator", "admin", 201),
+        ("admin", "admin", 201),
+        ("member", "moderator", 201),
+    ],
+)
+async def test_only_an_admin_suspends_a_moderator_or_an_admin(
+    town: Town, ada: Person, role: str, judge: str, status: int
+) -> None:
+    accused, judging = await town.settle(role=role), await town.settle(role=judge)
+    case = await report(town, ada, "user", str(accused.id))
+    answer = await judging.post(f"/moderation/cases/{case}/decision", {"outcome": "suspend", "rule": "Be kind"})
+    assert answer.status_code == status
+    [(until,)] = await town.rows("SELECT suspended_until FROM users WHERE id = :id", id=accused.id)
+    assert (until is None) == (status == 403)
+
+
 async def test_only_whose_account_it_is_learns_that_it_is_suspended(court: Court) -> None:
     town, _, ben, *_ = court
     credentials = await give_password(town, ben)

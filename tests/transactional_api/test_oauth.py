@@ -188,6 +188,45 @@ async def test_refreshing_keeps_the_scopes_and_is_the_apps_alone(town: Town) -> 
         await app.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"])
 
 
+@pytest.mark.parametrize("confidential", [True, False])
+async def test_an_apps_refresh_token_is_no_key_to_the_persons_own_sessions(town: Town, confidential: bool) -> None:
+    app, session = await make_app(town, confidential=confidential), await register(town)
+    token = await app.trade(await app.answer(session["user"]["email"]))
+    bypass = await town.nobody.post("/users/refresh", {"refresh_token": token["refresh_token"]})
+    assert (bypass.status_code, bypass.json()["code"]) == (401, "refresh_token_invalid")
+    with pytest.raises(OAuthError, match="invalid_grant"):
+        await app.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"])
+    own = await town.nobody.post("/users/refresh", {"refresh_token": session["refresh_token"]})
+    assert own.status_code == 200
+
+
+async def test_an_app_gets_no_home_phone_or_last_login(town: Town) -> None:
+    app, session = await make_app(town, scope="users:read"), await register(town)
+    own = Person(session["user"]["id"], town.http, session["access_token"])
+    names = {"first_name": "Ada", "last_name": "Okafor", "city": "New York"}
+    await own.put("/users/profile", names | {"phone": "+1 718 555 0114", "postal_code": "11215"})
+    await own.put("/users/profile/home", {"latitude": 40.67, "longitude": -73.97})
+    await town.nobody.post("/users/login", {"email": session["user"]["email"], "password": PASSWORD})
+    acting = speaks(town, await app.trade(await app.answer(session["user"]["email"])))
+    mine, theirs = (await own.get("/users/profile")).json(), (await acting.get("/users/profile")).json()
+    differing = {name: value for name, value in mine.items() if theirs[name] != value}
+    assert set(differing) == {"home", "phone", "postal_code", "last_login"}
+    assert None not in differing.values()
+    assert [theirs[name] for name in differing] == [None] * 4
+
+
+async def test_the_page_of_an_app_with_a_misleading_address_is_not_shown(town: Town) -> None:
+    app = await make_app(town)
+    misleading = "https://good.example@evil.example/cb"
+    await town.write(
+        "UPDATE oauth_apps SET redirect_uris = jsonb_build_array(CAST(:uri AS text)) WHERE id = :id",
+        uri=misleading,
+        id=app.client.client_id,
+    )
+    app.client.redirect_uri = misleading
+    assert (await town.http.get(app.url())).status_code == 404
+
+
 async def test_its_person_sees_it_among_their_sessions_and_ends_it(town: Town) -> None:
     app, session = await make_app(town), await register(town)
     own = Person(session["user"]["id"], town.http, session["access_token"])
@@ -207,7 +246,20 @@ async def test_deleting_an_app_ends_what_it_was_let(town: Town, ada: Person) -> 
 
 @pytest.mark.parametrize(
     "uri",
-    ["http://example.org/cb", "javascript:alert(1)", "https:///cb", "https://example.org/#here", "data:text/html,x"],
+    [
+        "http://example.org/cb",
+        "javascript:alert(1)",
+        "https:///cb",
+        "https://example.org/#here",
+        "data:text/html,x",
+        "https://good.example@evil.example/cb",
+        "https://good.example:x@evil.example/cb",
+        "https://evil.example;script-src/cb",
+        "https://evil.example,good.example/cb",
+        "https://evil.example:99999/cb",
+        "https://gооd.example/cb",  # noqa: RUF001 (two letters of another script)
+        "org.example.app://x;script-src/cb",
+    ],
 )
 async def test_an_app_lives_at_a_safe_address(ada: Person, uri: str) -> None:
     assert (await ada.post("/oauth/apps", {"name": "Mine", "redirect_uris": [uri]})).status_code == 422

@@ -151,9 +151,27 @@ async def test_an_address_that_is_not_proved_makes_no_account(town: Town, provid
     assert (await log_in(town)).json()["code"] == "address_not_proved"
 
 
+async def test_claims_obey_the_rules_of_our_own_fields(town: Town, provider: Provider) -> None:
+    provider.person |= {"given_name": "Zo\u0000ë", "family_name": "x" * 5_000, "name": "Ana\nMaria Li"}
+    user = (await log_in(town)).json()["user"]
+    assert (user["first_name"], user["last_name"]) == ("New", "Li")
+    provider.person |= {"sub": uuid4().hex, "email": "not an address"}
+    assert (await log_in(town)).json()["code"] == "address_not_proved"
+
+
 @pytest.mark.parametrize(
     "lie",
-    [{"nonce": "another"}, {"aud": "another"}, {"iss": "https://evil.example"}, {"exp": 1}, {"sub": None}],
+    [
+        {"sub": "x" * 256},
+        {"sub": ""},
+        {"sub": "a\u0000b"},
+        {"sub": 7},
+        {"nonce": "another"},
+        {"aud": "another"},
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+        {"sub": None},
+    ],
     ids=str,
 )
 async def test_what_a_provider_says_is_checked(town: Town, provider: Provider, lie: dict[str, Any]) -> None:

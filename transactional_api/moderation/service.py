@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.auth import FOREVER, Viewer
+from transactional_api.auth import FOREVER, STAFF_ROLES, Viewer
 from transactional_api.db.tables import ModerationCase, ModerationDecision, Report, User
 from transactional_api.db.tables.moderation import OPEN_CASES
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
@@ -134,11 +134,14 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
     """Decide a case, once.
 
     Raises:
-        ForbiddenError, OwnSubjectError, DecidedError: as ``assign`` does.
+        ForbiddenError: for anyone but a moderator, and for a moderator who suspends a moderator or an admin.
+        OwnSubjectError, DecidedError: as ``assign`` does.
         CannotHideError: when what is to be hidden or removed is a person or a message.
         NobodysError: when the owner of what is nobody's is to be suspended.
     """
     case = await _open_case(session, viewer=viewer, case_id=case_id)
+    if body.outcome is Outcome.SUSPEND:
+        await _check_outranks(session, viewer=viewer, owner_id=case.owner_id)
     subject = SUBJECTS[SubjectKind(case.subject_kind)]
     took_effect = False
     if case.held:  # It comes back, unless it is this decision that hides it.
@@ -148,8 +151,7 @@ async def decide(session: AsyncSession, *, viewer: Viewer, case_id: UUID, body: 
             raise CannotHideError
         took_effect = await subject.show(session, subject_id=case.subject_id, on=False)
     elif body.outcome is Outcome.SUSPEND:
-        if case.owner_id is None:
-            raise NobodysError
+        assert case.owner_id is not None  # noqa: S101 (checked above)
         await _suspend(session, case.owner_id, until=body.until or FOREVER)
         took_effect = True
     case.state = CaseState.DECIDED
@@ -192,6 +194,20 @@ def check_moderates(viewer: Viewer) -> None:
     """Raise ``ForbiddenError`` for anyone but a moderator of the platform."""
     if not viewer.moderates:
         raise ForbiddenError("Only the platform's moderators do this")
+
+
+async def _check_outranks(session: AsyncSession, *, viewer: Viewer, owner_id: UUID | None) -> None:
+    """Allow a suspension of a member by a moderator, and of a moderator or an admin by an admin only.
+
+    Raises:
+        NobodysError: when there is nobody to suspend.
+        ForbiddenError: when the owner has a role that only an admin may suspend.
+    """
+    if owner_id is None:
+        raise NobodysError
+    role = await session.scalar(select(User.role).where(User.id == owner_id))
+    if role in STAFF_ROLES and not viewer.administers:
+        raise ForbiddenError("Only an admin suspends a moderator or an admin")
 
 
 async def _open_case(session: AsyncSession, *, viewer: Viewer, case_id: UUID) -> ModerationCase:

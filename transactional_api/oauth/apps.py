@@ -18,7 +18,7 @@ from transactional_api.audit import trail
 from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import OAuthApp, OAuthCode, RefreshToken, User, UserSession
 from transactional_api.errors import NotFoundError
-from transactional_api.oauth.schemas import AppOut, AppTokens, NewApp, NewAppOut
+from transactional_api.oauth.schemas import AppOut, AppTokens, NewApp, NewAppOut, is_safe_redirect
 from transactional_api.paging import Page, PageRequest
 from transactional_api.users import sessions
 from transactional_api.users.schemas import Tokens
@@ -77,9 +77,9 @@ async def remove(session: AsyncSession, *, viewer: Viewer, app_id: UUID) -> None
 
 
 async def app_for(session: AsyncSession, *, client_id: str, redirect_uri: str) -> OAuthApp:
-    """Return the app that may be answered at ``redirect_uri``; raises ``NotFoundError``: nobody is redirected there."""
+    """Return the app that registered ``redirect_uri``; raises ``NotFoundError``, and redirects nobody, otherwise."""
     app = await _app(session, client_id)
-    if app is None or redirect_uri not in app.redirect_uris:
+    if app is None or redirect_uri not in app.redirect_uris or not is_safe_redirect(redirect_uri):
         raise NotFoundError("There is no such app, or it does not live at this redirect_uri")
     return app
 
@@ -159,7 +159,7 @@ async def trade_refresh_token(
     if scopes is None:
         raise TokenRefusedError("invalid_grant", "The refresh token is not good")
     try:
-        tokens = await sessions.rotate(session, refresh_token=refresh_token, settings=settings)
+        tokens = await sessions.rotate(session, refresh_token=refresh_token, settings=settings, app_id=app.id)
     except RefreshTokenError:
         raise TokenRefusedError("invalid_grant", "The refresh token is not good") from None
     return _out(tokens, scopes=scopes)

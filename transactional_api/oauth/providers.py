@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import httpx2
 import orjson
@@ -15,6 +15,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -22,6 +23,8 @@ from neighborconnect.settings import OAuthProvider, Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.errors import NotFoundError, Problem, UnavailableError
 from transactional_api.oauth.schemas import LoginBegun, LoginReturned
+from transactional_api.text import Line
+from transactional_api.users.schemas import Email, Name
 
 BEGUN_SECONDS = 600
 PROVIDER_SECONDS = 5.0
@@ -29,6 +32,10 @@ ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 SCOPE = "openid email profile"
 
 log = get_logger(__name__)
+
+_SUBJECT: TypeAdapter[str] = TypeAdapter(Annotated[Line, StringConstraints(strict=True, min_length=1, max_length=255)])
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class LoginExpiredError(Problem):
@@ -109,10 +116,10 @@ async def finish(settings: Settings, redis: Redis, *, name: str, returned: Login
             )
             keys = await _fetch(metadata["jwks_uri"])
             claims = _checked(token["id_token"], keys=keys, provider=provider, nonce=begun["nonce"])
+            return _identity(name, claims)
         except (AuthlibBaseError, JoseError, httpx2.HTTPError, KeyError, ValueError) as error:
             log.warning("oauth.provider_failed", provider=name, error=type(error).__name__)
             raise ProviderFailedError from None
-    return _identity(name, claims)
 
 
 def _client(settings: Settings, provider: OAuthProvider) -> AsyncOAuth2Client:
@@ -159,15 +166,26 @@ def _checked(token: str, *, keys: Any, provider: OAuthProvider, nonce: str) -> d
 
 
 def _identity(provider: str, claims: dict[str, Any]) -> Identity:
-    proved = claims.get("email_verified") is True and isinstance(claims.get("email"), str)
+    """Return the claims as an identity. They come from outside, so they obey the rules of our own fields.
+
+    Raises:
+        ValidationError: when the subject is not one; a name or an address that is not valid is left out.
+    """
     first, _, last = str(claims.get("name") or "").partition(" ")
     return Identity(
         provider=provider,
-        subject=str(claims["sub"])[:255],
-        email=claims["email"].lower() if proved else None,
-        first_name=(str(claims.get("given_name") or first) or "New")[:100],
-        last_name=(str(claims.get("family_name") or last) or "Neighbour")[:100],
+        subject=_SUBJECT.validate_python(claims["sub"]),
+        email=_valid(_EMAIL, claims.get("email")) if claims.get("email_verified") is True else None,
+        first_name=_valid(_NAME, claims.get("given_name")) or _valid(_NAME, first) or "New",
+        last_name=_valid(_NAME, claims.get("family_name")) or _valid(_NAME, last) or "Neighbor",
     )
+
+
+def _valid(adapter: TypeAdapter[str], claim: object) -> str | None:
+    try:
+        return adapter.validate_python(claim, strict=True)
+    except ValidationError:
+        return None
 
 
 def _hash(words: str) -> str:

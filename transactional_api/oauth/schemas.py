@@ -14,13 +14,28 @@ from transactional_api.text import Line, RequestBody
 from transactional_api.users.schemas import OneTimeCode
 
 _OWN_SCHEME = re.compile(r"^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+$")
-_HERE = {"localhost", "127.0.0.1", "[::1]"}
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# A host as the consent page shows it and as a Content-Security-Policy can carry it: no user part, no punctuation. An
+# internationalized name is written in its ASCII form, so that letters that look alike do not mislead.
+_NETLOC = re.compile(r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[::1\])(?::[0-9]{1,5})?$")
+
+
+def is_safe_redirect(uri: str) -> bool:
+    """Return whether people may be sent to ``uri``: https, http on this machine, or a scheme of the app's own."""
+    try:
+        parts = urlsplit(uri)
+        hostname, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.fragment or (parts.netloc and not _NETLOC.match(parts.netloc)):
+        return False
+    if parts.scheme in {"http", "https"}:
+        return hostname in _LOOPBACK_HOSTS or (parts.scheme == "https" and hostname is not None)
+    return _OWN_SCHEME.match(parts.scheme) is not None
 
 
 def _safe_redirect(uri: str) -> str:
-    parts = urlsplit(uri)
-    here = parts.scheme == "http" and parts.hostname in {one.strip("[]") for one in _HERE}
-    if parts.fragment or not (here or (parts.scheme == "https" and parts.hostname) or _OWN_SCHEME.match(parts.scheme)):
+    if not is_safe_redirect(uri):
         raise ValueError("Use https, http to this machine, or a scheme of your own such as org.example.app")
     return uri
 

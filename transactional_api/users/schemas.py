@@ -187,8 +187,12 @@ class PublicUser(BaseModel):
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 
 
+NOT_FOR_APPS = ("home", "phone", "postal_code", "last_login")
+"""Fields of one's own profile that no third-party app receives, whatever its scopes."""
+
+
 class OwnUser(PublicUser):
-    """A neighbour as they see themselves."""
+    """One's own profile. Where you live, your phone, postal code and last login are null for third-party apps."""
 
     email: str = Field(examples=["ada@example.org"])
     state: str | None = Field(examples=["NY"])

@@ -20,7 +20,16 @@ from transactional_api.places import Point
 from transactional_api.users import devices, mailbox, passwords, queries, sealing, second_factor, sessions, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.devices import Source
-from transactional_api.users.schemas import Credentials, OwnUser, Profile, PublicUser, Registration, Session, Tokens
+from transactional_api.users.schemas import (
+    NOT_FOR_APPS,
+    Credentials,
+    OwnUser,
+    Profile,
+    PublicUser,
+    Registration,
+    Session,
+    Tokens,
+)
 
 
 class EmailTakenError(Problem):
@@ -173,8 +182,9 @@ async def refresh(session: AsyncSession, *, accounts: Accounts, refresh_token: s
 
 
 async def own_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer) -> OwnUser:
-    """Return the viewer's own profile."""
-    return own_user(await session.get_one(User, viewer.id), accounts=accounts)
+    """Return the viewer's own profile, without the private fields if an app asks."""
+    user = own_user(await session.get_one(User, viewer.id), accounts=accounts)
+    return user if viewer.scopes is None else user.model_copy(update=dict.fromkeys(NOT_FOR_APPS))
 
 
 async def replace_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, profile: Profile) -> OwnUser:

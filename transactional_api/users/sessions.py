@@ -84,17 +84,25 @@ async def _open(
     return session_id
 
 
-async def rotate(session: AsyncSession, *, refresh_token: str, settings: Settings) -> Tokens:
-    """Trade a refresh token for new tokens.
+async def rotate(
+    session: AsyncSession, *, refresh_token: str, settings: Settings, app_id: UUID | None = None
+) -> Tokens:
+    """Exchange a refresh token for new tokens.
+
+    Args:
+        session: of the request.
+        refresh_token: of a session of the person's own, or of the app.
+        settings: with the lifetimes of tokens.
+        app_id: the app that authenticated itself; None for a person's own session.
 
     Raises:
-        RefreshTokenError: when it is not good; if it was good once, its session ends.
+        RefreshTokenError: when it is not good, or belongs to an app that did not authenticate itself; its session ends.
     """
     now = datetime.now(UTC)
     # The session's row first, as ``end`` has it: nobody refreshes a session that is ending.
     held = await session.scalar(
         update(UserSession)
-        .where(UserSession.id == _session_of(refresh_token))
+        .where(UserSession.id == _session_of(refresh_token), UserSession.app_id.is_not_distinct_from(app_id))
         .values(last_used_at=now, expires_at=_expiry(settings))
         .returning(UserSession.id)
         .execution_options(synchronize_session=False)
