@@ -28,6 +28,7 @@ from PIL import Image, ImageOps
 
 from benchmarks.report import Row
 from neighborconnect.contracts.vision import PictureFormat
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 PROCESSES = 2
@@ -143,7 +144,8 @@ async def _service(settings: Settings, data: bytes, *, as_format: PictureFormat,
     store.put_object(bucket, f"{folder}/picture", io.BytesIO(data), len(data))
     url = store.presigned_get_object(bucket, f"{folder}/picture", soon)
     gate = asyncio.Semaphore(AT_ONCE)
-    async with httpx.AsyncClient(base_url=settings.image_url or "", timeout=60, trust_env=False) as http:
+    token = bearer(settings.platform_token)
+    async with httpx.AsyncClient(base_url=settings.image_url or "", headers=token, timeout=60, trust_env=False) as http:
 
         async def ask(number: int) -> None:
             target = store.presigned_put_object(bucket, f"{folder}/{number}", soon)

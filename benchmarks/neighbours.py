@@ -46,9 +46,11 @@ def free_port() -> int:
 @contextmanager
 def own_api(settings: Settings) -> Iterator[Settings]:
     """Run an API process of one's own over the platform's stores, without rate limits; yields where it is."""
+    address = f"127.0.0.1:{free_port()}"
     mine = settings.model_copy(
         update={
-            "api_url": f"http://127.0.0.1:{free_port()}",
+            "api_url": f"http://{address}",
+            "api_listen": address,
             "rate_limit_reads": NO_LIMIT,
             "rate_limit_writes": NO_LIMIT,
         }

@@ -16,6 +16,7 @@ import psycopg
 from benchmarks.report import Row, percentiles
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.serving import RankRequest
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 CALLERS = (1, 16)
@@ -49,7 +50,11 @@ async def _measure(settings: Settings, *, people: list[str], callers: int) -> tu
     answers: Counter[str] = Counter()
     limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
     async with httpx.AsyncClient(
-        base_url=settings.recommendation_url, limits=limits, timeout=30, trust_env=False
+        base_url=settings.recommendation_url,
+        headers=bearer(settings.platform_token),
+        limits=limits,
+        timeout=30,
+        trust_env=False,
     ) as client:
 
         async def call(user_id: str) -> str:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
@@ -20,7 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neighborconnect.memory import collect_rarely
-from neighborconnect.settings import get_settings, home
+from neighborconnect.service_auth import RequireCredentials
+from neighborconnect.settings import get_settings, home, listen_address
 from neighborconnect.telemetry import configure_logging, get_logger
 
 HOW_SERVED: dict[str, Any] = {
@@ -35,18 +35,19 @@ POLL_SECONDS = 15.0
 _FIRST_POLL_SECONDS = 1.0
 _GRACE_SECONDS = 4
 _JSON = "application/json"
+_PROBES = ("/livez", "/readyz", "/healthz")
 
 _log = get_logger(__name__)
 
 
-def serve(service: str, *, name: str, setting: str) -> None:
+def serve(service: str, *, name: str, listen: str) -> None:
     """Serve until SIGTERM. Uvicorn runs BentoML's application itself: its supervisor would be a second process.
 
     Args:
         service: where the service is, as ``package.module:Class``. It is imported here and not by the caller, for
             BentoML's metrics must know their folder before anything makes one.
         name: of the process, in logs.
-        setting: which setting holds the address to listen on.
+        listen: the setting that holds the address to listen on.
     """
     # BentoML's own supervisor would have named one folder for all clones and services.
     folder = home() / "run" / "bento-metrics" / name
@@ -55,14 +56,15 @@ def serve(service: str, *, name: str, setting: str) -> None:
     configure_logging(name, level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
     module, _, attribute = service.partition(":")
     application = getattr(importlib.import_module(module), attribute).to_asgi()
-    address = urlsplit(getattr(settings, setting))
+    host, port = listen_address(getattr(settings, listen))
     collect_rarely()
     uvicorn.run(
-        only_json(application),
-        host=address.hostname,
-        port=address.port,
+        RequireCredentials(only_json(application), tokens=[settings.platform_token], open_paths=_PROBES),
+        host=host,
+        port=port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

@@ -1,6 +1,6 @@
 """Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER``; exit code 0 is well.
 
-A URL is one of HTTP, or ``tcp://HOST:PORT`` of what need only listen.
+A URL is one of HTTP, or ``unix:///PATH`` of a socket that need only listen.
 """  # noqa: INP001 (a script)
 
 import socket
@@ -16,13 +16,10 @@ _SECONDS = 5
 
 def is_healthy(what: str) -> bool:
     """Ask a URL, or read what a worker last said of itself."""
-    if what.startswith("tcp://"):
-        place = urlsplit(what)
-        try:
-            socket.create_connection((place.hostname, place.port), timeout=_SECONDS).close()
-        except OSError:
-            return False
-        return True
+    if what.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_SECONDS)
+            return probe.connect_ex(urlsplit(what).path) == 0
     if what.startswith("http://"):
         try:
             with urlopen(what, timeout=_SECONDS):  # noqa: S310 (the scheme is checked)

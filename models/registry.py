@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from neighborconnect.contracts.models import CHAMPION
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 DAGSTER_RUN = "dagster_run"
@@ -115,12 +116,17 @@ def kill_run(settings: Settings, run_id: str) -> None:
 @cache
 def _client() -> httpx.Client:
     # One a process: making one takes tens of milliseconds, in which nothing else of a service runs.
-    return httpx.Client()
+    return httpx.Client(trust_env=False)
 
 
 def _get(settings: Settings, path: str, params: dict[str, str], *, seconds: float) -> httpx.Response:
     try:
-        return _client().get(settings.mlflow_tracking_uri.rstrip("/") + path, params=params, timeout=seconds)
+        return _client().get(
+            settings.mlflow_tracking_uri.rstrip("/") + path,
+            params=params,
+            headers=bearer(settings.platform_token),
+            timeout=seconds,
+        )
     except httpx.HTTPError as error:
         raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
 

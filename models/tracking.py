@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,12 @@ class RunResult:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+def connect(settings: Settings) -> None:
+    """Point MLflow's client, of which a process has one, at the settings' server, with their token."""
+    os.environ["MLFLOW_TRACKING_TOKEN"] = settings.mlflow_tracking_token.get_secret_value()
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+
+
 class ModelTracker:
     """The platform's MLflow for one registered model."""
 
@@ -73,7 +80,7 @@ class ModelTracker:
             name: of the registered model.
             experiment: that its runs belong to.
         """
-        mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+        connect(settings)
         self.name = name
         self.experiment = experiment
         self.client = mlflow.MlflowClient()

@@ -3,6 +3,9 @@
 Values come from the environment first, then from ``$NEIGHBORCONNECT_HOME/stack.env``, which the embedded
 stack writes with mode 0600. Nothing but ``neighborconnect.stack`` may ask which profile is in force: the
 rest of the code sees URLs.
+
+In the external profile a process needs only the settings that it reads, so that a container has no secret of another:
+what is not set raises ``SettingsError`` where it is read.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_FILE_NAME = "stack.env"
@@ -25,6 +29,27 @@ class SettingsError(RuntimeError):
 def home() -> Path:
     """Return the data folder: ``NEIGHBORCONNECT_HOME``, else ``.neighborconnect`` in the working folder."""
     return Path(os.environ.get("NEIGHBORCONNECT_HOME") or ".neighborconnect").absolute()
+
+
+def listen_address(value: str) -> tuple[str, int]:
+    """Return host and port of a ``host:port`` setting (``[::]:8000`` for IPv6).
+
+    Raises:
+        ValueError: when it is something else.
+    """
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or not parts.port or parts.netloc != value or "@" in value:
+        raise ValueError("give it as host:port, such as 127.0.0.1:8000 or 0.0.0.0:8000")
+    return parts.hostname, parts.port
+
+
+def _checked_address(value: str) -> str:
+    listen_address(value)
+    return value
+
+
+ListenAddress = Annotated[str, AfterValidator(_checked_address)]
+"""Where a process listens, as ``host:port``; a URL says where others reach it."""
 
 
 class OAuthProvider(BaseModel):
@@ -83,14 +108,13 @@ class Settings(BaseSettings):
     cdn_base_url: str | None = None
     cdn_secret: SecretStr | None = None
 
-    # Our own services.
+    # Our own services: where others reach each of them.
     api_url: str = "http://127.0.0.1:8000"
     mlflow_tracking_uri: str
     dagster_url: str = "http://127.0.0.1:3000"
     recommendation_url: str = "http://127.0.0.1:5001"
     recommendation_deadline_ms: int = Field(default=150, ge=1)
     # The other model services; where one is not named, the API's own rules answer and say so.
-    # A service itself needs the name, for it listens there.
     content_url: str | None = None
     matching_url: str | None = None
     image_url: str | None = None
@@ -101,6 +125,16 @@ class Settings(BaseSettings):
 
     # The Dagster run that this process works for; the pipelines set it, so that MLflow's runs name it.
     dagster_run_id: str | None = None
+
+    # Where each of them listens; in a container 0.0.0.0 and the port of its URL.
+    api_listen: ListenAddress = "127.0.0.1:8000"
+    mlflow_listen: ListenAddress = "127.0.0.1:5000"
+    dagster_listen: ListenAddress = "127.0.0.1:3000"
+    recommendation_listen: ListenAddress = "127.0.0.1:5001"
+    content_listen: ListenAddress = "127.0.0.1:5002"
+    matching_listen: ListenAddress = "127.0.0.1:5003"
+    image_listen: ListenAddress = "127.0.0.1:5004"
+    video_listen: ListenAddress = "127.0.0.1:5005"
 
     # How much one person may ask of one endpoint.
     rate_limit_reads: str = "600/minute"
@@ -144,11 +178,25 @@ class Settings(BaseSettings):
     personal_data_keys: SecretStr
     # Signs the published heads of the audit chain. It must not be stored in the database, nor change.
     audit_key: SecretStr
-    # What the pipelines prove themselves with to the API.
+    # What processes of the platform prove themselves with: pipelines to the API, the API and pipelines to the model
+    # services, those to MLflow, from which it reads only. A scraper of /metrics sends it, too, as a bearer token.
     platform_token: SecretStr
+    # What training proves itself with to MLflow, which it writes to.
+    mlflow_tracking_token: SecretStr
+    # With which a person opens Dagster and MLflow, as the user ``operator``.
+    operator_password: SecretStr
+    # Host names at which they are opened, in addition to this machine's and those in their URLs (a JSON list).
+    operator_hosts: list[str] = []
 
     # Other services that people may log in with (a JSON list); each sends them back to PUBLIC_URL/oauth/<name>.
     oauth_providers: list[OAuthProvider] = []
+
+    if not TYPE_CHECKING:  # else every unknown name would count as an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise SettingsError(f"{name.upper()} is not set, and this process reads it; give it to the process.")
+            return super().__getattr__(name)
 
     @property
     def lake_storage_options(self) -> dict[str, str]:
@@ -172,6 +220,24 @@ def sqlalchemy_url(url: str) -> str:
     return "postgresql+psycopg://" + url.removeprefix("postgresql://")
 
 
+def read_settings(env_file: Path | None) -> Settings:
+    """Read the settings; in the external profile, those that are required and not set stay unset.
+
+    Raises:
+        ValidationError: when one is unusable, or, in the embedded profile, missing.
+    """
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        missing = [str(wrong["loc"][0]) for wrong in error.errors() if wrong["type"] == "missing"]
+        if os.environ.get("NEIGHBORCONNECT_PROFILE") != "external" or len(missing) < error.error_count():
+            raise
+    settings = Settings(_env_file=env_file, **dict.fromkeys(missing, "unset"))
+    for name in missing:
+        del settings.__dict__[name]
+    return settings
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """Read the settings once a process.
@@ -180,7 +246,7 @@ def get_settings() -> Settings:
         SettingsError: when a needed setting is missing or unusable.
     """
     try:
-        return Settings(_env_file=home() / ENV_FILE_NAME)
+        return read_settings(home() / ENV_FILE_NAME)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from neighborconnect.contracts.models import CONTENT_MODEL, MATCHING_MODEL, REGISTERED_MODEL, VISION_MODEL
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 # It loads models and snapshots before it answers.
@@ -45,7 +46,14 @@ def reload(settings: Settings, bento: Bento) -> dict[str, Any]:
     if url is None:
         raise ServingError(f"There is no {bento.name} bento: {bento.setting.upper()} is not set.")
     try:
-        response = httpx.post(url.rstrip("/") + "/reload", json={}, timeout=_TIMEOUT_SECONDS)
+        response = httpx.post(
+            url.rstrip("/") + "/reload",
+            json={},
+            headers=bearer(settings.platform_token),
+            timeout=_TIMEOUT_SECONDS,
+            # The token goes to the bento alone, whatever proxy the environment names.
+            trust_env=False,
+        )
         response.raise_for_status()
     except httpx.HTTPError as error:
         raise ServingError(f"The {bento.name} bento did not reload ({error}).") from error

@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from transactional_api.errors import UnavailableError, declare
+from neighborconnect.service_auth import is_bearer
+from transactional_api.errors import UnauthenticatedError, UnavailableError, declare
 
 REDIS_UP = Gauge("api_redis_up", "Whether Redis answered the last readiness check.")
 
@@ -80,6 +81,8 @@ async def ready(request: Request) -> Readiness:
 
 
 @router.get("/metrics", operation_id="getMetrics", include_in_schema=False)
-async def metrics() -> Response:
-    """Answer Prometheus."""
+async def metrics(request: Request) -> Response:
+    """Return metrics for Prometheus, whose scraper proves itself with ``PLATFORM_TOKEN`` as a bearer token."""
+    if not is_bearer(request.headers.get("authorization"), request.app.state.settings.platform_token):
+        raise UnauthenticatedError
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from neighborconnect.contracts.serving import RankRequest, RankResponse
 from neighborconnect.contracts.vision import REFUSED
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import current_traceparent, get_logger
 from transactional_api.breaker import BreakerOpenError, CircuitBreaker
@@ -101,6 +102,7 @@ class InferenceClient:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=bearer(settings.platform_token),
             read_bufsize=LONGEST_STEP,
         )
 

@@ -1,6 +1,6 @@
-"""``python -m bentos.content``: serve on the address of ``CONTENT_URL``, one process."""
+"""``python -m bentos.content``: serve on the address of ``CONTENT_LISTEN``, one process."""
 
 from bentos.serving import serve
 
 if __name__ == "__main__":
-    serve("bentos.content.service:ContentService", name="bento-content", setting="content_url")
+    serve("bentos.content.service:ContentService", name="bento-content", listen="content_listen")

@@ -1,6 +1,6 @@
-"""``python -m bentos.recommendation``: serve on the address of ``RECOMMENDATION_URL``, one process."""
+"""``python -m bentos.recommendation``: serve on the address of ``RECOMMENDATION_LISTEN``, one process."""
 
 from bentos.serving import serve
 
 if __name__ == "__main__":
-    serve("bentos.recommendation.service:RecommendationService", name="bento", setting="recommendation_url")
+    serve("bentos.recommendation.service:RecommendationService", name="bento", listen="recommendation_listen")

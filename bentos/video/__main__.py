@@ -1,6 +1,6 @@
-"""``python -m bentos.video``: serve on the address of ``VIDEO_URL``, one process and its worker."""
+"""``python -m bentos.video``: serve on the address of ``VIDEO_LISTEN``, one process and its worker."""
 
 from bentos.serving import serve
 
 if __name__ == "__main__":
-    serve("bentos.video.service:VideoService", name="bento-video", setting="video_url")
+    serve("bentos.video.service:VideoService", name="bento-video", listen="video_listen")

@@ -7,7 +7,6 @@ import os
 from neighborconnect.stack.broker import broker
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.platform import PROJECT, platform
-from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.postgres import postgres
 from neighborconnect.stack.seaweed import seaweed
 from neighborconnect.stack.service import Service
@@ -51,8 +50,7 @@ def child_environment(stack: Stack) -> dict[str, str]:
     dagster = {
         "DAGSTER_HOME": str(PROJECT / "dagster_home"),
         "DAGSTER_DATA_DIR": str(stack.home / "dagster"),
-        "DAGSTER_CODE_HOST": HOST,
-        "DAGSTER_CODE_PORT": str(stack.ports.dagster_code),
+        "DAGSTER_CODE_SOCKET": str(stack.dagster_code_socket),
     }
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     return {**inherited, **_SWITCHES, **stack.settings, **dagster}

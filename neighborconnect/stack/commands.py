@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from neighborconnect.settings import home
+from neighborconnect.service_auth import OPERATOR
+from neighborconnect.settings import SettingsError, get_settings, home
 from neighborconnect.stack.accounts import account_for_unprivileged, folder_for
 from neighborconnect.stack.bring_up import bring_up, example_calls
 from neighborconnect.stack.catalogue import SERVERS, SERVICE_ORDER
@@ -154,6 +155,18 @@ def logs(
     subprocess.run(command, check=True)
 
 
+def credentials() -> None:
+    """Print where Dagster and MLflow are, and the user and password that open them in a browser."""
+    try:
+        settings = get_settings()
+        password = settings.operator_password.get_secret_value()
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"Dagster  {settings.dagster_url}\nMLflow   {settings.mlflow_tracking_uri}")
+    typer.echo(f"user     {OPERATOR}\npassword {password}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the stack's commands to the platform's command line."""
     app.command(epilog="Example: neighborconnect up")(up)
@@ -163,4 +176,5 @@ def register(app: typer.Typer) -> None:
         group.command(epilog=f"Example: {prefix} status --json")(status)
     app.command(epilog="Example: neighborconnect ports 100")(ports)
     app.command(epilog="Example: neighborconnect logs relay --follow")(logs)
+    app.command(epilog="Example: neighborconnect credentials")(credentials)
     app.command(epilog="Example: neighborconnect reset --yes")(reset)

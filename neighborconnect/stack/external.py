@@ -22,6 +22,15 @@ from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.kafka_client import create_topics
 
 _DATABASES = ("database_url", "warehouse_url", "mlflow_database_url", "dagster_database_url", "feast_database_url")
+_PROBLEMS = (
+    SettingsError,
+    psycopg.Error,
+    KafkaError,
+    MinioException,
+    HTTPError,
+    OSError,
+    subprocess.CalledProcessError,
+)
 _SERVICES = ("api_url", "mlflow_tracking_uri", "recommendation_url", "dagster_url")
 
 
@@ -71,7 +80,7 @@ def _reach_port(url: str) -> None:
 def _outcome(action: Callable[[], None]) -> str:
     try:
         action()
-    except (psycopg.Error, KafkaError, MinioException, HTTPError, OSError, subprocess.CalledProcessError) as error:
+    except _PROBLEMS as error:
         return f"{type(error).__name__}: {error}".strip().splitlines()[0]
     return ""
 
@@ -84,6 +93,7 @@ def prepare_external(*, console: Console) -> None:
     """
     try:
         settings = get_settings()
+        reached = {name.upper(): getattr(settings, name) for name in (*_DATABASES, "redis_url", "feast_redis_url")}
     except SettingsError as error:
         raise StackError(str(error)) from None
     made: dict[str, Callable[[], None]] = {
@@ -91,7 +101,6 @@ def prepare_external(*, console: Console) -> None:
         "topics (KAFKA_BOOTSTRAP_SERVERS)": lambda: _make_topics(settings),
         "buckets (S3_ENDPOINT_URL)": lambda: _make_buckets(settings),
     }
-    reached = {name.upper(): getattr(settings, name) for name in (*_DATABASES, "redis_url", "feast_redis_url")}
     failed = []
     table = Table(title="NeighborConnect, external servers", title_justify="left")
     for heading in ("what", "outcome"):

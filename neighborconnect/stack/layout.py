@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
 SECRETS_FILE_NAME = "secrets.json"
 BUCKETS = ("media", "lake", "mlflow", "audit")
 OFFSET_VARIABLE = "NEIGHBORCONNECT_PORT_OFFSET"
+_LONGEST_SOCKET = 100
 _SECRET_NAMES = (
     "postgres",
     *DATABASES,
@@ -29,6 +33,8 @@ _SECRET_NAMES = (
     "personal_data",
     "platform",
     "audit",
+    "mlflow_token",
+    "operator",
 )
 
 
@@ -60,6 +66,15 @@ class Stack:
     def env_file(self) -> Path:
         """The settings that every part of the platform reads."""
         return self.home / ENV_FILE_NAME
+
+    @property
+    def dagster_code_socket(self) -> Path:
+        """Socket of the process that runs the pipelines for Dagster; a short path, for the system limits its length."""
+        path = self.run / "dagster" / "code.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+            return path
+        name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir(), f"neighborconnect-{os.geteuid()}-{name}", "code.sock")
 
     def database_url(self, database: str, *, superuser: bool = False) -> str:
         """Return the URL of a database for the role that owns it, or for the superuser."""
@@ -96,10 +111,20 @@ class Stack:
             "MATCHING_URL": f"http://{HOST}:{self.ports.matching}",
             "IMAGE_URL": f"http://{HOST}:{self.ports.image}",
             "VIDEO_URL": f"http://{HOST}:{self.ports.video}",
+            "API_LISTEN": f"{HOST}:{self.ports.api}",
+            "MLFLOW_LISTEN": f"{HOST}:{self.ports.mlflow}",
+            "DAGSTER_LISTEN": f"{HOST}:{self.ports.dagster}",
+            "RECOMMENDATION_LISTEN": f"{HOST}:{self.ports.recommendation}",
+            "CONTENT_LISTEN": f"{HOST}:{self.ports.content}",
+            "MATCHING_LISTEN": f"{HOST}:{self.ports.matching}",
+            "IMAGE_LISTEN": f"{HOST}:{self.ports.image}",
+            "VIDEO_LISTEN": f"{HOST}:{self.ports.video}",
             "JWT_SECRET": self.secrets["jwt"],
             "PERSONAL_DATA_KEYS": self.secrets["personal_data"],
             "PLATFORM_TOKEN": self.secrets["platform"],
             "AUDIT_KEY": self.secrets["audit"],
+            "MLFLOW_TRACKING_TOKEN": self.secrets["mlflow_token"],
+            "OPERATOR_PASSWORD": self.secrets["operator"],
         }
 
 
@@ -136,6 +161,20 @@ def _offset_of(folder: Path, *, wanted: int | None) -> int:
         move = f"stop it and move it with `neighborconnect down && neighborconnect ports {other}`"
         raise StackError(f"{folder} uses port offset {recorded}, {problem} {move}.")
     return recorded
+
+
+def prepare_socket(path: Path) -> None:
+    """Make the folder of a socket, for its owner alone, and remove what an earlier process left there.
+
+    Raises:
+        StackError: when the folder is somebody else's.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.parent.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise StackError(f"{path.parent} belongs to somebody else; remove it, or set TMPDIR to a folder of your own.")
+    path.parent.chmod(0o700)
+    path.unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ import psycopg
 import neighborconnect
 from neighborconnect.contracts.health import health_path, read_health
 from neighborconnect.stack.errors import NotReadyError
-from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.layout import Stack, prepare_socket
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
 
@@ -76,20 +76,11 @@ def _mlflow(stack: Stack) -> Service:
         name="mlflow",
         title="MLflow",
         url=f"http://{HOST}:{port}",
-        command=_python("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-        environment={
-            "MLFLOW_BACKEND_STORE_URI": stack.database_url("mlflow"),
-            "MLFLOW_ARTIFACTS_DESTINATION": "s3://mlflow",
-            "MLFLOW_S3_ENDPOINT_URL": f"http://{HOST}:{stack.ports.s3}",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "AWS_ACCESS_KEY_ID": stack.secrets["s3_access"],
-            "AWS_SECRET_ACCESS_KEY": stack.secrets["s3_secret"],
-            "AWS_DEFAULT_REGION": "us-east-1",
-        },
+        command=_python("models.tracking_server"),
         ports=(port,),
         after=("postgres", "s3"),
         check=_answers(f"http://{HOST}:{port}/health"),
-        working_folder=stack.home,
+        working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
     )
@@ -110,18 +101,20 @@ def _bento(name: str, *, title: str, package: str, port: int) -> Service:
     )
 
 
-def _listens(port: int) -> Callable[[], None]:
+def _listens(path: Path) -> Callable[[], None]:
     def check() -> None:
-        try:
-            socket.create_connection((HOST, port), timeout=_PROBE_SECONDS).close()
-        except OSError as error:
-            raise NotReadyError(str(error)) from None
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PROBE_SECONDS)
+            try:
+                probe.connect(str(path))
+            except OSError as error:
+                raise NotReadyError(str(error)) from None
 
     return check
 
 
 def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
-    port, code_port = stack.ports.dagster, stack.ports.dagster_code
+    port, code_socket = stack.ports.dagster, stack.dagster_code_socket
     folder = stack.home / "dagster"
     workspace = ("-w", str(PROJECT / "dagster_home" / "workspace.yaml"))
     database = stack.database_url("dagster")
@@ -141,11 +134,12 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         name="dagster-code",
         title="The pipelines' code, for Dagster",
         # Not `code-server start`: that goes on listening when the process behind it has died.
-        command=_python("dagster", "api", "grpc", "-m", "pipelines.definitions", "-h", HOST, "-p", str(code_port)),
-        ports=(code_port,),
+        command=_python("dagster", "api", "grpc", "-m", "pipelines.definitions", "--socket", str(code_socket)),
         after=("postgres",),
+        # It executes what it is asked to, without credentials: the folder of its socket is this user's alone.
+        prepare=lambda: prepare_socket(code_socket),
         # It listens once it has loaded them.
-        check=_listens(code_port),
+        check=_listens(code_socket),
         working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
@@ -154,7 +148,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         name="dagster-webserver",
         title="Dagster",
         url=f"http://{HOST}:{port}",
-        command=_python("dagster_webserver", "-h", HOST, "-p", str(port), *workspace),
+        command=_python("pipelines.webserver"),
         ports=(port,),
         after=("dagster-code",),
         prepare=lambda: folder.mkdir(exist_ok=True),

@@ -110,11 +110,6 @@ class Ports:
         return self._at(3000)
 
     @property
-    def dagster_code(self) -> int:
-        """The port of the server that holds the pipelines' code for Dagster."""
-        return self._at(3001)
-
-    @property
     def of_servers(self) -> tuple[int, ...]:
         """Every port of the four servers."""
         return (self.postgres, self.redis, *self.seaweed.values(), self.kafka, self.kafka_controller)

@@ -16,6 +16,7 @@ from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
 from models.tracking import RunResult
 from models.vision.train import release, train
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from neighborconnect.stack.catalogue import SERVERS
 from neighborconnect.stack.control import wait_for, want
@@ -76,7 +77,9 @@ def run(servers: Stack) -> Iterator[Callable[..., None]]:
 def bento(run: Callable[..., None], settings: Settings, store: FeatureStore) -> Iterator[httpx.Client]:
     """A client of the running recommendation bento, which started with an empty registry."""
     run("mlflow", "bento")
-    with httpx.Client(base_url=settings.recommendation_url, timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.recommendation_url, headers=bearer(settings.platform_token), timeout=30, trust_env=False
+    ) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from models.content.train import release, train
 from models.registry import fetch_artifact
 from models.tracking import RunResult
 from neighborconnect.contracts import features as names
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 UNWANTED = "You are a stupid bitch, get out of here."
@@ -28,7 +29,9 @@ UNWANTED = "You are a stupid bitch, get out of here."
 def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client]:
     run("mlflow", "bento-content")
     assert settings.content_url is not None
-    with httpx.Client(base_url=settings.content_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.content_url, headers=bearer(settings.platform_token), timeout=60, trust_env=False
+    ) as client:
         yield client
 
 

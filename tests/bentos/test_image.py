@@ -19,6 +19,7 @@ from models.vision.data import PORTRAIT, ordinary_pictures
 from models.vision.pictures import write
 from models.vision.train import train
 from neighborconnect.contracts.vision import REFUSED, PictureFormat
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
 from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg
@@ -28,7 +29,9 @@ from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg
 def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> Iterator[httpx.Client]:
     run("mlflow", "bento-image")
     assert settings.image_url is not None
-    with httpx.Client(base_url=settings.image_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.image_url, headers=bearer(settings.platform_token), timeout=60, trust_env=False
+    ) as client:
         assert client.post("/reload", json={}).json() == {"vision": vision.model_version}
         yield client
 

@@ -13,6 +13,7 @@ from models.matching.train import MatchingResult, release, train
 from models.registry import fetch_artifact
 from models.shelf import Shelf
 from neighborconnect.contracts.models import TOWN_PREFIX
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from pipelines.town import put_up
 from tests.models.towns import circles_town
@@ -24,7 +25,9 @@ TOWN = with_vectors(circles_town())
 def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client]:
     run("mlflow", "bento-matching")
     assert settings.matching_url is not None
-    with httpx.Client(base_url=settings.matching_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.matching_url, headers=bearer(settings.platform_token), timeout=60, trust_env=False
+    ) as client:
         yield client
 
 

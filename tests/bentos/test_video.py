@@ -18,6 +18,7 @@ from bentos.video.transcoding import transcode
 from models.tracking import RunResult
 from models.vision.shots import Pictures, ShotDetector
 from neighborconnect.contracts.vision import REFUSED, VideoCodec
+from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
 from tests.bentos.test_image import ask
@@ -28,7 +29,9 @@ from tests.nasty import BAD_PICTURES, clip, endless, song
 def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> Iterator[httpx.Client]:
     run("mlflow", "bento-video")
     assert settings.video_url is not None
-    with httpx.Client(base_url=settings.video_url, timeout=120, trust_env=False) as client:
+    with httpx.Client(
+        base_url=settings.video_url, headers=bearer(settings.platform_token), timeout=120, trust_env=False
+    ) as client:
         assert client.post("/reload", json={}).json() == {"vision": vision.model_version}
         yield client
 

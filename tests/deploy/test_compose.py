@@ -24,17 +24,6 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("neighborconnect/"))
 THEIRS = sorted(set(SERVICES) - set(OURS))
 ONE_SHOTS = {"prepare", "simulate", "bootstrap"}
-NOT_OURS = {
-    # MLflow's server and boto3 read these themselves.
-    "MLFLOW_BACKEND_STORE_URI",
-    "MLFLOW_ARTIFACTS_DESTINATION",
-    "MLFLOW_S3_ENDPOINT_URL",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION",
-    "MLFLOW_SERVER_ALLOWED_HOSTS",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_DEFAULT_REGION",
-}
 _VARIABLE = re.compile(r"\$\{(\w+)(:[^}]*)?\}")
 
 
@@ -69,7 +58,7 @@ def test_every_process_of_the_embedded_stack_has_its_service(servers: Stack) -> 
 @pytest.mark.parametrize("name", OURS)
 def test_environment_names_are_settings(name: str) -> None:
     names = {field.upper() for field in Settings.model_fields}
-    assert set(SERVICES[name]["environment"]) - NOT_OURS <= names
+    assert set(SERVICES[name]["environment"]) <= names
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -176,21 +165,32 @@ def test_pre_commit_hooks_are_local_and_valid() -> None:
 
 def test_dagster_is_told_where_the_code_of_the_pipelines_is(servers: Stack) -> None:
     [location] = yaml.safe_load((ROOT / "dagster_home" / "workspace.yaml").read_text())["load_from"]
-    names = [location["grpc_server"][what]["env"] for what in ("host", "port")]
+    name = location["grpc_server"]["socket"]["env"]
     [code] = [service for service in stack_services(servers).values() if service.name == "dagster-code"]
-    embedded = child_environment(servers)
-    assert [embedded[name] for name in names] == [code.command[-3], code.command[-1]]
+    assert child_environment(servers)[name] == code.command[-1]
     image = dict(re.findall(r"(DAGSTER_CODE_\w+)=(\S+)", (ROOT / "deploy" / "Dockerfile").read_text()))
-    assert image[names[0]] in SERVICES
-    assert image[names[1]] == SERVICES[image[names[0]]]["command"][-1]
+    assert image[name] == SERVICES["dagster-code"]["command"][-1]
 
 
-def test_what_only_listens_is_asked_so() -> None:
-    def code(port: int) -> int:
-        command = (sys.executable, str(ROOT / "deploy" / "healthy.py"), f"tcp://127.0.0.1:{port}")
+def test_the_socket_of_the_code_is_in_a_volume_of_dagster_alone() -> None:
+    folder = str(Path(SERVICES["dagster-code"]["command"][-1]).parent)
+    sharing = {
+        name
+        for name, service in SERVICES.items()
+        if any(volume.split(":")[1] == folder for volume in service.get("volumes", []))
+    }
+    assert sharing == {"dagster-code", "dagster-webserver", "dagster-daemon"}
+
+
+def test_what_only_listens_is_asked_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "code.sock")
+
+    def code() -> int:
+        command = (sys.executable, str(ROOT / "deploy" / "healthy.py"), f"unix://{path}")
         return subprocess.run(command, check=False).returncode
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        assert code(port) == 0
-    assert code(port) == 1
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        assert code() == 0
+    assert code() == 1

@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 
 from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
+from neighborconnect.service_auth import bearer
 from tests.e2e.conftest import Platform
 from tests.nasty import clip
 
@@ -176,7 +177,8 @@ def test_the_first_run_leaves_models_that_answer_about_texts_and_about_neighbour
     assert (matched["path"], matched["reason_code"]) == ("rules", "no_matches")
     resident = reader.get(f"/posts/{reader.posts_about('gardening', most=1)[0]}")["author_id"]
     assert platform.settings.matching_url is not None
-    with httpx.Client(base_url=platform.settings.matching_url, timeout=30, trust_env=False) as bento:
+    token = bearer(platform.settings.platform_token)
+    with httpx.Client(base_url=platform.settings.matching_url, headers=token, timeout=30, trust_env=False) as bento:
         asked = {"user_id": resident, "kind": "users", "limit": 5}
         matches = bento.post("/match", json={"request": asked}).raise_for_status().json()["matches"]
     assert len(matches) == 5

@@ -43,8 +43,8 @@ def environment(town_url: str, settings: Settings, tmp_path: Path) -> dict[str, 
 def api(environment: dict[str, str]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    environment["API_URL"] = url
+        environment["API_LISTEN"] = f"127.0.0.1:{free.getsockname()[1]}"
+    environment["API_URL"] = url = f"http://{environment['API_LISTEN']}"
     process = subprocess.Popen(
         [sys.executable, "-m", "transactional_api"],
         env={**os.environ, **environment},

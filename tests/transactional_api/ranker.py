@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from neighborconnect.service_auth import RequireCredentials
+from neighborconnect.settings import get_settings
 from tests.transactional_api.listening import serving
 
 
@@ -55,6 +57,7 @@ class Ranker:
 @asynccontextmanager
 async def running_ranker() -> AsyncIterator[Ranker]:
     ranker = Ranker()
-    async with serving(Starlette(routes=[Route("/rank", ranker.answer, methods=["POST"])])) as url:
+    service = Starlette(routes=[Route("/rank", ranker.answer, methods=["POST"])])
+    async with serving(RequireCredentials(service, tokens=[get_settings().platform_token])) as url:
         ranker.url = url
         yield ranker

@@ -59,10 +59,11 @@ async def test_connections_that_the_server_closed_are_replaced(town: Town, ada: 
 def test_the_process_serves_and_stops_when_asked(settings: Settings) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     process = subprocess.Popen(
         [sys.executable, "-m", "transactional_api"],
-        env={**os.environ, "API_URL": url},
+        # Others reach it by a name at which it cannot listen.
+        env={**os.environ, "API_LISTEN": address, "API_URL": "http://api.internal:8000"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -71,7 +72,7 @@ def test_the_process_serves_and_stops_when_asked(settings: Settings) -> None:
             until = time.monotonic() + READY_SECONDS
             while True:
                 try:
-                    ready = http.get(f"{url}/readyz")
+                    ready = http.get(f"http://{address}/readyz")
                     break
                 except httpx.TransportError:
                     assert time.monotonic() < until

@@ -10,6 +10,7 @@ import pytest
 from neighborconnect.contracts.events import PredictionEvent
 from neighborconnect.contracts.serving import RankRequest
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
+from neighborconnect.service_auth import bearer
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.ranker import Ranker
 from transactional_api.breaker import BreakerOpenError, CircuitBreaker
@@ -191,7 +192,9 @@ async def test_the_request_is_one_of_the_contract(ranker: Ranker, ben: Person) -
 
 async def test_the_metrics_count_each_path(town: Town, ben: Person) -> None:
     await feed(ben, limit=1)
-    counted = (await town.http.get("/metrics")).text
+    token = bearer(town.app.state.settings.platform_token)
+    counted = (await town.http.get("/metrics", headers=token)).text
+    assert (await town.http.get("/metrics")).status_code == 401
     assert 'api_recommendations_total{item_kind="post",path="popular_nearby",reason_code=' in counted
 
 

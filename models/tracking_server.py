@@ -1,0 +1,80 @@
+"""MLflow's server behind the platform's credentials: ``python -m models.tracking_server`` on ``MLFLOW_LISTEN``.
+
+Training proves itself with ``MLFLOW_TRACKING_TOKEN``, whatever only reads with ``PLATFORM_TOKEN``, and a person with
+``OPERATOR_PASSWORD``. One process: ``mlflow server`` would keep a second one to watch the first.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import uvicorn
+
+from neighborconnect.memory import collect_rarely
+from neighborconnect.service_auth import RefuseForeignPages, RequireCredentials, hosts_of
+from neighborconnect.settings import Settings, get_settings, listen_address
+
+_PROBES = ("/health", "/version")
+_GRACE_SECONDS = 4
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """Return what ``mlflow server`` would set for its application, and what boto3 reads."""
+    hosts = sorted(hosts_of(settings.mlflow_tracking_uri, more=settings.operator_hosts))
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": settings.mlflow_database_url,
+        "_MLFLOW_SERVER_REGISTRY_STORE": settings.mlflow_database_url,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{settings.s3_mlflow_bucket}",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
+        "_MLFLOW_IN_JOB_EXECUTOR": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # The middleware here asks for the same origin, which is stricter; MLflow has to let the same pages through.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{_pattern(host)},{_pattern(host)}:*" for host in hosts),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http*://{_pattern(host)}*" for host in hosts),
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "AWS_ACCESS_KEY_ID": settings.s3_access_key,
+        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key.get_secret_value(),
+        "AWS_DEFAULT_REGION": settings.s3_region,
+    }
+
+
+def _pattern(host: str) -> str:
+    # MLflow compares with fnmatch, to which a bracket is special.
+    return f"[[]{host}]" if ":" in host else host
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = get_settings()
+    os.environ.update(server_environment(settings))
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 (it reads the environment when it is imported)
+    from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
+
+    database = settings.mlflow_database_url
+    initialize_backend_stores(database, database, "mlflow-artifacts:/")
+    known = RequireCredentials(
+        app,
+        tokens=[settings.mlflow_tracking_token],
+        read_tokens=[settings.platform_token],
+        password=settings.operator_password,
+        open_paths=_PROBES,
+    )
+    host, port = listen_address(settings.mlflow_listen)
+    collect_rarely()
+    uvicorn.run(
+        RefuseForeignPages(known, hosts=hosts_of(settings.mlflow_tracking_uri, more=settings.operator_hosts)),
+        host=host,
+        port=port,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

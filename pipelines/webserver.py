@@ -1,0 +1,78 @@
+"""Dagster's web server behind the operator's password: ``python -m pipelines.webserver`` on ``DAGSTER_LISTEN``.
+
+Dagster itself executes a mutation for everybody who reaches its port, and takes one from a link, a form or a script of
+any web page. Here GraphQL is JSON in a POST, of the same origin, with ``OPERATOR_PASSWORD``.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+import uvicorn
+from dagster import DagsterInstance
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver.app import create_app_from_workspace_process_context
+from dagster_webserver.version import __version__
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from neighborconnect.service_auth import RefuseForeignPages, RequireCredentials, hosts_of, refuse
+from neighborconnect.settings import get_settings, listen_address
+
+WORKSPACE = Path(__file__).parents[1] / "dagster_home" / "workspace.yaml"
+PROBE = "/server_info"
+_GRAPHQL = "/graphql"
+_JSON = "application/json"
+_STATEMENT_TIMEOUT_MS = 15_000
+# Short, so that connections to a PostgreSQL that was restarted do not stay in the pool.
+_POOL_RECYCLE_SECONDS = 60
+_POOL_MAX_OVERFLOW = 20
+_POLL_MS = 2_000
+_GRACE_SECONDS = 4
+
+
+def only_posted_json(application: ASGIApp) -> ASGIApp:
+    """Return the application, but refuse GraphQL over HTTP that is not JSON in a POST."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith(_GRAPHQL):
+            if scope["method"] != "POST":
+                detail = "GraphQL is answered to POST only."
+                await refuse(HTTPStatus.METHOD_NOT_ALLOWED, detail, scope, receive, send)
+                return
+            if Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+                detail = f"The body has to be {_JSON}."
+                await refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, scope, receive, send)
+                return
+        await application(scope, receive, send)
+
+    return answer
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = get_settings()
+    host, port = listen_address(settings.dagster_listen)
+    with DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_MAX_OVERFLOW)
+        target = WorkspaceFileTarget(paths=[str(WORKSPACE)])
+        with WorkspaceProcessContext(instance, version=__version__, workspace_load_target=target) as context:
+            application = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
+            known = RequireCredentials(
+                only_posted_json(application), password=settings.operator_password, open_paths=[PROBE]
+            )
+            uvicorn.run(
+                RefuseForeignPages(known, hosts=hosts_of(settings.dagster_url, more=settings.operator_hosts)),
+                host=host,
+                port=port,
+                log_level="warning",
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+
+
+if __name__ == "__main__":
+    main()
