@@ -232,7 +232,7 @@ def read_settings(env_file: Path | None) -> Settings:
         missing = [str(wrong["loc"][0]) for wrong in error.errors() if wrong["type"] == "missing"]
         if os.environ.get("NEIGHBORCONNECT_PROFILE") != "external" or len(missing) < error.error_count():
             raise
-    settings = Settings(_env_file=env_file, **dict.fromkeys(missing, "unset"))
+    settings = Settings(_env_file=env_file, **dict.fromkeys(missing, "unset"))  # type: ignore[arg-type]
     for name in missing:
         del settings.__dict__[name]
     return settings
