@@ -118,7 +118,7 @@ class Ports:
     def all(self) -> tuple[int, ...]:
         """Every port of the stack."""
         bentos = (self.recommendation, self.content, self.matching, self.image, self.video)
-        return (*self.of_servers, self.api, self.mlflow, *bentos, self.dagster, self.dagster_code)
+        return (*self.of_servers, self.api, self.mlflow, *bentos, self.dagster)
 
 
 def is_free(port: int) -> bool:
