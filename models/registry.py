@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +15,6 @@ from neighborconnect.settings import Settings
 DAGSTER_RUN = "dagster_run"
 """Tag of an MLflow run: the Dagster run that started it."""
 _TIMEOUT_SECONDS = 5.0
-_MOST_RUNS = 1_000
 _DOWNLOAD_SECONDS = 60.0
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -56,7 +54,7 @@ def read_champion(settings: Settings, name: str) -> Champion | None:
         {"name": name, "alias": CHAMPION},
         seconds=_TIMEOUT_SECONDS,
     )
-    body = _json(response)
+    body = json_of(response)
     if response.is_success:
         found = body["model_version"]
         return Champion(name=name, registry_version=str(found["version"]), run_id=str(found["run_id"]))
@@ -82,46 +80,16 @@ def fetch_artifact(settings: Settings, run_id: str, path: str) -> bytes:
     return response.content
 
 
-def running_trainings(settings: Settings) -> dict[str, str]:
-    """Return the MLflow runs that have not ended, each with the Dagster run that started it.
-
-    Raises:
-        RegistryError: when MLflow cannot be reached or answers with an error.
-    """
-    found = _post(settings, "/api/2.0/mlflow/experiments/search", {"max_results": _MOST_RUNS})
-    experiments = [one["experiment_id"] for one in found.get("experiments", ())]
-    if not experiments:
-        return {}
-    search = {
-        "experiment_ids": experiments,
-        "filter": f"attributes.status = 'RUNNING' AND tags.{DAGSTER_RUN} LIKE '%'",
-        "max_results": _MOST_RUNS,
-    }
-    runs = _post(settings, "/api/2.0/mlflow/runs/search", search).get("runs", ())
-    return {
-        run["info"]["run_id"]: tag["value"] for run in runs for tag in run["data"]["tags"] if tag["key"] == DAGSTER_RUN
-    }
-
-
-def kill_run(settings: Settings, run_id: str) -> None:
-    """End an MLflow run whose process is gone.
-
-    Raises:
-        RegistryError: when MLflow cannot be reached or answers with an error.
-    """
-    ended = {"run_id": run_id, "status": "KILLED", "end_time": time.time_ns() // 1_000_000}
-    _post(settings, "/api/2.0/mlflow/runs/update", ended)
-
-
 @cache
-def _client() -> httpx.Client:
+def http_client() -> httpx.Client:
+    """Return the one client of this process."""
     # One a process: making one takes tens of milliseconds, in which nothing else of a service runs.
     return httpx.Client(trust_env=False)
 
 
 def _get(settings: Settings, path: str, params: dict[str, str], *, seconds: float) -> httpx.Response:
     try:
-        return _client().get(
+        return http_client().get(
             settings.mlflow_tracking_uri.rstrip("/") + path,
             params=params,
             headers=bearer(settings.platform_token),
@@ -131,18 +99,8 @@ def _get(settings: Settings, path: str, params: dict[str, str], *, seconds: floa
         raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
 
 
-def _post(settings: Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    try:
-        response = _client().post(settings.mlflow_tracking_uri.rstrip("/") + path, json=body, timeout=_TIMEOUT_SECONDS)
-    except httpx.HTTPError as error:
-        raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
-    answer = _json(response)
-    if not response.is_success:
-        raise RegistryError(f"MLflow answered {response.status_code}: {answer.get('message', '')}")
-    return answer
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of an answer; raises ``RegistryError`` where there is none."""
     try:
         body = response.json()
     except ValueError as error:

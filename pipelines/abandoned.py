@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from models.registry import kill_run, running_trainings
+from models.unfinished_runs import kill_run, running_trainings
 from neighborconnect.settings import Settings
 
 
