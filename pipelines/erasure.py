@@ -8,31 +8,28 @@ younger than ``REPEATED_FOR``, and finds nothing where nothing came back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
 import psycopg
-import redis
 from deltalake.exceptions import CommitFailedError
 from psycopg import sql
 
-from neighborconnect.contracts.features import OFFLINE_SCHEMA
-from neighborconnect.contracts.privacy import PLATFORM, Fate, Place, Store
+from neighborconnect.contracts.privacy import EMBEDDINGS, PLATFORM, Fate, Place, Store
 from neighborconnect.settings import Settings
-from pipelines.features.history import tables_of_people
+from pipelines.erasure_models import delete_embeddings, delete_vectors
 from pipelines.ingest.lake import event_table, scan_events
+from pipelines.people import DELETE, UNLINK, Counts, delete_from_marts, delete_offline, delete_online
 from pipelines.privacy_api import privacy_api
 
 REPEATED_FOR: Final = timedelta(days=8)
 ATTEMPTS: Final = 5
 # What says whose a row of the warehouse is, and what becomes of it.
 _GOES_WITH: Final = ("user_id", "follower_id", "followee_id")
-_IS_UNLINKED_BY: Final = ("created_by", "founder_id")
-
-Counts = Mapping[str, int]
+_IS_UNLINKED_BY: Final = ("created_by",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +91,11 @@ def forget(settings: Settings, erasures: Sequence[Erasure]) -> Receipts:
         Store.WAREHOUSE: _warehouse,
         Store.FEATURES: _features,
         Store.ONLINE_FEATURES: _online,
+        Store.MODELS: _vectors,
     }
     for place in PLATFORM:
         if place.store in seen_to and place.fate not in {Fate.EXPIRES, Fate.KEPT}:
-            people = silent if place.fate is Fate.BLANKED else everyone
+            people = silent if place.fate is Fate.BLANKED or place == EMBEDDINGS else everyone
             receipts.note(place, seen_to[place.store](settings, place, people))
     return receipts
 
@@ -113,7 +111,13 @@ def report(settings: Settings, erasure: Erasure, receipts: Receipts) -> None:
         api.post(f"/erasures/{erasure.id}/platform", json=body).raise_for_status()
 
 
+def _vectors(settings: Settings, _place: Place, people: list[str]) -> Counts:
+    return delete_vectors(settings, people)
+
+
 def _lake(settings: Settings, place: Place, people: list[str]) -> Counts:
+    if place == EMBEDDINGS:
+        return delete_embeddings(settings, people)
     # What a blanked row said before; the change that blanked it, and what comes after, stay.
     narrow = pl.col("content") != "" if place.fate is Fate.BLANKED else pl.lit(value=True)
     whose = scan_events(settings, place.name).filter(pl.col(place.person).is_in(people), narrow)
@@ -152,46 +156,25 @@ def _in(column: str, people: Iterable[str]) -> str:
 
 
 def _warehouse(settings: Settings, _place: Place, people: list[str]) -> Counts:
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter(delete_from_marts(settings, people))
     with psycopg.connect(settings.warehouse_url) as connection:
         tables = connection.execute(
-            "SELECT c.table_schema, c.table_name, c.column_name FROM information_schema.columns c "
+            "SELECT c.table_name, c.column_name FROM information_schema.columns c "
             "JOIN information_schema.tables t USING (table_schema, table_name) "
-            "WHERE t.table_type = 'BASE TABLE' AND table_schema IN ('raw', 'marts') AND column_name = ANY(%s) "
+            "WHERE t.table_type = 'BASE TABLE' AND table_schema = 'raw' AND column_name = ANY(%s) "
             "AND table_name <> 'erasures'",
             [[*_GOES_WITH, *_IS_UNLINKED_BY]],
         ).fetchall()
-        for schema, table, column in tables:
-            name, whose = sql.Identifier(schema, table), sql.Identifier(column)
-            template = "DELETE FROM {} WHERE {}::text = ANY(%s) RETURNING {}::text"
-            if column in _IS_UNLINKED_BY:
-                template = (
-                    "WITH old AS (SELECT ctid, {1}::text AS person FROM {0} WHERE {1}::text = ANY(%s) FOR UPDATE) "
-                    "UPDATE {0} SET {1} = NULL FROM old WHERE {0}.ctid = old.ctid RETURNING old.person"
-                )
-            gone = connection.execute(sql.SQL(template).format(name, whose, whose), [people]).fetchall()
-            counts.update(person for (person,) in gone)
+        for table, column in tables:
+            template = UNLINK if column in _IS_UNLINKED_BY else DELETE
+            statement = template.format(table=sql.Identifier("raw", table), person=sql.Identifier(column))
+            counts.update(person for (person,) in connection.execute(statement, [people]).fetchall())
     return counts
 
 
 def _features(settings: Settings, _place: Place, people: list[str]) -> Counts:
-    counts: Counter[str] = Counter()
-    with psycopg.connect(settings.feast_database_url) as connection:
-        for name in tables_of_people(connection):
-            statement = sql.SQL("DELETE FROM {} WHERE user_id = ANY(%s) RETURNING user_id")
-            gone = connection.execute(statement.format(sql.Identifier(OFFLINE_SCHEMA, name)), [people])
-            counts.update(person for (person,) in gone)
-    return counts
+    return delete_offline(settings, people)
 
 
 def _online(settings: Settings, _place: Place, people: list[str]) -> Counts:
-    """Remove keys that hold an id: Feast writes an entity's id into its key as it is."""
-    counts: Counter[str] = Counter()
-    wanted_ids = [one.encode() for one in people]
-    with redis.Redis.from_url(settings.feast_redis_url) as online:
-        for key in online.scan_iter(count=1_000):
-            for one in wanted_ids:
-                if one in key:
-                    online.delete(key)
-                    counts[one.decode()] += 1
-    return counts
+    return delete_online(settings, people)

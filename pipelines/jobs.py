@@ -117,11 +117,13 @@ ASSET_JOBS = (
 @dg.op(description="Merge the small files of each event table, and delete those that no reader needs any more.")
 def compact_events(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Keep the lake's event tables quick to read."""
+    from pipelines.erasure_models import vacuum_embeddings
     from pipelines.ingest.lake import compact, vacuum
 
     for stream in STREAMS:
         merged, deleted = compact(settings, stream.table), vacuum(settings, stream.table)
         context.log.info(f"{stream.table}: {merged} files merged, {deleted} deleted")
+    context.log.info(f"embeddings: {vacuum_embeddings(settings)} files deleted")
 
 
 @dg.op(description="Forget whoever asked for it in lake, warehouse and feature stores, and put it on their receipts.")

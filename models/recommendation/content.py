@@ -42,7 +42,7 @@ class LakeEmbeddingCache:
 
     def __init__(self, settings: Settings) -> None:
         """Take the place from the settings; the table is made by the first write."""
-        self._path = settings.lake_path("embeddings", ENCODER)
+        self._path = embeddings_path(settings)
         self._options = settings.lake_storage_options
 
     def read(self, hashes: Sequence[str]) -> dict[str, FloatArray]:
@@ -61,6 +61,11 @@ class LakeEmbeddingCache:
             schema=_CACHE_SCHEMA,
         )
         write_deltalake(self._path, rows.to_arrow(), mode="append", storage_options=self._options)
+
+
+def embeddings_path(settings: Settings) -> str:
+    """Return the address of the table of embeddings in the lake."""
+    return settings.lake_path("embeddings", ENCODER)
 
 
 def text_hash(text: str) -> str:

@@ -30,8 +30,14 @@ def publish_snapshot(settings: Settings, result: TrainingResult) -> str:
 
 
 def push_vectors(settings: Settings, result: TrainingResult, *, store: FeatureStore) -> int:
-    """Push the user vectors of a registered version to the online store; return how many."""
-    vectors = Tracker(settings, kind=result.kind).user_vectors(result.run_id)
+    """Push the user vectors of a registered version to the online store; return how many.
+
+    An earlier release may have done it already; then there are none any more.
+    """
+    try:
+        vectors = Tracker(settings, kind=result.kind).user_vectors(result.run_id)
+    except FileNotFoundError:
+        return 0
     return push(store, vectors, model_version=result.model_version, at=datetime.now(UTC))
 
 
@@ -50,12 +56,18 @@ def promote(settings: Settings, result: TrainingResult) -> bool:
 
 
 def release(settings: Settings, result: TrainingResult, *, store: FeatureStore) -> bool:
-    """Publish, push and promote, in that order; return whether the version is now the champion."""
-    if not result.promote:
-        return False
-    publish_snapshot(settings, result)
-    push_vectors(settings, result, store=store)
-    return promote(settings, result)
+    """Publish, push and promote, in that order; return whether the version is now the champion.
+
+    The run's file of user vectors is deleted then: MLflow keeps runs, and must not keep whom they were about. People
+    get newer vectors each hour (``refresh_vectors``).
+    """
+    promoted = False
+    if result.promote:
+        publish_snapshot(settings, result)
+        push_vectors(settings, result, store=store)
+        promoted = promote(settings, result)
+    Tracker(settings, kind=result.kind).delete_user_vectors(result.run_id)
+    return promoted
 
 
 def refresh_snapshot(

@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 from matplotlib.figure import Figure
 from mlflow.models import ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
@@ -111,6 +112,12 @@ class Tracker:
         if path is None:
             raise FileNotFoundError(f"run {run_id} has no {VECTORS_FILE}")
         return vectors.from_bytes(path.read_bytes())
+
+    def delete_user_vectors(self, run_id: str) -> None:
+        """Delete the user vectors of a run: they name people, and a release needs them only once."""
+        if self.runs.fetch(run_id, VECTORS_FILE) is not None:
+            uri = self._client.get_run(run_id).info.artifact_uri
+            get_artifact_repository(uri).delete_artifacts(VECTORS_FILE)
 
     def snapshot(self, registered: RegisteredRun) -> snapshot.ItemSnapshot:
         """Read the snapshot of the moment of training out of a registered version."""

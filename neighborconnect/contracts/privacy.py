@@ -175,7 +175,17 @@ PRODUCT: tuple[Place, ...] = (
 )
 """What the API's erasure sees to."""
 
+EMBEDDINGS = Place(
+    Store.LAKE,
+    "embeddings",
+    "text_hash",
+    Fate.DELETED,
+    note="Of words that are in no post, connector or profile any more",
+)
+"""Named by their texts, not by people, so erasure treats them apart, and before the texts leave the lake."""
+
 PLATFORM: tuple[Place, ...] = (
+    EMBEDDINGS,
     Place(Store.KAFKA, "topics", "key", Fate.EXPIRES, note="After the topics' retention, seven days unless changed"),
     Place(Store.LAKE, "users", "id", Fate.DELETED),
     Place(Store.LAKE, "connectors", "created_by", Fate.UNLINKED),
@@ -194,6 +204,10 @@ PLATFORM: tuple[Place, ...] = (
     Place(Store.WAREHOUSE, "raw", "user_id", Fate.DELETED, note="And every mart with such a column"),
     Place(Store.FEATURES, "offline", "user_id", Fate.DELETED, exported=True, note="What models know you by"),
     Place(Store.ONLINE_FEATURES, "redis", "key", Fate.DELETED),
+    Place(
+        Store.LAKE, "moderation_feedback", "text", Fate.EXPIRES, note="From the next training on; older ones, 30 days"
+    ),
+    Place(Store.MODELS, "user_vectors", "user_id", Fate.DELETED, note="In MLflow's runs, until a version is released"),
     Place(Store.MODELS, "snapshots", "user_id", Fate.EXPIRES, note="From the next training on, which is daily"),
     Place(Store.MODELS, "town", "person", Fate.EXPIRES, note="From the next hour on; older ones, three hours"),
 )

@@ -16,7 +16,7 @@ from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from pipelines.features.history import replace_rows
-from pipelines.features.lake import read_activity, read_connectors, read_posts
+from pipelines.features.lake import read_activity, read_connectors, read_posts, read_refusals
 from pipelines.transforms.items import connector_stats, post_stats
 from pipelines.transforms.users import (
     ACTIVITY_HORIZON,
@@ -117,15 +117,20 @@ def _day_start(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+def _consented(settings: Settings, *, since: datetime) -> pl.LazyFrame:
+    """Read the acts of people who do not refuse personalization."""
+    return read_activity(settings, since=since).join(read_refusals(settings), on="user_id", how="anti")
+
+
 def _compute(settings: Settings, *, view: str, at: Sequence[datetime]) -> pl.DataFrame:
     oldest = min(at)
     if view == names.USER_ACTIVITY:
-        rows = user_activity(read_activity(settings, since=oldest - ACTIVITY_HORIZON), at=at)
+        rows = user_activity(_consented(settings, since=oldest - ACTIVITY_HORIZON), at=at)
     elif view == names.USER_RECENT_ACTIVITY:
-        rows = user_recent_activity(read_activity(settings, since=oldest - RECENT_HORIZON), at=at)
+        rows = user_recent_activity(_consented(settings, since=oldest - RECENT_HORIZON), at=at)
     elif view == names.USER_AFFINITY:
         since = oldest - AFFINITY_HORIZON - AFFINITY_HALF_LIFE
-        rows = user_affinity(read_activity(settings, since=since), at=at)
+        rows = user_affinity(_consented(settings, since=since), at=at)
     elif view == names.CONNECTOR_STATS:
         rows = connector_stats(read_activity(settings), connectors=read_connectors(settings), at=at)
     elif view == names.POST_STATS:

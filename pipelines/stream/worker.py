@@ -2,7 +2,10 @@
 
 State is the last hour of events, so it needs no store of its own: at every start it is read again from an hour
 back. Events may come twice and pushes may repeat; both end in the same values. One worker reads all partitions,
-because one user's likes, comments and clicks lie in different ones; a second worker beside it does no harm.
+because one user's likes, comments and clicks lie in different ones; a second worker does no harm.
+
+It also follows the users' own rows: the features and the analytics rows of a person who withdraws consent are removed
+at once, and a person who refuses personalization is not pushed.
 """
 
 from __future__ import annotations
@@ -29,12 +32,14 @@ from neighborconnect.contracts.health import report_health
 from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAM_BY_TOPIC
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from pipelines.consent import Refusals, read_refusals_of_all, refusals_of, remove_refused
 from pipelines.features import online_store
 from pipelines.ingest.decode import decode
 from pipelines.stream.window import USER_COLUMN, LastHour
 
 NAME: Final = "stream-features"
-_TOPICS: Final = tuple(STREAM_BY_TABLE[table].topic for table in USER_COLUMN)
+_CONSENT: Final = "users"
+_TOPICS: Final = tuple(STREAM_BY_TABLE[table].topic for table in (*USER_COLUMN, _CONSENT))
 _POLL_MILLISECONDS: Final = 100
 _POLL_RECORDS: Final = 5_000
 _HOUSEKEEPING_SECONDS: Final = 1.0
@@ -57,6 +62,7 @@ class StreamWorker:
         self._stop = stop
         self._handled = 0
         self._last_at = datetime.min.replace(tzinfo=UTC)
+        self._refused = Refusals(frozenset(), frozenset())
 
     def run(self) -> None:
         """Follow Kafka until told to stop, through every failure of Kafka, Redis and PostgreSQL."""
@@ -86,12 +92,18 @@ class StreamWorker:
 
     def _feed(self, store: FeatureStore, consumer: Any) -> None:
         window = LastHour()
+        # A worker that died may have seen a withdrawal and not carried it out.
+        self._refused = read_refusals_of_all(self._settings)
+        remove_refused(self._settings, self._refused)
         swept_at = datetime.now(UTC)
         kept_house_at = 0.0
         while not self._stop.is_set():
             polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
             now = datetime.now(UTC)
-            touched = window.add(_decoded(polled), now=now)
+            events = _decoded(polled)
+            if _CONSENT in events:
+                self._obey(events.pop(_CONSENT))
+            touched = window.add(events, now=now)
             if now - swept_at >= _EXPIRY:
                 touched |= window.expired(since=swept_at, now=now)
                 swept_at = now
@@ -103,7 +115,20 @@ class StreamWorker:
                 _keep_house(consumer, handled=self._handled, held=window.rows)
                 kept_house_at = time.monotonic()
 
+    def _obey(self, changes: pl.DataFrame) -> None:
+        """Remove what is there of people who refuse since these changes of their rows."""
+        refused, allowed = refusals_of(changes)
+        before = self._refused
+        new = Refusals(refused.personalization - before.personalization, refused.analytics - before.analytics)
+        # Not before it is done: after a failure, it is repeated.
+        remove_refused(self._settings, new)
+        self._refused = Refusals(
+            (before.personalization | refused.personalization) - allowed.personalization,
+            (before.analytics | refused.analytics) - allowed.analytics,
+        )
+
     def _push(self, store: FeatureStore, window: LastHour, users: set[str], *, now: datetime) -> None:
+        users = users - self._refused.personalization
         if not users:
             return
         # The online store ignores a row that is not newer than the one it has.

@@ -26,7 +26,7 @@ select
     connectors.connector_id,
     connectors.name,
     connectors.category,
-    connectors.founder_id,
+    {{ if_included('connectors.founder_id') }} as founder_id,
     connectors.is_public,
     connectors.is_active,
     connectors.created_at,

@@ -54,3 +54,4 @@ left join activity using (user_id)
 left join memberships using (user_id)
 left join followers using (user_id)
 left join following using (user_id)
+where {{ is_included('users.user_id') }}

@@ -7,6 +7,11 @@
         {'columns': ['activity_date']},
         {'columns': ['committed_at']},
         {'columns': ['request_id']},
+        {'columns': ['user_id']},
+    ],
+    post_hook=[
+        "{{ delete_excluded_people() }}",
+        "{{ delete_excluded_people('item_id') }} and item_kind = 'user'",
     ],
 ) }}
 
@@ -58,3 +63,5 @@ left join {{ ref('int_items') }} as items
     on items.item_kind = complete.item_kind and items.item_id = complete.item_id
 -- What came and went between two runs was never here.
 where complete.occurred_at is not null
+  and {{ is_included('complete.user_id') }}
+  and (complete.item_kind is distinct from 'user' or {{ is_included('complete.item_id') }})

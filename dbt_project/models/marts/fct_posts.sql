@@ -17,7 +17,7 @@ with reactions as (
 select
     posts.post_id,
     posts.connector_id,
-    posts.author_id,
+    {{ if_included('posts.author_id') }} as author_id,
     connectors.category,
     posts.title,
     length(posts.content) as content_length,

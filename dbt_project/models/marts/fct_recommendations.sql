@@ -3,13 +3,15 @@
     unique_key='prediction_id',
     incremental_strategy='merge',
     indexes=[{'columns': ['prediction_id'], 'unique': true}, {'columns': ['predicted_at']}],
+    post_hook="{{ delete_excluded_people() }}",
 ) }}
 
 -- An answer is counted again until its attribution window has closed.
 with answers as (
-    select *
-    from {{ ref('stg_predictions') }}
+    select predictions.*
+    from {{ ref('stg_predictions') }} as predictions
     where {{ changed_since_last_run('committed_at + interval \'' ~ var("attribution_window") ~ '\'') }}
+      and {{ is_included('predictions.user_id') }}
 ),
 
 reactions as (

@@ -3,7 +3,7 @@
     unique_key='session_date',
     incremental_strategy='delete+insert',
     indexes=[{'columns': ['session_date']}, {'columns': ['user_id']}],
-    post_hook="{{ drop_days_without_activity('session_date') }}",
+    post_hook=["{{ drop_days_without_activity('session_date') }}", "{{ delete_excluded_people() }}"],
 ) }}
 
 with touched_days as (

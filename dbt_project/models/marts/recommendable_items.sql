@@ -3,7 +3,7 @@
 select
     'post' as item_kind,
     posts.post_id as item_id,
-    posts.author_id as owner_id,
+    {{ if_not_erased('posts.author_id') }} as owner_id,
     posts.connector_id,
     connectors.category,
     concat_ws(E'\n', posts.title, posts.content) as text,
@@ -15,7 +15,7 @@ union all
 select
     'connector',
     connector_id,
-    founder_id,
+    {{ if_not_erased('founder_id') }},
     connector_id,
     category,
     concat_ws(E'\n', name, category, description),

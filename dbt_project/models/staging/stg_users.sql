@@ -9,6 +9,8 @@ select
     coalesce(verified, false) as is_verified,
     coalesce(reputation, 0) as reputation,
     coalesce(is_active, true) as is_active,
+    coalesce(analysed, true) as is_analysed,
+    erased_at,
     created_at as registered_at,
     updated_at,
     _event_id as event_id,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Self
 from uuid import uuid4
@@ -31,9 +31,12 @@ class Publisher:
         self._next_id = time.time_ns() // 1_000
 
     def like(self, row: dict[str, str], *, op: str = "c") -> None:
+        self.change("post_likes", row, op=op)
+
+    def change(self, table: str, row: Mapping[str, object], *, op: str) -> None:
         image = orjson.dumps(row).decode()
         before, after = (image, None) if op == "d" else (None, image)
-        self._send(STREAM_BY_TABLE["post_likes"].topic, key=row["id"], op=op, before=before, after=after, payload=None)
+        self._send(STREAM_BY_TABLE[table].topic, key=str(row["id"]), op=op, before=before, after=after, payload=None)
 
     def interact(self, payload: dict[str, str | int | None]) -> None:
         text = orjson.dumps(payload).decode()
