@@ -117,7 +117,7 @@ class Tracker:
         """Delete the user vectors of a run: they name people, and a release needs them only once."""
         if self.runs.fetch(run_id, VECTORS_FILE) is not None:
             uri = self._client.get_run(run_id).info.artifact_uri
-            get_artifact_repository(uri).delete_artifacts(VECTORS_FILE)
+            get_artifact_repository(uri).delete_artifacts(VECTORS_FILE)  # type: ignore[no-untyped-call]
 
     def snapshot(self, registered: RegisteredRun) -> snapshot.ItemSnapshot:
         """Read the snapshot of the moment of training out of a registered version."""
