@@ -67,6 +67,8 @@ def repo_config(settings: Settings) -> RepoConfig:
         registry={
             "registry_type": "sql",
             "path": sqlalchemy_url(settings.feast_database_url),
+            # A restarted PostgreSQL has closed the connections of the pool.
+            "sqlalchemy_config_kwargs": {"pool_pre_ping": True},
             "cache_ttl_seconds": _REGISTRY_CACHE_SECONDS,
             # A materialisation must not make online reads fail while it runs.
             "serve_features_while_materializing": True,

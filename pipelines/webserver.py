@@ -26,8 +26,8 @@ PROBE = "/server_info"
 _GRAPHQL = "/graphql"
 _JSON = "application/json"
 _STATEMENT_TIMEOUT_MS = 15_000
-# Short, so that connections to a PostgreSQL that was restarted do not stay in the pool.
-_POOL_RECYCLE_SECONDS = 60
+# Its pool does not test connections: those that a restarted PostgreSQL closed would fail one request each.
+_POOL_RECYCLE_SECONDS = 1
 _POOL_MAX_OVERFLOW = 20
 _POLL_MS = 2_000
 _GRACE_SECONDS = 4

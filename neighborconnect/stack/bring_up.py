@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 import psycopg
@@ -21,7 +21,7 @@ from neighborconnect.stack.control import check_start
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.platform import PROJECT
-from neighborconnect.stack.progress import start
+from neighborconnect.stack.progress import reminding, say, start
 
 _TOWN = ("neighborconnect", "simulate", "--users", "300", "--days", "28", "--seed", "7")
 
@@ -35,16 +35,16 @@ def bring_up(stack: Stack, *, console: Console) -> None:
     with alone(stack, console=console) as lock:
         check_start(stack, SERVICE_ORDER)
         start(stack, SERVERS, console=console)
-        run(stack, lock, "transactional_api.db.migrate", log="migrate")
+        run(stack, lock, "transactional_api.db.migrate", log="migrate", console=console)
         if _has_champions(stack):
             start(stack, (*BEFORE_THE_FIRST_MODEL, *BENTOS), console=console)
             return
         start(stack, BEFORE_THE_FIRST_MODEL, console=console)
         if not _has_users(stack):
             console.rule("A small town moves in")
-            run(stack, lock, *_TOWN)
+            run(stack, lock, *_TOWN, console=console)
         console.rule("The pipelines run once, and the first models are trained")
-        run(stack, lock, "pipelines.bootstrap")
+        run(stack, lock, "pipelines.bootstrap", console=console)
         start(stack, BENTOS, console=console)
 
 
@@ -66,8 +66,12 @@ def alone(stack: Stack, *, console: Console) -> Iterator[TextIO]:
         yield lock
 
 
-def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | None = None) -> None:
+def run(
+    stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | None = None, console: Console | None = None
+) -> None:
     """Run a one-shot, which keeps ``lock`` while it lives; its output goes to the terminal, or to ``logs/<log>.log``.
+
+    A ``console`` that is no terminal gets a line at the start, at the end, and regularly in between.
 
     Raises:
         StackError: when it fails.
@@ -75,15 +79,22 @@ def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | Non
     command = " ".join(("python -m", module, *arguments))
     output = (stack.logs / f"{log}.log").open("ab") if log else None
     environment = child_environment(stack)
+    plain = console if console is not None and not console.is_terminal else None
+    if plain:
+        say(plain, f"`{command}` starts")
+    reminders = reminding(plain, lambda: f"`{command}` is running") if plain else nullcontext()
     try:
-        with subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=environment,
-            cwd=PROJECT,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-            pass_fds=(lock.fileno(),),
-        ) as process:
+        with (
+            reminders,
+            subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=environment,
+                cwd=PROJECT,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                pass_fds=(lock.fileno(),),
+            ) as process,
+        ):
             try:
                 lock.write(f"`{command}`, process {process.pid}")
                 lock.flush()
@@ -95,6 +106,8 @@ def run(stack: Stack, lock: TextIO, module: str, *arguments: str, log: str | Non
         lock.truncate(0)
         if output:
             output.close()
+    if plain:
+        say(plain, f"`{command}` ended with code {process.returncode}")
     if process.returncode:
         told = f": {log_tail(stack.home, log, lines=3)}" if log else ", as told above"
         raise StackError(f"`{command}` ended with code {process.returncode}{told}")

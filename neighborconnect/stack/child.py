@@ -17,7 +17,6 @@ from neighborconnect.stack.service import Service
 
 # In the environment of every child, so that one whose record was never written is found all the same.
 MARK = "NEIGHBORCONNECT_SERVICE"
-_LOG_BYTES = 20_000_000
 _NICENESS = 10
 # Other local accounts read nothing that a process of the stack writes, and connect to none of its Unix sockets.
 PRIVATE_UMASK = 0o077
@@ -65,6 +64,8 @@ class Child:
         """Ask it to stop, wait, then kill it and what is left in its session."""
         with contextlib.suppress(psutil.Error):
             self._process.send_signal(asking_with)
+            # A process that is stopped takes no signal before it goes on.
+            self._process.send_signal(signal.SIGCONT)
         deadline = time.monotonic() + seconds
         while self.is_alive() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -85,8 +86,6 @@ def _session(leader: int) -> Iterator[psutil.Process]:
 def spawn(service: Service, *, home: Path, environment: dict[str, str]) -> Child:
     """Start a service in a session of its own, its output appended to ``logs/<name>.log``."""
     log = home / "logs" / f"{service.name}.log"
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
         popen = subprocess.Popen(
             service.command,

@@ -18,16 +18,18 @@ from neighborconnect.service_auth import OPERATOR
 from neighborconnect.settings import SettingsError, get_settings, home
 from neighborconnect.stack.accounts import account_for_unprivileged, folder_for
 from neighborconnect.stack.bring_up import bring_up, example_calls
-from neighborconnect.stack.catalogue import SERVERS, SERVICE_ORDER
-from neighborconnect.stack.control import is_running, stop
+from neighborconnect.stack.catalogue import SERVERS, SERVICE_ORDER, services
+from neighborconnect.stack.child import find_marked
+from neighborconnect.stack.control import is_running, restart, stop, with_dependents, with_needs
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.external import is_external, prepare_external
 from neighborconnect.stack.layout import OFFSET_VARIABLE, Stack, open_stack, read_stack, shell_offset, stack_exists
 from neighborconnect.stack.ports import OFFSETS, OFFSETS_IN_WORDS, Ports, free_offset, is_free
 from neighborconnect.stack.progress import start
-from neighborconnect.stack.status import read_status, status_table
+from neighborconnect.stack.status import read_status, status_table, supervisor_problem
 
 console = Console()
+ServiceNames = Annotated[list[str], typer.Argument(help=f"Some of: {', '.join(SERVICE_ORDER)}.")]
 servers = typer.Typer(no_args_is_help=True, help="PostgreSQL, Valkey, S3 and Kafka alone, without our own processes.")
 
 
@@ -79,6 +81,65 @@ def servers_up() -> None:
         console.print(status_table(read_status(stack)))
 
 
+def _known(stack: Stack, names: list[str]) -> tuple[str, ...]:
+    known = services(stack)
+    if unknown := [name for name in names if name not in known]:
+        raise StackError(f"There is no service {', '.join(unknown)}; there are {', '.join(known)}.")
+    return tuple(dict.fromkeys(names))
+
+
+def _used_stack() -> Stack:
+    if not stack_exists():
+        raise StackError(f"There is nothing at {home()}; start with `neighborconnect up`.")
+    return open_stack()
+
+
+def start_services(names: ServiceNames) -> None:
+    """Start services and what they need, and wait until they are ready."""
+    with one_clear_sentence():
+        stack = _used_stack()
+        start(stack, with_needs(stack, _known(stack, names)), console=console)
+
+
+def stop_services(names: ServiceNames) -> None:
+    """Stop services and what needs them. They stay stopped until `start` or `up`."""
+    with one_clear_sentence():
+        if not stack_exists():
+            raise StackError(f"There is nothing at {home()}.")
+        stack = _existing_stack()
+        named = _known(stack, names)
+        going = with_dependents(stack, named)
+        if more := [name for name in going if name not in named]:
+            console.print(f"Stopping what needs {', '.join(named)}, too: {', '.join(more)}.", soft_wrap=True)
+        stop(stack, going)
+        console.print(f"Stopped {', '.join(going)}.", soft_wrap=True)
+
+
+def restart_services(names: ServiceNames) -> None:
+    """Restart services one after the other, and wait until they are ready. What needs them goes on."""
+    with one_clear_sentence():
+        stack = _used_stack()
+        named = _known(stack, names)
+        for name in (name for name in SERVICE_ORDER if name in named):
+            restart(stack, (name,))
+            console.print(f"Restarted {name}.")
+
+
+def servers_down() -> None:
+    """Stop the four servers. Refuses while other processes run, since each of them needs a server. Data stays."""
+    with one_clear_sentence():
+        if stack_exists():
+            stack = _existing_stack()
+            running = find_marked(stack.home)
+            if others := [name for name in SERVICE_ORDER if name in running and name not in SERVERS]:
+                raise StackError(
+                    f"These need the servers: {', '.join(others)}. Stop everything with `neighborconnect down`, or one "
+                    "server and what needs it with `neighborconnect stop NAME`."
+                )
+            stop(stack)
+        console.print("Stopped.")
+
+
 def down() -> None:
     """Stop everything of this home. Data stays."""
     with one_clear_sentence():
@@ -88,13 +149,18 @@ def down() -> None:
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show what runs where, with its memory."""
+    """Show the state of each process by its last health probe, its URL and its memory.
+
+    Ends with code 1 when the supervisor is dead or hangs: then nothing is probed or restarted.
+    """
     with one_clear_sentence():
         lines = read_status(_existing_stack()) if stack_exists() else []
         if as_json:
             typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
         else:
             console.print(status_table(lines))
+        if problem := supervisor_problem(lines):
+            raise StackError(problem)
 
 
 def ports(
@@ -171,8 +237,12 @@ def register(app: typer.Typer) -> None:
     """Add the stack's commands to the platform's command line."""
     app.command(epilog="Example: neighborconnect up")(up)
     app.add_typer(servers, name="servers")
+    app.command(epilog="Example: neighborconnect down")(down)
+    servers.command("down", epilog="Example: neighborconnect servers down")(servers_down)
+    app.command("start", epilog="Example: neighborconnect start jobs")(start_services)
+    app.command("stop", epilog="Example: neighborconnect stop kafka")(stop_services)
+    app.command("restart", epilog="Example: neighborconnect restart dagster-webserver")(restart_services)
     for group, prefix in ((app, "neighborconnect"), (servers, "neighborconnect servers")):
-        group.command(epilog=f"Example: {prefix} down")(down)
         group.command(epilog=f"Example: {prefix} status --json")(status)
     app.command(epilog="Example: neighborconnect ports 100")(ports)
     app.command(epilog="Example: neighborconnect logs relay --follow")(logs)

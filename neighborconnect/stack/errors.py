@@ -1,4 +1,4 @@
-"""The two ways in which the stack says no."""
+"""Errors of the stack."""
 
 from __future__ import annotations
 
@@ -9,3 +9,7 @@ class StackError(RuntimeError):
 
 class NotReadyError(RuntimeError):
     """A server does not do its work yet; asking again later may help."""
+
+
+class NoAnswerError(NotReadyError):
+    """A server gave no answer at all, by a timeout or a refused connection; not even one that it is not ready."""

@@ -8,10 +8,10 @@ import socket
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import BrokerResponseError, KafkaError, TopicAlreadyExistsError
 
 from neighborconnect.contracts.topics import ALL_TOPICS, PARTITIONS
-from neighborconnect.stack.errors import NotReadyError
+from neighborconnect.stack.errors import NoAnswerError, NotReadyError
 from neighborconnect.stack.ports import HOST
 
 CHECK_TOPIC = "stack.ready"
@@ -60,5 +60,7 @@ def check_broker(bootstrap: str) -> None:
             consumer.close()
     except StopIteration:
         raise NotReadyError("what was written cannot be read yet") from None
-    except (KafkaError, OSError, ValueError) as error:
+    except BrokerResponseError as error:
         raise NotReadyError(f"{type(error).__name__}: {error}") from None
+    except (KafkaError, OSError, ValueError) as error:
+        raise NoAnswerError(f"{type(error).__name__}: {error}") from None

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import socket
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-import psycopg
-
 import neighborconnect
-from neighborconnect.contracts.health import health_path, read_health
-from neighborconnect.stack.errors import NotReadyError
+from neighborconnect.contracts.health import health_path
+from neighborconnect.stack import probes
 from neighborconnect.stack.layout import Stack, prepare_socket
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
 
 PROJECT = Path(neighborconnect.__file__).parents[1]
-_PROBE_SECONDS = 5.0
-_HEARTBEAT_SECONDS = 90
 # Loose: on a busy machine the imports alone take minutes, and starting over helps nobody.
 _START_SECONDS = 480.0
-
-
-def _answers(url: str) -> Callable[[], None]:
-    # One client for all tries: making one reads every certificate of the machine.
-    client = httpx.Client(timeout=_PROBE_SECONDS, trust_env=False)
-
-    def check() -> None:
-        try:
-            answer = client.get(url)
-        except httpx.HTTPError as error:
-            raise NotReadyError(f"{type(error).__name__}: {error}") from None
-        if not answer.is_success:
-            raise NotReadyError(f"{url} answers {answer.status_code}")
-
-    return check
+# A model may keep a service's processor busy, and a worker reports only between two batches.
+_HUNG_SECONDS = 120.0
+_WORKER_HUNG_SECONDS = 180.0
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -47,15 +27,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 def _worker(
     name: str, *, title: str, command: tuple[str, ...], after: tuple[str, ...], yields: bool = False
 ) -> Service:
-    """Describe a process without a port, which tells its health in a file."""
-
-    def check() -> None:
-        health = read_health(name)
-        if health is None or not health.is_fresh:
-            raise NotReadyError("has not spoken yet")
-        if not health.ready:
-            raise NotReadyError(health.detail or "says that it is not ready")
-
+    """Describe a process without a port, which reports its health in a file."""
     return Service(
         name=name,
         title=title,
@@ -63,10 +35,11 @@ def _worker(
         after=after,
         # What an earlier process said is not what this one says.
         prepare=lambda: health_path(name).unlink(missing_ok=True),
-        check=check,
+        check=probes.worker(name),
         working_folder=PROJECT,
         yields=yields,
         start_seconds=_START_SECONDS,
+        hung_seconds=_WORKER_HUNG_SECONDS,
     )
 
 
@@ -79,10 +52,11 @@ def _mlflow(stack: Stack) -> Service:
         command=_python("models.tracking_server"),
         ports=(port,),
         after=("postgres", "s3"),
-        check=_answers(f"http://{HOST}:{port}/health"),
+        check=probes.http(f"http://{HOST}:{port}/health"),
         working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
+        hung_seconds=_HUNG_SECONDS,
     )
 
 
@@ -95,39 +69,17 @@ def _bento(name: str, *, title: str, package: str, port: int) -> Service:
         ports=(port,),
         # Not after MLflow: both take long to import, and a bento is ready only once it has asked for champions.
         after=("postgres", "redis", "s3"),
-        check=_answers(f"http://{HOST}:{port}/readyz"),
+        check=probes.http(f"http://{HOST}:{port}/readyz"),
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
+        hung_seconds=_HUNG_SECONDS,
     )
-
-
-def _listens(path: Path) -> Callable[[], None]:
-    def check() -> None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_PROBE_SECONDS)
-            try:
-                probe.connect(str(path))
-            except OSError as error:
-                raise NotReadyError(str(error)) from None
-
-    return check
 
 
 def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
     port, code_socket = stack.ports.dagster, stack.dagster_code_socket
     folder = stack.home / "dagster"
     workspace = ("-w", str(PROJECT / "dagster_home" / "workspace.yaml"))
-    database = stack.database_url("dagster")
-
-    def heartbeat() -> None:
-        try:
-            with psycopg.connect(database, connect_timeout=3) as connection:
-                row = connection.execute("SELECT max(timestamp) FROM daemon_heartbeats").fetchone()
-        except psycopg.Error as error:
-            raise NotReadyError(str(error).strip()) from None
-        last = row[0].timestamp() if row and row[0] else 0.0
-        if time.time() - last > _HEARTBEAT_SECONDS:
-            raise NotReadyError("no heartbeat yet")
 
     # The web server and the daemon would each load the pipelines on their own, the daemon anew every minute.
     code = Service(
@@ -139,10 +91,11 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         # It executes what it is asked to, without credentials: the folder of its socket is this user's alone.
         prepare=lambda: prepare_socket(code_socket),
         # It listens once it has loaded them.
-        check=_listens(code_socket),
+        check=probes.grpc_health(f"unix:{code_socket}", service="DagsterApi"),
         working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
+        hung_seconds=_HUNG_SECONDS,
     )
     server = Service(
         name="dagster-webserver",
@@ -152,10 +105,11 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         ports=(port,),
         after=("dagster-code",),
         prepare=lambda: folder.mkdir(exist_ok=True),
-        check=_answers(f"http://{HOST}:{port}/server_info"),
+        check=probes.http(f"http://{HOST}:{port}/server_info"),
         working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
+        hung_seconds=_HUNG_SECONDS,
     )
     daemon = Service(
         name="dagster-daemon",
@@ -163,10 +117,11 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         command=_python("dagster._daemon", "run", *workspace),
         # Both would create the same tables on an empty database, so the first time one goes first.
         after=("dagster-code",) if folder.exists() else ("dagster-webserver",),
-        check=heartbeat,
+        check=probes.heartbeat(stack.database_url("dagster")),
         working_folder=PROJECT,
         yields=True,
         start_seconds=_START_SECONDS,
+        hung_seconds=_WORKER_HUNG_SECONDS,
         stop_seconds=15,
     )
     return code, server, daemon
@@ -181,9 +136,10 @@ def platform(stack: Stack) -> tuple[Service, ...]:
         command=_python("transactional_api"),
         ports=(stack.ports.api,),
         after=("postgres", "redis"),
-        check=_answers(f"http://{HOST}:{stack.ports.api}/readyz"),
+        check=probes.http(f"http://{HOST}:{stack.ports.api}/readyz"),
         working_folder=PROJECT,
         start_seconds=_START_SECONDS,
+        hung_seconds=_HUNG_SECONDS,
     )
     return (
         api,

@@ -25,7 +25,7 @@ from neighborconnect.stack.accounts import (
     may_pass,
     own,
 )
-from neighborconnect.stack.errors import NotReadyError, StackError
+from neighborconnect.stack.errors import NoAnswerError, NotReadyError, StackError
 from neighborconnect.stack.layout import DATABASES, Stack
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
@@ -177,6 +177,8 @@ def _check(stack: Stack) -> None:
             connection.execute("INSERT INTO stack_ready VALUES (now())")
             connection.commit()
             connection.execute("SELECT at FROM stack_ready").fetchone()
+    except psycopg.errors.ConnectionTimeout as error:
+        raise NoAnswerError(str(error).strip()) from None
     except psycopg.OperationalError as error:
         raise NotReadyError(str(error).strip()) from None
 

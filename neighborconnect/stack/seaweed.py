@@ -14,7 +14,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException
 
-from neighborconnect.stack.errors import NotReadyError, StackError
+from neighborconnect.stack.errors import NoAnswerError, NotReadyError, StackError
 from neighborconnect.stack.layout import BUCKETS, Stack
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.seaweed_security import write_security
@@ -98,8 +98,10 @@ def seaweed(stack: Stack) -> Service:
                 if answer.read() != token:
                     raise NotReadyError("read back something else than was written")
             present = {bucket.name for bucket in client.list_buckets()}
-        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        except MinioException as error:
             raise NotReadyError(str(error)) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise NoAnswerError(str(error)) from None
         if missing := set(BUCKETS) - present:
             raise NotReadyError(f"no bucket {', '.join(sorted(missing))} yet")
 
@@ -107,7 +109,8 @@ def seaweed(stack: Stack) -> Service:
         name="s3",
         title="SeaweedFS (S3)",
         url=f"http://{HOST}:{stack.ports.s3}",
-        command=(str(_binary()), "mini", *(f"-{flag}={value}" for flag, value in flags.items())),
+        # To stderr alone: otherwise it also writes logs without bound to the folder of temporary files.
+        command=(str(_binary()), "-logtostderr=true", "mini", *(f"-{flag}={value}" for flag, value in flags.items())),
         environment={
             "AWS_ACCESS_KEY_ID": stack.secrets["s3_access"],
             "AWS_SECRET_ACCESS_KEY": stack.secrets["s3_secret"],

@@ -34,6 +34,7 @@ class Service:
         yields: whether it steps back, where processors are short, for what people wait for.
         yielding_children: how the command lines begin of those of its processes that step back, where it does not.
         start_seconds: how long a start may take.
+        hung_seconds: how long it may give no answer to health probes before it is restarted.
         stop_signal: what asks it to stop; SIGKILL follows after ``stop_seconds``.
         note: what a person must know about how it runs here.
     """
@@ -53,6 +54,7 @@ class Service:
     yields: bool = False
     yielding_children: str = ""
     start_seconds: float = 60.0
+    hung_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     note: str = ""

@@ -13,7 +13,11 @@ from typing import Literal
 
 import psutil
 
-State = Literal["waiting", "starting", "ready", "restarting", "failed", "stopping", "stopped"]
+State = Literal[
+    "waiting", "starting", "ready", "degraded", "unresponsive", "restarting", "failed", "stopping", "stopped"
+]
+# Up, whatever it says of others.
+UP = ("ready", "degraded")
 # Start times follow the wall clock, which may be set right meanwhile; pids do not come round that fast.
 _CLOCK_SECONDS = 10.0
 _SUFFIX = ".service.json"
@@ -23,7 +27,7 @@ _SUFFIX = ".service.json"
 class Record:
     """One process as last written down by ``supervisor``; ``pid`` and ``create_time`` name it beyond pid reuse.
 
-    Times are Unix seconds.
+    Times are Unix seconds: ``since`` of the state, ``probed_at`` of the last health probe.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Record:
     detail: str = ""
     note: str = ""
     since: float = 0.0
+    probed_at: float = 0.0
 
     def process(self) -> psutil.Process | None:
         """Return the living process of this record, or None."""
@@ -54,7 +59,7 @@ class Record:
 
 def write_record(folder: Path, record: Record) -> None:
     """Replace the record of a service atomically."""
-    record.since = time.time()
+    record.since = record.since or time.time()
     write_json(folder / f"{record.name}{_SUFFIX}", asdict(record))
 
 

@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -23,9 +24,11 @@ from neighborconnect.stack.catalogue import child_environment, services
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.keeper import Keeper
 from neighborconnect.stack.layout import Stack, open_stack
+from neighborconnect.stack.rotation import rotate_all
 from neighborconnect.stack.state import read_json, write_json
 
 _POLL_SECONDS = 0.2
+_HEARTBEAT_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -35,23 +38,58 @@ def wanted_file(run: Path) -> Path:
     return run / "wanted.json"
 
 
+def heartbeat_file(run: Path) -> Path:
+    """Return the file whose time of change shows when the supervisor last ran."""
+    return run / "supervisor.heartbeat"
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What shall run, in order of start. A new generation tries again what had failed."""
+    """What shall run, in order of start. A new generation tries again what had failed.
+
+    ``restarts`` counts the restarts that somebody asked for, by service.
+    """
 
     names: tuple[str, ...] = ()
     generation: int = 0
+    restarts: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_wish(run: Path) -> Wish:
     """Read the wish; the empty one when there is none."""
-    told = read_json(wanted_file(run))
-    return Wish(tuple(told["names"]), told["generation"]) if isinstance(told, dict) else Wish()
+    wish = read_json(wanted_file(run))
+    return (
+        Wish(tuple(wish["names"]), wish["generation"], wish.get("restarts", {})) if isinstance(wish, dict) else Wish()
+    )
 
 
-def write_wish(run: Path, names: tuple[str, ...]) -> None:
-    """Wish for exactly these services."""
-    write_json(wanted_file(run), {"names": names, "generation": read_wish(run).generation + 1})
+def change_wish(run: Path, change: Callable[[tuple[str, ...]], Iterable[str]], *, restart: Iterable[str] = ()) -> None:
+    """Replace the names that shall run by what ``change`` makes of them; ask for a restart of some."""
+    with (run / "wanted.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wish = read_wish(run)
+        restarts = {**wish.restarts, **{name: wish.restarts.get(name, 0) + 1 for name in restart}}
+        names = tuple(dict.fromkeys(change(wish.names)))
+        write_json(wanted_file(run), {"names": names, "generation": wish.generation + 1, "restarts": restarts})
+
+
+class Housekeeping(threading.Thread):
+    """The heartbeat that shows a supervisor that is stopped or hangs, and the rotation of logs."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Keep house for ``stack``."""
+        super().__init__(name="housekeeping", daemon=True)
+        self._stack = stack
+
+    def run(self) -> None:
+        """Beat and rotate until the process ends."""
+        while True:
+            try:
+                heartbeat_file(self._stack.run).touch()
+                rotate_all(self._stack.logs)
+            except OSError:
+                logger.exception("housekeeping failed")
+            time.sleep(_HEARTBEAT_SECONDS)
 
 
 class Supervisor:
@@ -63,6 +101,7 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._stop_asked = threading.Event()
         self._generation = 0
+        self._restarts = read_wish(stack.run).restarts
 
     def ask_to_stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Stop everything and end."""
@@ -78,8 +117,15 @@ class Supervisor:
             self._stop_all_but(wish.names)
             if not wish.names:
                 return
+            self._restart(wish)
             self._start(wish.names)
             time.sleep(_POLL_SECONDS)
+
+    def _restart(self, wish: Wish) -> None:
+        for name in wish.names:
+            if name in self._keepers and wish.restarts.get(name, 0) > self._restarts.get(name, 0):
+                self._keepers[name].ask_to_restart()
+        self._restarts = wish.restarts
 
     def _start(self, wanted: tuple[str, ...]) -> None:
         missing = [name for name in wanted if name not in self._keepers]
@@ -94,7 +140,7 @@ class Supervisor:
             keeper.start()
 
     def _stop_all_but(self, wanted: tuple[str, ...]) -> None:
-        """Stop the rest, whoever depends on something before what it depends on; independent ones at once."""
+        """Stop the rest, dependents before what they depend on; independent ones at once."""
         going = [name for name in self._keepers if name not in wanted]
         while going:
             needed = {need for name in going for need in self._keepers[name].service.after}
@@ -134,6 +180,7 @@ def main() -> None:
             return
         _detach(stack)
         supervisor = Supervisor(stack)
+        Housekeeping(stack).start()
         signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
         signal.signal(signal.SIGINT, supervisor.ask_to_stop)
         try:

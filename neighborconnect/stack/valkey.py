@@ -7,7 +7,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from neighborconnect.stack.errors import NotReadyError, StackError
+from neighborconnect.stack.errors import NoAnswerError, NotReadyError, StackError
 from neighborconnect.stack.layout import Stack, write_private
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
@@ -56,7 +56,7 @@ def valkey(stack: Stack) -> Service:
                     if not part or b"-" in answer:
                         raise NotReadyError(answer.decode(errors="replace").strip() or "closed the connection")
         except OSError as error:
-            raise NotReadyError(str(error)) from None
+            raise NoAnswerError(str(error)) from None
 
     return Service(
         name="redis",
