@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import httpx
 import psycopg
 

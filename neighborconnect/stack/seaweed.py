@@ -62,6 +62,20 @@ def _sockets(folder: Path) -> dict[str, str]:
     return flags if all(len(path.encode()) <= _LONGEST_SOCKET_PATH for path in flags.values()) else {}
 
 
+def _logging(stack: Stack) -> tuple[str, ...]:
+    """Return options for logs that it rotates itself; by default they go to the folder of temporary files.
+
+    Only warnings and errors go to the log that people read: the others name the access key.
+    """
+    return (
+        f"-logdir={stack.logs / 's3'}",
+        "-alsologtostderr=false",
+        "-stderrthreshold=WARNING",
+        "-log_max_size_mb=20",
+        "-log_max_files=3",
+    )
+
+
 def seaweed(stack: Stack) -> Service:
     """Describe the S3 server of a stack, with its buckets."""
     folder, working_folder = stack.home / "s3", stack.home / "seaweed"
@@ -85,7 +99,7 @@ def seaweed(stack: Stack) -> Service:
     client = s3_client(stack)
 
     def prepare() -> None:
-        for path in (folder, working_folder):
+        for path in (folder, working_folder, stack.logs / "s3"):
             path.mkdir(mode=0o700, exist_ok=True)
         write_security(working_folder)
 
@@ -109,8 +123,7 @@ def seaweed(stack: Stack) -> Service:
         name="s3",
         title="SeaweedFS (S3)",
         url=f"http://{HOST}:{stack.ports.s3}",
-        # To stderr alone: otherwise it also writes logs without bound to the folder of temporary files.
-        command=(str(_binary()), "-logtostderr=true", "mini", *(f"-{flag}={value}" for flag, value in flags.items())),
+        command=(str(_binary()), *_logging(stack), "mini", *(f"-{flag}={value}" for flag, value in flags.items())),
         environment={
             "AWS_ACCESS_KEY_ID": stack.secrets["s3_access"],
             "AWS_SECRET_ACCESS_KEY": stack.secrets["s3_secret"],
