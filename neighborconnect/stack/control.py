@@ -17,7 +17,7 @@ from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.preflight import check_disk, check_ports
 from neighborconnect.stack.state import UP, Record, read_json, read_record, read_records, write_record
-from neighborconnect.stack.supervisor import change_wish, heartbeat_file
+from neighborconnect.stack.supervisor import change_wish, heartbeat_file, wanted_file
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 30.0
@@ -169,6 +169,7 @@ def wait_for(
         StackError: when one of them cannot be kept running; names its log.
     """
     starts_left = 3
+    wished = wanted_file(stack.run).stat().st_mtime
     while True:
         supervisor = supervisor_process(stack)
         if supervisor is None or supervisor_hangs(stack):
@@ -182,7 +183,8 @@ def wait_for(
         current = [record for record in records if record.supervisor == supervisor.pid]
         on_progress(current)
         for record in current:
-            if record.state == "failed":
+            # A failure from before the wish is about to be tried again.
+            if record.state == "failed" and record.since >= wished:
                 raise StackError(f"{record.title} does not run: {record.detail} (log: {stack.logs / record.name}.log)")
         if len(current) == len(names) and all(record.state in UP and accept(record) for record in current):
             return

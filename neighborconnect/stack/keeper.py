@@ -122,7 +122,7 @@ class Keeper(threading.Thread):
         child = Child(process) if process else find_marked(self._stack.home).get(self.service.name)
         if child is None:
             return
-        self._child = child
+        self._child, self._has_run = child, True
         if record is not None and process is not None and record.fingerprint == self.service.fingerprint:
             # An answer is enough, late ones included: a restart would not repair a process that is degraded.
             was_up = record.state in (*UP, "unresponsive")
