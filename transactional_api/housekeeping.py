@@ -53,6 +53,7 @@ CLOCKS: tuple[Clock, ...] = (
     ),
     _clock("what posts said before an edit", 365, "DELETE FROM post_versions WHERE created_at < now() - :age"),
     _clock("who looked at an item", 180, "DELETE FROM marketplace_item_views WHERE created_at < now() - :age"),
+    _clock("captions of stories that expired", 30, "DELETE FROM media_captions WHERE expires_at < now() - :age"),
     _clock(
         "jobs that failed",
         14,

@@ -15,15 +15,13 @@ from av.error import FFmpegError
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-from models.vision.pictures import UnreadableError
+from neighborconnect.decoding import open_video
+from neighborconnect.sandbox import UnreadableError
 
 MAX_BYTES = 200 * 1024 * 1024
 MAX_SECONDS = 600.0
 MAX_PIXELS = 3_840 * 2_160
 _TURNED = 90
-_NO_DEMUXERS = {"protocol_whitelist": "file,pipe,fd"}
-"""A playlist that was sent as a video must not make us fetch what it names."""
-_TAKEN = ("mp4", "webm", "matroska", "mov")
 
 
 class UnreadableVideoError(UnreadableError):
@@ -63,21 +61,19 @@ def opened(path: Path) -> Iterator[Video]:
     """Open a video.
 
     Raises:
-        UnreadableVideoError: when it is none, has no pictures, is too long or too large, or is damaged, be it here or
+        UnreadableError: when it is none, has no pictures, is too long or too large, or is damaged, be it here or
             while it is read; it says which.
     """
     try:
-        with av.open(str(path), "r", options=_NO_DEMUXERS) as container:
+        with open_video(path) as container:
             yield _checked(container)
-    except UnreadableVideoError:
+    except UnreadableError:
         raise
     except (FFmpegError, OSError, EOFError) as error:
         raise UnreadableVideoError("It is no video that we can read, or it is damaged") from error
 
 
 def _checked(container: InputContainer) -> Video:
-    if not any(name in container.format.name.split(",") for name in _TAKEN):
-        raise UnreadableVideoError("It is neither MP4 nor WebM")
     # A cover is a picture that a song brings along.
     pictures = [one for one in container.streams.video if one.disposition & one.disposition.attached_pic == 0]
     if not pictures:

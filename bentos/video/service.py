@@ -39,6 +39,7 @@ _TIMEOUT_SECONDS = 1_800
 _TASK_SECONDS, _PROCESS_SECONDS = 300.0, 1_500.0
 _PROCESSES, _MEMORY_MIB, _AT_ONCE = 1, 1_536, 12
 _LOOK_SECONDS = 0.5
+_MAX_RENDITION_MIB = 1_024
 
 ANSWERS = Counter("video_answers", "Videos worked on, by what was asked.", ["asked"])
 
@@ -65,7 +66,7 @@ class VideoService:
         self._links = Links(settings, most_bytes=MAX_BYTES)
         # Who looks does not wait for who writes, which takes minutes.
         self._workers = Workers(_PROCESSES, memory_mib=_MEMORY_MIB)
-        self._writers = Workers(_PROCESSES, memory_mib=_MEMORY_MIB)
+        self._writers = Workers(_PROCESSES, memory_mib=_MEMORY_MIB, file_mib=_MAX_RENDITION_MIB)
         self._scratch = home() / "run" / "videos"
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]

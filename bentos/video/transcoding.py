@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from bentos.video.ahead import ahead
 from bentos.video.reading import MAX_SECONDS, Shaper, UnreadableVideoError, Video, opened
 from neighborconnect.contracts.vision import Rendition, VideoCodec
+from neighborconnect.decoding import open_video
 
 ENCODERS = {
     VideoCodec.H264: ("libx264", {"preset": "veryfast", "crf": "23", "profile": "high", "sc_threshold": "0"}),
@@ -161,7 +162,7 @@ _LENGTHS = re.compile(r"#EXTINF:([\d.]+),\s*#EXT-X-BYTERANGE:(\d+)@")
 def _rendition(written: Path, playlist: Path, *, codec: VideoCodec, uri: str) -> Rendition:
     text = playlist.read_text(encoding="utf-8")
     parts = [(float(seconds), int(size)) for seconds, size in _LENGTHS.findall(text)]
-    with av.open(str(written)) as made:
+    with open_video(written) as made:
         pictures = made.streams.video[0]
         width, height, has_sounds = pictures.width, pictures.height, bool(made.streams.audio)
     return Rendition(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.content.encoder import ENCODER, FloatArray
+from models.content.encoder import ENCODER, FloatArray, windows
 from models.content.languages import language_of
 from models.content.policy import Policy, read_policy
 from models.content.predictor import Task
@@ -91,10 +91,21 @@ class Analyst:
         return [{name: float(row[place]) for place, name in known} for row in task.run(texts)]
 
     def moderate(self, text: str) -> ModerationAnswer:
-        """Say what moderation would do with a text; of one that is not simply shown, also which words it is for."""
-        categories = self.categories([text])[0]
+        """Say what moderation would do with a text; of one that is not simply shown, also which words it is for.
+
+        A text that is longer than the encoder is read in parts, and counts as its worst part of each category.
+        """
+        parts = windows(text)
+        scores = self.categories([text[begin:end] for begin, end in parts])
+        categories = {name: max(one[name] for one in scores) for name in scores[0]}
         verdict = self.policy.verdict(categories)
-        highlights = self._highlights(text, categories) if verdict is not Verdict.ALLOW else []
+        highlights: list[Highlight] = []
+        if verdict is not Verdict.ALLOW:
+            (begin, end), worst = max(zip(parts, scores, strict=True), key=lambda one: max(one[1].values()))
+            highlights = [
+                one.model_copy(update={"begin": begin + one.begin, "end": begin + one.end})
+                for one in self._highlights(text[begin:end], worst)
+            ]
         return ModerationAnswer(
             model_version=self.model_version, verdict=verdict, categories=categories, highlights=highlights
         )
@@ -107,7 +118,8 @@ class Analyst:
             written: how much its writer wrote within the hour, where that is known.
             account_days: how long they have had an account, where that is known.
         """
-        limits, score = self.policy.spam, self._probabilities(SPAM, text)["spam"]
+        task, parts = self.tasks[SPAM], [text[begin:end] for begin, end in windows(text)]
+        limits, score = self.policy.spam, float(task.run(parts)[:, task.classes.index("spam")].max())
         suspicious = {
             "new_account": account_days is not None and account_days < limits.new_days,
             "writes_much": written is not None and written >= limits.much_an_hour,

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 ENCODER = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
 MAX_TOKENS = 128
+WINDOW_TOKENS, WINDOW_OVERLAP = 112, 24
 
 _PERSON = re.compile(r"(?<!\w)@\w+")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -48,6 +49,26 @@ def model_path() -> Path:
 def normalised(text: str) -> str:
     """Return a text as classifiers read it: people and addresses without their names, entities as characters."""
     return _PERSON.sub("@user", _ADDRESS.sub("http", html.unescape(text))).strip() or "."
+
+
+@cache
+def _whole_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(model_path() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def windows(text: str) -> list[tuple[int, int]]:
+    """Return the begin and end of the overlapping parts that cover a text and fit the encoder, one if it fits whole.
+
+    A part has fewer tokens than ``MAX_TOKENS``, since ``normalised`` may write some of it in more.
+    """
+    spans = [span for span in _whole_tokenizer().encode(text, add_special_tokens=False).offsets if span[0] < span[1]]
+    if len(spans) <= WINDOW_TOKENS:
+        return [(0, len(text))]
+    starts = range(0, len(spans) - WINDOW_OVERLAP, WINDOW_TOKENS - WINDOW_OVERLAP)
+    return [(spans[start][0], spans[min(start + WINDOW_TOKENS, len(spans)) - 1][1]) for start in starts]
 
 
 @cache

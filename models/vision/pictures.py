@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from neighborconnect.contracts.vision import MAX_EDGE, PictureFormat
+from neighborconnect.decoding import open_image
+from neighborconnect.sandbox import UnreadableError
 
 MAX_BYTES = 40 * 1024 * 1024
 MAX_PIXELS = 50_000_000
@@ -23,10 +24,6 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 Pixels = NDArray[np.uint8]
 """Height, width, and red, green and blue."""
-
-
-class UnreadableError(ValueError):
-    """The file is no picture that we take; the message is for who sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,7 @@ def read(data: bytes, *, longest: int = MAX_EDGE) -> Image.Image:
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"It is larger than {MAX_BYTES // 1024**2} MiB")
     try:
-        with warnings.catch_warnings():
-            # Our own limits hold, and a file that is damaged a little is damaged.
-            warnings.simplefilter("ignore")
-            return _read(data, longest)
+        return _read(data, longest)
     except UnidentifiedImageError:
         raise UnreadableError("It is no picture that we know") from None
     except UnreadableError:
@@ -65,12 +59,10 @@ def read(data: bytes, *, longest: int = MAX_EDGE) -> Image.Image:
         raise UnreadableError("It takes more memory than a picture may") from None
     except (OSError, ValueError, SyntaxError, IndexError, KeyError, EOFError, OverflowError, TypeError) as error:
         raise UnreadableError("It is damaged or cut off") from error
-    except Image.DecompressionBombError:
-        raise UnreadableError(f"It has more than {MAX_PIXELS // 1_000_000} million pixels") from None
 
 
 def _read(data: bytes, longest: int) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with open_image(data, formats=_FORMATS) as image:
         pixels = image.width * image.height
         limit = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_PIXELS
         if pixels > limit:
@@ -200,7 +192,7 @@ _SSIM_WINDOW = (11, 11)
 
 def ssim(image: Image.Image, data: bytes) -> float:
     """Return how like a written picture is to what it was written from: the mean structural similarity."""
-    with Image.open(io.BytesIO(data)) as written:
+    with open_image(data, formats=_FORMATS) as written:
         one, other = (cv2.cvtColor(pixels_of(each), cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (image, written))
 
     def blurred(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -147,6 +147,7 @@ DATABASE: tuple[Place, ...] = (
     _table("chat_messages", "author_id", Fate.BLANKED),
     _table("chat_events", "user_id", Fate.KEPT, note="Numbers that other people's clients count by"),
     _table("uploads", "owner_id", Fate.DELETED),
+    _table("media_captions", "author_id", Fate.DELETED),
     _table("media_usage", "user_id", Fate.DELETED),
     _table("media_marks", "user_id", Fate.DELETED),
     _table("moderation_cases", "owner_id", Fate.BLANKED, note=_PROOF),

@@ -15,13 +15,14 @@ from models.vision.data import PORTRAIT, joined_clips, ordinary_pictures
 from models.vision.evaluate import Exam, found_again
 from models.vision.faces import FaceDetector, hide
 from models.vision.networks import FACES, LABELS, MANIFEST, NSFW, SHOTS
-from models.vision.pictures import Pixels, UnreadableError, optimize, pixels_of, read, ssim, write
+from models.vision.pictures import Pixels, optimize, pixels_of, read, ssim, write
 from models.vision.policy import policy_text, read_policy
 from models.vision.predictor import Eyes
 from models.vision.shots import ShotDetector
 from models.vision.weights import assemble, fingerprint
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.vision import Hiding, PictureFormat
+from neighborconnect.sandbox import UnreadableError
 from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg, photograph
 
 

@@ -23,6 +23,8 @@ from transactional_api.connectors.schemas import (
 )
 from transactional_api.db.tables import Connector, ConnectorMember
 from transactional_api.errors import ForbiddenError
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Near
 
@@ -36,6 +38,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: ConnectorBody) 
     await session.flush()
     await session.execute(insert(ConnectorMember).values(connector_id=connector.id, user_id=viewer.id, role=Role.ADMIN))
     await session.refresh(connector)
+    await screening.screen(session, SubjectKind.CONNECTOR, connector.id)
     return _detail(connector, Role.ADMIN)
 
 
@@ -98,6 +101,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, 
         .returning(Connector)
         .execution_options(populate_existing=True)
     )
+    await screening.screen(session, SubjectKind.CONNECTOR, connector_id)
     assert replaced is not None  # noqa: S101 (connectors are never deleted, only made inactive)
     return _detail(replaced, found.role)
 

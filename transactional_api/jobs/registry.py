@@ -10,6 +10,7 @@ from transactional_api.media import jobs as media
 from transactional_api.media import renditions, seeing
 from transactional_api.moderation import jobs as moderation
 from transactional_api.moderation import screening
+from transactional_api.moments import captions
 from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
 from transactional_api.search import meanings
@@ -30,6 +31,7 @@ JOBS = (
     renditions,
     moderation,
     screening,
+    captions,
     exports,
     forgetting,
     reminders,

@@ -20,6 +20,8 @@ from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.marketplace import queries
 from transactional_api.marketplace.schemas import ItemOut, ItemStatus, PurchaseOut, PurchaseStatus, SellerReviewBody
 from transactional_api.marketplace.service import access_item, get, lock
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.paging import Page, PageRequest
@@ -178,6 +180,7 @@ async def review(session: AsyncSession, *, viewer: Viewer, purchase_id: UUID, bo
     )
     if new is None:
         raise ReviewedError
+    await screening.screen(session, SubjectKind.SELLER_REVIEW, new)
 
 
 async def _take(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> MarketplaceItem:

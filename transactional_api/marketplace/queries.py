@@ -74,6 +74,7 @@ def reviews_of(viewer: Viewer, *, seller_id: UUID) -> Select[Any]:
         .join(User, User.id == SellerReview.buyer_id)
         .where(
             SellerReview.seller_id == seller_id,
+            SellerReview.is_active.is_(True),
             User.is_active.is_(True),
             users.not_blocked(viewer, User.id),
         )

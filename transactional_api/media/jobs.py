@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
+from neighborconnect.sandbox import UnreadableError
 from neighborconnect.telemetry import get_logger
 from transactional_api.db.tables import Upload
 from transactional_api.jobs import queue
 from transactional_api.media import seeing
-from transactional_api.media.processing import THUMBNAIL_TYPE, UnreadableError, process
+from transactional_api.media.processing import THUMBNAIL_TYPE, process
 from transactional_api.media.room import HAS_ROOM, give_back
 from transactional_api.media.schemas import UploadState
 from transactional_api.media.stores import COLLECTION, HELD_UNTIL, MAX_UPLOAD_BYTES, open_media
 from transactional_api.resources import Resources
 
+PROCESS_SECONDS = 60.0
 AWAITED_FOR = timedelta(hours=1)
 # Longer than one may be awaited, so that it has been pending for a while, too.
 SWEPT_AFTER = 2 * AWAITED_FOR
@@ -44,7 +46,9 @@ async def process_upload(resources: Resources, *, media_id: str) -> None:
     try:
         if data is None:
             raise UnreadableError("It is not there")  # noqa: TRY301 (answered like every other fault of the file)
-        done = await asyncio.to_thread(process, data, content_type=content_type)
+        done = await resources.sandbox.run(
+            partial(process, data, content_type=content_type), seconds=PROCESS_SECONDS
+        )
     except UnreadableError as error:
         fields: dict[str, Any] = {"state": UploadState.FAILED, "reason": str(error)}
         await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)

@@ -1,4 +1,7 @@
-"""What is done with an upload: what it is, seen from its content; without what it says of its maker; smaller copies."""
+"""Processing of an upload: its type by its content, a copy without metadata, thumbnails.
+
+``process`` decodes what a stranger sent: it runs in the processes of ``Resources.sandbox`` only.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,17 @@ from typing import Any
 
 import av
 from av.error import FFmpegError
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from neighborconnect.decoding import check_animation, content_type_of, open_image, open_video
+from neighborconnect.sandbox import UnreadableError
 
 MAX_PIXELS = 50_000_000
 THUMBNAILS = (320, 1080)
 THUMBNAIL_TYPE = "image/webp"
 JPEG_QUALITY, WEBP_QUALITY = 88, 80
-_HEAD = 64
+MAX_GROWTH_BYTES = 1024 * 1024
+"""A video in its new container is no larger than twice the old one and this."""
 
 
 class MediaKind(StrEnum):
@@ -23,10 +30,6 @@ class MediaKind(StrEnum):
 
     IMAGE = "image"
     VIDEO = "video"
-
-
-class UnreadableError(ValueError):
-    """The file is not what it should be; the message is for its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +51,37 @@ class Processed:
     thumbnails: dict[int, bytes]
 
 
-_IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF"}
 
 
 def sniff(data: bytes) -> Sniffed:
-    """Say what a file is; raises ``UnreadableError`` for anything but the images and videos that we take."""
-    head = data[:_HEAD]
-    if head[4:8] == b"ftyp":
-        return Sniffed(MediaKind.VIDEO, "video/mp4")
-    if head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head:
-        return Sniffed(MediaKind.VIDEO, "video/webm")
-    try:
-        with Image.open(io.BytesIO(data), formats=list(_IMAGES)) as image:
-            return Sniffed(MediaKind.IMAGE, _IMAGES[str(image.format)])
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
-        raise UnreadableError("It is neither JPEG, PNG, WebP or GIF nor MP4 or WebM") from None
+    """Return the type of a file by its first bytes, without decoding it.
+
+    Raises:
+        UnreadableError: for anything but the images and videos that we take.
+    """
+    content_type = content_type_of(data)
+    if content_type is None:
+        raise UnreadableError("It is neither JPEG, PNG, WebP or GIF nor MP4 or WebM")
+    return Sniffed(MediaKind(content_type.partition("/")[0]), content_type)
 
 
 def process(data: bytes, *, content_type: str) -> Processed:
-    """Clean a file and make its thumbnails; for a thread, since it computes. Raises ``UnreadableError``."""
+    """Clean a file and make its thumbnails; for a process of the sandbox. Raises ``UnreadableError``."""
     try:
         return _video(data, content_type) if content_type.startswith("video/") else _image(data, content_type)
-    except (FFmpegError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, IndexError) as error:
-        reason = str(error) if isinstance(error, UnreadableError) else "It is damaged"
-        raise UnreadableError(reason) from None
+    except UnreadableError:
+        raise
+    except (FFmpegError, OSError, ValueError, SyntaxError, IndexError, KeyError, EOFError, OverflowError, TypeError):
+        raise UnreadableError("It is damaged") from None
 
 
 def _image(data: bytes, content_type: str) -> Processed:
-    with Image.open(io.BytesIO(data), formats=list(_IMAGES)) as image:
+    with open_image(data, formats=[_FORMATS[content_type]]) as image:
         if image.width * image.height > MAX_PIXELS:
             raise UnreadableError(f"It has more than {MAX_PIXELS // 1_000_000} million pixels")
+        if content_type == "image/gif":
+            check_animation(image)
         upright = ImageOps.exif_transpose(image)
         upright.load()
         clean = io.BytesIO()
@@ -114,7 +118,7 @@ def _thumbnails(image: Image.Image) -> dict[int, bytes]:
 def _video(data: bytes, content_type: str) -> Processed:
     poster: Image.Image | None = None
     clean = io.BytesIO()
-    with av.open(io.BytesIO(data), "r") as source:
+    with open_video(data) as source:
         if not source.streams.video:
             raise UnreadableError("It has no pictures")
         stream = source.streams.video[0]
@@ -127,7 +131,9 @@ def _video(data: bytes, content_type: str) -> Processed:
         if poster is None:
             raise UnreadableError("It has no pictures")
         source.seek(0)
-        # The same pictures and sounds in a new container, which says nothing of where and by whom.
+        # The same pictures and sounds in a new container, which says nothing of where and by whom. A container may
+        # name the same bytes as many pictures.
+        room = 2 * len(data) + MAX_GROWTH_BYTES
         with av.open(clean, "w", format=content_type.removeprefix("video/")) as target:
             copies: dict[int, Any] = {
                 one.index: target.add_stream_from_template(one)
@@ -135,6 +141,9 @@ def _video(data: bytes, content_type: str) -> Processed:
                 if one.type in {"video", "audio"}
             }
             for packet in source.demux(*(one for one in source.streams if one.index in copies)):
+                room -= packet.size
+                if room < 0:
+                    raise UnreadableError("It is much longer than its file")
                 if packet.dts is not None:
                     packet.stream = copies[packet.stream.index]
                     target.mux(packet)

@@ -7,7 +7,6 @@ and is given away by what the upload is put into.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,13 +14,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import exists
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.sandbox import UnreadableError
 from transactional_api.auth import Viewer
 from transactional_api.db.tables import Upload, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.jobs import AWAITED_FOR, forget_upload, process_upload
-from transactional_api.media.processing import MediaKind, UnreadableError, sniff
+from transactional_api.media.processing import MediaKind, sniff
 from transactional_api.media.room import HAS_ROOM, give_back, reserve
 from transactional_api.media.schemas import MediaOut, RenditionOut, UploadOut, UploadState
 from transactional_api.media.stores import COLLECTION, HELD_UNTIL, Media, waits
@@ -48,7 +48,7 @@ async def upload(session: AsyncSession, *, media: Media, viewer: Viewer, data: b
         QuotaExceededError: when there is no room for it.
     """
     try:
-        sniffed = await asyncio.to_thread(sniff, data)
+        sniffed = sniff(data)
     except UnreadableError as error:
         raise UnreadableUploadError(str(error)) from None
     await reserve(session, media=media, user_id=viewer.id, size=len(data))
@@ -94,7 +94,7 @@ async def complete_upload(session: AsyncSession, *, media: Media, viewer: Viewer
         data = await media.objects.get(stored.document["key"], at_most=stored.document["size"])
         if not data:
             raise NotUploadedError
-        sniffed = await asyncio.to_thread(sniff, data)
+        sniffed = sniff(data)
     except UnreadableError as error:
         raise UnreadableUploadError(str(error)) from None
     except ValueError:

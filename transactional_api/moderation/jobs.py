@@ -14,7 +14,7 @@ from transactional_api.db.tables import ModerationCase, ModerationDecision, User
 from transactional_api.inference import inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.moderation.schemas import Outcome, SubjectKind
-from transactional_api.moderation.subjects import MAX_LOOKED_AT, SUBJECTS
+from transactional_api.moderation.subjects import SEVERITY, SUBJECTS, parts_of
 from transactional_api.resources import Resources
 
 
@@ -23,10 +23,13 @@ async def triage(resources: Resources, *, case_id: str) -> None:
     """Let the content model, or the rules, look at what was reported; a moderator decides all the same."""
     async with resources.transaction() as session:
         words = await session.scalar(select(ModerationCase.words).where(ModerationCase.id == UUID(case_id)))
-    if not words:
+    if not words or not words.strip():
         return
     async with inference_of_a_job(resources.settings) as inference:
-        answer = await analysis.moderate(inference, TextBody(text=words[:MAX_LOOKED_AT]))
+        answers = [
+            await analysis.moderate(inference, TextBody(text=part)) for _, part in parts_of(words) if part.strip()
+        ]
+    answer = max(answers, key=lambda one: SEVERITY[one.verdict])
     async with resources.transaction() as session:
         looked = update(ModerationCase).where(ModerationCase.id == UUID(case_id))
         await session.execute(looked.values(triage=answer.model_dump(mode="json")))

@@ -32,6 +32,10 @@ class SubjectKind(StrEnum):
     REVIEW = "review"
     MESSAGE = "message"
     UPLOAD = "upload"
+    STORY = "story"
+    REEL = "reel"
+    SELLER_REVIEW = "seller_review"
+    APP = "app"
 
 
 class Reason(StrEnum):

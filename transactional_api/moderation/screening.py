@@ -1,4 +1,4 @@
-"""What was just written is looked at by the content model, and what it is unsure of is shown to a moderator.
+"""Screening of every text that others can read, in full, by the content model; a moderator sees what it is unsure of.
 
 It happens in a job of the writing transaction: the writer does not wait, a worker takes it up at once, and tries again
 when the model does not answer. Only the model sorts; the rules that stand in for it elsewhere keep nothing back. What
@@ -20,11 +20,11 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.answers import Path
 from transactional_api.db.tables import ModerationCase, User
 from transactional_api.db.tables.moderation import OPEN_CASES
-from transactional_api.inference import Service, inference_of_a_job
+from transactional_api.inference import InferenceClient, Service, inference_of_a_job
 from transactional_api.jobs import queue
 from transactional_api.judgements import Question, is_watched
 from transactional_api.moderation.schemas import CaseState, SubjectKind
-from transactional_api.moderation.subjects import MAX_LOOKED_AT, MAX_WORDS, SUBJECTS, Subject
+from transactional_api.moderation.subjects import MAX_WORDS, SEVERITY, SUBJECTS, Subject, parts_of
 from transactional_api.notifications.channels import NoticeKind
 from transactional_api.notifications.notice import Notice, notify
 from transactional_api.resources import Resources
@@ -54,7 +54,7 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     if resources.settings.content_url is None:
         return
     subject = SUBJECTS[SubjectKind(kind)]
-    said = func.concat_ws("\n", *subject.words).label("words")
+    said = subject.said.label("words")
     async with resources.transaction() as session:
         since = select(User.created_at).where(User.id == subject.owner).scalar_subquery()
         days = (func.extract("epoch", func.now() - since) / _DAY).label("account_days")
@@ -64,13 +64,9 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
             return
     about = {"user_id": row.owner_id, "subject_kind": kind, "subject_id": UUID(subject_id)}
     question = Question(Service.CONTENT, "screen", **about)
-    text = TextRequest(text=row.words[:MAX_LOOKED_AT])
-    behaved = SpamRequest(
-        text=text.text, user_id=str(row.owner_id) if row.owner_id else None, account_days=row.account_days
-    )
     async with inference_of_a_job(resources.settings) as inference:
-        moderation = await inference.ask(Service.CONTENT, "/moderate", text, ModerationAnswer)
-        spam = await inference.ask(Service.CONTENT, "/spam-detection", behaved, SpamAnswer)
+        moderation = await moderate_whole(inference, row.words)
+        spam = await _spam(inference, row)
     triage = {"path": Path.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     async with resources.transaction() as session:
         repeated = await _repeats(session, subject, subject_id=UUID(subject_id), row=row) >= MANY_REPEATS
@@ -91,13 +87,43 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         )
 
 
+async def moderate_whole(inference: InferenceClient, text: str) -> ModerationAnswer:
+    """Return what the content model would do with a text of any length: the strictest of what it says of its parts."""
+    answers = [
+        (at, await inference.ask(Service.CONTENT, "/moderate", TextRequest(text=part), ModerationAnswer))
+        for at, part in parts_of(text)
+        if part.strip()
+    ]
+    at, strictest = max(answers, key=lambda one: (SEVERITY[one[1].verdict], max(one[1].categories.values(), default=0)))
+    names = {name for _, answer in answers for name in answer.categories}
+    return strictest.model_copy(
+        update={
+            "categories": {name: max(answer.categories.get(name, 0.0) for _, answer in answers) for name in names},
+            "highlights": [
+                one.model_copy(update={"begin": at + one.begin, "end": at + one.end}) for one in strictest.highlights
+            ],
+        }
+    )
+
+
+async def _spam(inference: InferenceClient, row: Any) -> SpamAnswer:
+    writer = {"user_id": str(row.owner_id) if row.owner_id else None, "account_days": row.account_days}
+    answers = [
+        await inference.ask(Service.CONTENT, "/spam-detection", SpamRequest(text=part, **writer), SpamAnswer)
+        for _, part in parts_of(row.words)
+        if part.strip()
+    ]
+    likeliest = max(answers, key=lambda one: (one.is_spam, one.score))
+    return likeliest.model_copy(update={"signals": sorted({name for one in answers for name in one.signals})})
+
+
 async def _repeats(session: AsyncSession, subject: Subject, *, subject_id: UUID, row: Any) -> int:
     """Count what the same person wrote in the last day that says nearly the same; greetings and thanks are short."""
     if row.owner_id is None or len(row.words) < LEAST_REPEATED:
         return 0
     table = subject.row_id.class_
     lately = (
-        select(func.left(func.concat_ws("\n", *subject.words), MAX_COMPARED).label("words"))
+        select(func.left(subject.said, MAX_COMPARED).label("words"))
         .where(
             subject.owner == row.owner_id,
             subject.row_id != subject_id,
@@ -139,7 +165,7 @@ async def open_case(
     ).scalar_one()
     if opened.held or triage["verdict"] != Verdict.BLOCK or subject.is_active is None:
         return
-    opened.held = await subject.show(session, subject_id=subject_id, on=False)
+    opened.held = await subject.hold(session, subject_id=subject_id)
     log.info("moderation.held", subject_kind=kind, case=str(opened.id))
     if opened.held and owner_id is not None:
         stopped_at = ", ".join(words[one["begin"] : one["end"]] for one in triage.get("highlights", ()))

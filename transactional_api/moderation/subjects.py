@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from neighborconnect.contracts.content import Verdict
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
 from transactional_api.db.tables import (
@@ -20,8 +21,11 @@ from transactional_api.db.tables import (
     ConversationMember,
     Event,
     MarketplaceItem,
+    MediaCaption,
+    OAuthApp,
     Post,
     Review,
+    SellerReview,
     Upload,
     User,
 )
@@ -32,9 +36,12 @@ from transactional_api.posts import queries as posts
 from transactional_api.reviews import queries as reviews
 from transactional_api.users import queries as users
 
-MAX_WORDS = 10_000
-"""A case keeps so many characters of what was said, and the content model looks at half of them."""
-MAX_LOOKED_AT = 5_000
+MAX_WORDS = 20_000
+"""Characters of a text that a case stores; more than any text that is screened may have."""
+
+PART_CHARACTERS, PART_OVERLAP = 5_000, 200
+"""The content model is asked about parts of a text; the overlap is so that no phrase is cut in two."""
+SEVERITY = {Verdict.ALLOW: 0, Verdict.REVIEW: 1, Verdict.BLOCK: 2}
 
 Counted = tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[UUID], InstrumentedAttribute[int]]
 """The key of the row that counts, that row's id, and its counter."""
@@ -46,17 +53,31 @@ class Subject:
 
     row_id: InstrumentedAttribute[UUID]
     owner: InstrumentedAttribute[Any]
-    words: tuple[InstrumentedAttribute[Any], ...]
+    words: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]
     visible: Callable[[Viewer], Select[Any]]
     is_active: InstrumentedAttribute[bool] | None
     counted_in: Counted | None = None
+    may_hold: ColumnElement[bool] | None = None
+    """Condition for hiding one without a moderator; always when None."""
+
+    @property
+    def said(self) -> ColumnElement[str]:
+        """The words of the row of the enclosing statement, one text a line."""
+        return func.concat_ws("\n", *self.words)
 
     async def find(self, session: AsyncSession, *, viewer: Viewer, subject_id: UUID) -> Any | None:
         """Return the ``owner_id`` and ``words`` of one that the viewer may see, or None."""
-        said = func.concat_ws("\n", *self.words).label("words")
-        columns = (self.owner.label("owner_id"), said)
+        columns = (self.owner.label("owner_id"), self.said.label("words"))
         statement = self.visible(viewer).with_only_columns(*columns).where(self.row_id == subject_id)
         return (await session.execute(statement)).one_or_none()
+
+    async def hold(self, session: AsyncSession, *, subject_id: UUID) -> bool:
+        """Hide one until a moderator decides, where that may be; tells whether it is hidden for it."""
+        if self.may_hold is not None and not await session.scalar(
+            select(self.may_hold).where(self.row_id == subject_id)
+        ):
+            return False
+        return await self.show(session, subject_id=subject_id, on=False)
 
     async def show(self, session: AsyncSession, *, subject_id: UUID, on: bool) -> bool:
         """Hide one from everybody, or show it again; tells whether that changed anything."""
@@ -75,6 +96,12 @@ class Subject:
         count = update(counter.class_).where(counted_id == of).values({counter: counter + (1 if on else -1)})
         await session.execute(count.execution_options(synchronize_session=False))
         return True
+
+
+def parts_of(text: str) -> list[tuple[int, str]]:
+    """Return the overlapping parts that cover a text, each with the place of its first character."""
+    step = PART_CHARACTERS - PART_OVERLAP
+    return [(at, text[at : at + PART_CHARACTERS]) for at in range(0, max(1, len(text) - PART_OVERLAP), step)]
 
 
 def _of_connector(table: Any, connector_id: Any, seen: Callable[[Viewer], ColumnElement[bool]]) -> Any:
@@ -108,16 +135,53 @@ def _uploads(viewer: Viewer) -> Select[Any]:
     return select(Upload).where(Upload.is_active.is_(True), shown)
 
 
+def _captions(kind: SubjectKind) -> Callable[[Viewer], Select[Any]]:
+    def visible(viewer: Viewer) -> Select[Any]:
+        unexpired = or_(MediaCaption.expires_at.is_(None), MediaCaption.expires_at > func.now())
+        shown = MediaCaption.author_id.in_(users.visible_to(viewer).with_only_columns(User.id))
+        joined = select(MediaCaption).join(Connector, Connector.id == MediaCaption.connector_id)
+        return joined.where(
+            MediaCaption.kind == kind.value, MediaCaption.is_active.is_(True), unexpired, shown, connectors.may_see(viewer)
+        )
+
+    return visible
+
+
+def _seller_reviews(viewer: Viewer) -> Select[Any]:
+    shown = SellerReview.buyer_id.in_(users.visible_to(viewer).with_only_columns(User.id))
+    return select(SellerReview).where(SellerReview.is_active.is_(True), shown)
+
+
+def _apps(viewer: Viewer) -> Select[Any]:
+    return select(OAuthApp).where(users.not_blocked(viewer, OAuthApp.owner_id))
+
+
+_interest = func.jsonb_array_elements_text(User.interests).column_valued("interest")
+_INTERESTS = select(func.string_agg(_interest, ", ")).correlate(User).scalar_subquery()
+
+
+def _caption(kind: SubjectKind) -> Subject:
+    return Subject(
+        MediaCaption.id, MediaCaption.author_id, (MediaCaption.words,), _captions(kind), MediaCaption.is_active
+    )
+
+
 SUBJECTS = {
     SubjectKind.USER: Subject(
-        User.id, User.id, (User.username, User.first_name, User.last_name), users.visible_to, None
+        User.id,
+        User.id,
+        (User.username, User.first_name, User.last_name, User.neighborhood, User.city, _INTERESTS),
+        users.visible_to,
+        None,
     ),
     SubjectKind.CONNECTOR: Subject(
         Connector.id,
         Connector.created_by,
-        (Connector.name, Connector.description),
+        (Connector.name, Connector.category, Connector.description, Connector.rules),
         connectors.visible_to,
         Connector.is_active,
+        # A false alarm must not close a place that others belong to; a moderator may.
+        may_hold=Connector.member_count <= 1,
     ),
     SubjectKind.POST: Subject(
         Post.id,
@@ -138,14 +202,14 @@ SUBJECTS = {
     SubjectKind.EVENT: Subject(
         Event.id,
         Event.created_by,
-        (Event.title, Event.description),
+        (Event.title, Event.description, Event.location),
         _of_connector(Event, Event.connector_id, events.may_see),
         Event.is_active,
     ),
     SubjectKind.ITEM: Subject(
         MarketplaceItem.id,
         MarketplaceItem.seller_id,
-        (MarketplaceItem.title, MarketplaceItem.description),
+        (MarketplaceItem.title, MarketplaceItem.description, MarketplaceItem.category),
         _of_connector(MarketplaceItem, MarketplaceItem.connector_id, marketplace.may_see),
         MarketplaceItem.is_active,
     ),
@@ -153,6 +217,12 @@ SUBJECTS = {
         Review.id, Review.reviewer_id, (Review.title, Review.content), _reviews, Review.is_active
     ),
     SubjectKind.UPLOAD: Subject(Upload.id, Upload.owner_id, (Upload.words,), _uploads, Upload.is_active),
+    SubjectKind.STORY: _caption(SubjectKind.STORY),
+    SubjectKind.REEL: _caption(SubjectKind.REEL),
+    SubjectKind.SELLER_REVIEW: Subject(
+        SellerReview.id, SellerReview.buyer_id, (SellerReview.content,), _seller_reviews, SellerReview.is_active
+    ),
+    SubjectKind.APP: Subject(OAuthApp.id, OAuthApp.owner_id, (OAuthApp.name,), _apps, None),
     SubjectKind.MESSAGE: Subject(ChatMessage.id, ChatMessage.author_id, (ChatMessage.content,), _messages, None),
 }
-"""Messages are read by those in the conversation alone, and people are suspended: neither is hidden."""
+"""Messages are read by those in the conversation alone, and people are suspended, with their apps: none is hidden."""

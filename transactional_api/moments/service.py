@@ -15,13 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors.access import Access, access
-from transactional_api.db.tables import MediaMark, User
+from transactional_api.db.tables import MediaCaption, MediaMark, User
 from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.media import service as uploads
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.processing import MediaKind
 from transactional_api.media.schemas import MediaOut, UploadState
 from transactional_api.media.stores import Media
+from transactional_api.moderation.schemas import SubjectKind
+from transactional_api.moments import captions
 from transactional_api.moments.schemas import NewReel, NewStory, ReelOut, StoryOut
 from transactional_api.paging import Cursor, Page, PageRequest
 from transactional_api.users import queries as users
@@ -71,6 +73,7 @@ async def create_story(session: AsyncSession, *, media: Media, viewer: Viewer, b
     document = _document(viewer, body) | {"content": body.content, "duration": body.duration}
     expires_at = datetime.now(UTC) + timedelta(hours=body.duration)
     stored = await media.documents.insert(Collection.STORIES, document=document, expires_at=expires_at)
+    await captions.add(session, SubjectKind.STORY, stored)
     return await story_out(session, media=media, viewer=viewer, stored=stored)
 
 
@@ -83,6 +86,7 @@ async def create_reel(session: AsyncSession, *, media: Media, viewer: Viewer, bo
         "likes": 0,
     }
     stored = await media.documents.insert(Collection.REELS, document=document)
+    await captions.add(session, SubjectKind.REEL, stored)
     return await reel_out(session, media=media, viewer=viewer, stored=stored)
 
 
@@ -106,9 +110,10 @@ async def page_of(
     )
     shown = rows[: page.limit]
     authors = {UUID(row.document["authorId"]) for row in shown}
+    hidden = await captions.hidden_of(session, {row.id for row in shown})
     seen = set(await session.scalars(users.visible_to(viewer).with_only_columns(User.id).where(User.id.in_(authors))))
     cursor = Cursor(shown[-1].created_at, shown[-1].id).encode() if len(rows) > page.limit else None
-    return [row for row in shown if UUID(row.document["authorId"]) in seen], cursor
+    return [row for row in shown if UUID(row.document["authorId"]) in seen and row.id not in hidden], cursor
 
 
 async def find(
@@ -116,7 +121,7 @@ async def find(
 ) -> Found:
     """Find a story or reel; raises ``NotFoundError`` when the viewer may not see it."""
     stored = await media.documents.get(collection, document_id=document_id)
-    if stored is None:
+    if stored is None or await captions.hidden_of(session, {document_id}):
         raise NotFoundError
     found = await access(session, viewer=viewer, connector_id=UUID(stored.document["connectorId"]))
     author_id = UUID(stored.document["authorId"])
@@ -134,6 +139,7 @@ async def remove(
         raise ForbiddenError("Only its author, a moderator or an admin may delete this")
     await media.documents.delete(collection, document_id=document_id)
     await session.execute(delete(MediaMark).where(MediaMark.document_id == document_id))
+    await session.execute(delete(MediaCaption).where(MediaCaption.id == document_id))
 
 
 async def mark(

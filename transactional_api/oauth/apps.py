@@ -18,6 +18,8 @@ from transactional_api.audit import trail
 from transactional_api.auth import Viewer, usable
 from transactional_api.db.tables import OAuthApp, OAuthCode, RefreshToken, User, UserSession
 from transactional_api.errors import NotFoundError
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.oauth.schemas import AppOut, AppTokens, NewApp, NewAppOut, is_safe_redirect
 from transactional_api.paging import Page, PageRequest
 from transactional_api.users import sessions
@@ -57,6 +59,8 @@ async def register(session: AsyncSession, *, viewer: Viewer, body: NewApp) -> Ne
         )
         .returning(OAuthApp)
     )
+    assert app is not None  # noqa: S101 (it was just inserted)
+    await screening.screen(session, SubjectKind.APP, app.id)
     return NewAppOut(**AppOut.model_validate(app).model_dump(), client_secret=secret)
 
 

@@ -98,6 +98,7 @@ async def register(
         raise EmailTakenError if taken else UsernameTakenError
     if not vouched:
         await mailbox.ask_to_verify(session, user_id=user.id)
+    await screening.screen(session, SubjectKind.USER, user.id)
     return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
 
 
@@ -190,6 +191,7 @@ async def own_profile(session: AsyncSession, *, accounts: Accounts, viewer: View
 async def replace_profile(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, profile: Profile) -> OwnUser:
     """Replace the viewer's profile."""
     columns = profile.model_dump() | sealing.phone_columns(accounts.vault, profile.phone)
+    await screening.screen(session, SubjectKind.USER, viewer.id)
     return await _change(session, accounts=accounts, viewer=viewer, columns=columns)
 
 

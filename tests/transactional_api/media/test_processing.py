@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from neighborconnect.sandbox import UnreadableError
 from tests.transactional_api.media import files
-from transactional_api.media.processing import MediaKind, UnreadableError, process, sniff
+from transactional_api.media.processing import MediaKind, process, sniff
 
 SAMPLES = {
     "image/jpeg": files.jpeg(),

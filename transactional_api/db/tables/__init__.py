@@ -9,7 +9,7 @@ from transactional_api.db.tables.experiments import Experiment
 from transactional_api.db.tables.idempotency import IdempotencyKey
 from transactional_api.db.tables.interactions import HiddenItem
 from transactional_api.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
-from transactional_api.db.tables.media import MediaDocument, MediaMark, MediaUsage, Upload
+from transactional_api.db.tables.media import MediaCaption, MediaDocument, MediaMark, MediaUsage, Upload
 from transactional_api.db.tables.moderation import Appeal, ModerationCase, ModerationDecision, Report
 from transactional_api.db.tables.notifications import (
     Notification,
@@ -62,6 +62,7 @@ __all__ = [
     "LinkedAccount",
     "MarketplaceItem",
     "MediaDocument",
+    "MediaCaption",
     "MediaMark",
     "MediaUsage",
     "ModerationCase",

@@ -118,6 +118,7 @@ class SellerReview(Base):
     buyer_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     rating: Mapped[int]
     content: Mapped[str | None] = mapped_column(String(2000))
+    is_active: Mapped[Active]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (

@@ -47,6 +47,23 @@ class Upload(Base):
     created_at: Mapped[CreatedAt]
 
 
+class MediaCaption(Base):
+    """The words of a story or reel, as moderation sees them, and whether others see it; the id is the document's."""
+
+    __tablename__ = "media_captions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    connector_id: Mapped[UUID] = mapped_column(ForeignKey("connectors.id", ondelete="CASCADE"), index=True)
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    words: Mapped[str] = mapped_column(Text)
+    is_active: Mapped[Active]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("kind IN ('story', 'reel')", name="kind"),)
+
+
 class MediaUsage(Base):
     """How many bytes a person's uploads take; raised and lowered in one step, so that no two pass the quota at once."""
 

@@ -83,6 +83,8 @@ class PushDevice(Base):
     id: Mapped[RowId]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(10))
+    # It goes with the session that added it: a device that is logged out rings no more.
+    session_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(String(1_000), unique=True)
     p256dh: Mapped[str | None] = mapped_column(String(200))
     auth: Mapped[str | None] = mapped_column(String(100))
