@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from neighborconnect.settings import Settings
 from transactional_api import description, errors, health, quick, well_known
+from transactional_api.access_changes import open_access_changes
 from transactional_api.analysis.routes import router as analysis
 from transactional_api.chat import socket
 from transactional_api.chat.hub import open_hub
@@ -129,6 +130,7 @@ async def _connections(app: FastAPI) -> AsyncIterator[None]:
         app.state.recommender = Recommender(inference, redis)
         app.state.media = open_media(resources)
         app.state.hub = await stack.enter_async_context(open_hub(settings.redis_url, app.state.plain))
+        app.state.access_changes = await stack.enter_async_context(open_access_changes(settings))
         app.state.bells = await stack.enter_async_context(open_bells(settings))
         yield
 

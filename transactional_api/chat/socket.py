@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from transactional_api.access_changes import AccessChanges, wait_for_any
 from transactional_api.auth import Viewer, find_own_viewer
 from transactional_api.chat import messages, presence, statements
 from transactional_api.chat.bell import Bell
@@ -75,6 +76,7 @@ class Chatter:
         state = websocket.app.state
         self._settings: Settings = state.settings
         self._plain: Plain = state.plain
+        self._access_changes: AccessChanges = state.access_changes
         self._conversation_id, self._sent = conversation_id, sent
         self._bell = Bell(state.redis, state.hub)
         self._speaking = asyncio.Lock()
@@ -84,16 +86,18 @@ class Chatter:
 
     async def serve(self, listener: Listener) -> None:
         """Read, write and watch until one of them ends; the first to end decides."""
-        tasks = [
-            asyncio.create_task(deed)
-            for deed in (self._read(), self._write(listener), self._watch(), self._overflow(listener))
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with self._access_changes.of(self._me.id) as changed:
+            changed.set()  # What changed since the first check was not heard.
+            tasks = [
+                asyncio.create_task(deed)
+                for deed in (self._read(), self._write(listener), self._watch(changed), self._overflow(listener))
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
 
@@ -119,10 +123,12 @@ class Chatter:
         assert self._viewer is not None  # noqa: S101 (``check`` came first)
         return self._viewer
 
-    async def _watch(self) -> None:
+    async def _watch(self, changed: asyncio.Event) -> None:
         while True:
             # Apart: after a restart all clients come back at once, and must not be looked at all at once for ever.
-            await asyncio.sleep(CHECK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 (nothing to guess)
+            seconds = CHECK_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 (nothing to guess)
+            await wait_for_any(changed, seconds=seconds)
+            changed.clear()
             await self.check()
 
     async def _overflow(self, listener: Listener) -> None:

@@ -24,7 +24,7 @@ async def plan(session: AsyncSession, *, event_id: UUID, start: datetime) -> Non
         await queue.defer(session, remind, at=start - BEFORE, event_id=str(event_id), start=start.isoformat())
 
 
-@queue.task("events.remind")
+@queue.task("events.remind", priority=queue.Priority.NOTICE)
 async def remind(resources: Resources, *, event_id: str, start: str) -> None:
     """Remind who comes. If the start has moved, the reminder of the new start does it."""
     async with resources.transaction() as session:

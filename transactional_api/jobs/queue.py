@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from enum import IntEnum, StrEnum
 from typing import Any, Concatenate, ParamSpec
 
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
@@ -19,6 +20,31 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.resources import Resources
 
 RESOURCES = "resources"
+
+
+class Lane(StrEnum):
+    """A queue with workers of its own, so that its jobs wait for none of another."""
+
+    DEFAULT = "default"
+    """Letters, notifications, erasures, upkeep: short jobs."""
+    MODELS = "models"
+    """Jobs that wait for a model's answer."""
+    MEDIA = "media"
+    """Jobs that decode or pack files."""
+    RENDITIONS = "renditions"
+    """Jobs of minutes: a video is encoded."""
+
+
+class Priority(IntEnum):
+    """Order of the jobs that are due in one lane; the highest first."""
+
+    URGENT = 20
+    """A person waits for it, or the law does: letters and erasures."""
+    NOTICE = 10
+    NORMAL = 0
+    UPKEEP = -10
+
+
 ATTEMPTS = 6
 _RETRY = RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=4)
 
@@ -34,8 +60,17 @@ log = get_logger(__name__)
 app = App(connector=PsycopgConnector())
 
 
-def task(name: str, *, retry: bool = True) -> Callable[[Job[Arguments]], JobTask]:
-    """Declare a job under a lasting ``name`` (``noun.verb``); a failure is tried again with growing pauses."""
+def task(
+    name: str, *, retry: bool = True, lane: Lane = Lane.DEFAULT, priority: Priority = Priority.NORMAL
+) -> Callable[[Job[Arguments]], JobTask]:
+    """Declare a job under a lasting ``name`` (``noun.verb``); a failure is tried again with growing pauses.
+
+    Args:
+        name: of the job.
+        retry: whether a failure is tried again.
+        lane: whose workers run it.
+        priority: among the jobs of the lane.
+    """
 
     def declare(job: Job[Arguments]) -> JobTask:
         async def run(context: JobContext, *arguments: Any, **named: Any) -> None:
@@ -45,7 +80,8 @@ def task(name: str, *, retry: bool = True) -> Callable[[Job[Arguments]], JobTask
                 log.exception("job.failed", task=name, job=context.job.id if context.job else None)
                 raise
 
-        return app.task(name=name, pass_context=True, retry=_RETRY if retry else False)(run)
+        how = {"queue": lane.value, "priority": int(priority)}
+        return app.task(name=name, pass_context=True, retry=_RETRY if retry else False, **how)(run)
 
     return declare
 

@@ -13,11 +13,13 @@ from neighborconnect.contracts.health import report_health
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from transactional_api.jobs import registry
-from transactional_api.jobs.queue import RESOURCES, app
+from transactional_api.jobs.queue import RESOURCES, Lane, app
 from transactional_api.resources import Resources, open_resources
 
 NAME = "jobs"
 CONCURRENCY = 8
+LANES = {Lane.DEFAULT: 8, Lane.MODELS: 4, Lane.MEDIA: 2, Lane.RENDITIONS: 2}
+"""Jobs of each lane that run at once."""
 HEALTH_SECONDS = 2.0
 GRACE_SECONDS = 10.0
 
@@ -46,22 +48,25 @@ async def run(settings: Settings) -> None:
             async with bound.open_async():
                 log.info("jobs.started", modules=[module.__name__ for module in registry.JOBS])
                 health = asyncio.create_task(_tell_health())
-                worker = asyncio.create_task(
-                    bound.run_worker_async(
-                        concurrency=CONCURRENCY,
-                        # A job's arguments may hold a letter's words; they need not outlive the letter.
-                        delete_jobs="successful",
-                        install_signal_handlers=False,
-                        shutdown_graceful_timeout=GRACE_SECONDS,
-                        additional_context={RESOURCES: resources},
-                    )
-                )
+                working = asyncio.gather(*(_work(bound, resources, lane) for lane in LANES))
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.add_signal_handler(number, worker.cancel)
+                    loop.add_signal_handler(number, working.cancel)
                 with suppress(asyncio.CancelledError):
-                    await worker
+                    await working
                 health.cancel()
+
+
+async def _work(bound: App, resources: Resources, lane: Lane) -> None:
+    await bound.run_worker_async(
+        queues=[lane.value],
+        concurrency=LANES[lane],
+        # A job's arguments may hold a letter's words; they need not outlive the letter.
+        delete_jobs="successful",
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=GRACE_SECONDS,
+        additional_context={RESOURCES: resources},
+    )
 
 
 async def _any_due(bound: App) -> bool:
@@ -71,7 +76,7 @@ async def _any_due(bound: App) -> bool:
 
 
 def _connector(settings: Settings) -> PsycopgConnector:
-    return PsycopgConnector(conninfo=settings.database_url, min_size=1, max_size=4)
+    return PsycopgConnector(conninfo=settings.database_url, min_size=1, max_size=8)
 
 
 async def _tell_health() -> None:

@@ -27,7 +27,7 @@ SMTP_SECONDS = 10.0
 _SMTPS_PORT, _SMTP_PORT = 465, 587
 
 
-@queue.task("mail.send")
+@queue.task("mail.send", priority=queue.Priority.URGENT)
 async def send(resources: Resources, *, user_id: str, subject: str, text: str) -> None:
     """Send one letter to a person whose account is open; a server that does not answer is tried again."""
     async with resources.transaction() as session:

@@ -34,7 +34,7 @@ _JOBS_OF = text(
 log = get_logger(__name__)
 
 
-@queue.task("media.process")
+@queue.task("media.process", lane=queue.Lane.MEDIA, priority=queue.Priority.URGENT)
 async def process_upload(resources: Resources, *, media_id: str) -> None:
     """Clean an upload and make its thumbnails; done twice it gives the same."""
     media = open_media(resources)
@@ -46,9 +46,7 @@ async def process_upload(resources: Resources, *, media_id: str) -> None:
     try:
         if data is None:
             raise UnreadableError("It is not there")  # noqa: TRY301 (answered like every other fault of the file)
-        done = await resources.sandbox.run(
-            partial(process, data, content_type=content_type), seconds=PROCESS_SECONDS
-        )
+        done = await resources.sandbox.run(partial(process, data, content_type=content_type), seconds=PROCESS_SECONDS)
     except UnreadableError as error:
         fields: dict[str, Any] = {"state": UploadState.FAILED, "reason": str(error)}
         await media.documents.change(COLLECTION, document_id=stored.id, fields=fields)

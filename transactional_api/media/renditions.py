@@ -52,7 +52,7 @@ async def cancel(media: Media, *, media_id: UUID) -> None:
     await media.documents.change(COLLECTION, document_id=media_id, fields={_CANCELLED: True, _PROGRESS: None})
 
 
-@queue.task("media.renditions")
+@queue.task("media.renditions", lane=queue.Lane.RENDITIONS)
 async def write(resources: Resources, *, media_id: str) -> None:
     """Write the renditions that are missing.
 

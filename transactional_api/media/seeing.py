@@ -43,7 +43,7 @@ def is_looked_at(settings: Settings, kind: str) -> bool:
     return (settings.video_url if kind == MediaKind.VIDEO else settings.image_url) is not None
 
 
-@queue.task("media.see")
+@queue.task("media.see", lane=queue.Lane.MODELS)
 async def see(resources: Resources, *, media_id: str) -> None:
     """Have an upload looked at; done twice it changes nothing more.
 

@@ -18,7 +18,7 @@ from transactional_api.moderation.subjects import SEVERITY, SUBJECTS, parts_of
 from transactional_api.resources import Resources
 
 
-@queue.task("moderation.triage")
+@queue.task("moderation.triage", lane=queue.Lane.MODELS)
 async def triage(resources: Resources, *, case_id: str) -> None:
     """Let the content model, or the rules, look at what was reported; a moderator decides all the same."""
     async with resources.transaction() as session:

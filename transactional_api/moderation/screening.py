@@ -44,7 +44,7 @@ async def screen(session: AsyncSession, kind: SubjectKind, subject_id: UUID) -> 
     await queue.defer(session, look, kind=kind.value, subject_id=str(subject_id))
 
 
-@queue.task("moderation.screen")
+@queue.task("moderation.screen", lane=queue.Lane.MODELS)
 async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     """Look at what was written, as it is now; done twice it changes nothing more.
 

@@ -141,7 +141,11 @@ def _captions(kind: SubjectKind) -> Callable[[Viewer], Select[Any]]:
         shown = MediaCaption.author_id.in_(users.visible_to(viewer).with_only_columns(User.id))
         joined = select(MediaCaption).join(Connector, Connector.id == MediaCaption.connector_id)
         return joined.where(
-            MediaCaption.kind == kind.value, MediaCaption.is_active.is_(True), unexpired, shown, connectors.may_see(viewer)
+            MediaCaption.kind == kind.value,
+            MediaCaption.is_active.is_(True),
+            unexpired,
+            shown,
+            connectors.may_see(viewer),
         )
 
     return visible

@@ -48,7 +48,7 @@ async def hidden_of(session: AsyncSession, document_ids: Collection[UUID]) -> se
 
 
 @queue.periodic("47 4 * * *")
-@queue.task("media.add_captions")
+@queue.task("media.add_captions", priority=queue.Priority.UPKEEP)
 async def add_missing(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
     """Add captions that are missing: of documents that are older than captions, or whose transaction failed."""
     documents, number = open_media(resources).documents, 0

@@ -46,7 +46,7 @@ class Notice(BaseModel):
     everyone: bool = False
 
 
-@queue.task("notifications.deliver")
+@queue.task("notifications.deliver", priority=queue.Priority.NOTICE)
 async def deliver(resources: Resources, *, notice: dict[str, Any]) -> None:
     """Give the notice to everyone whom it concerns."""
     await fan_out.fan_out(resources, notice=notice)

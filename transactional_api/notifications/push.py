@@ -44,6 +44,12 @@ class UnknownPushServiceError(Problem):
     status, code, title = 409, "unknown_push_service", "This push service is not known here, or browsers get no pushes"
 
 
+class DeviceInUseError(Problem):
+    """The address is registered by another account whose session on the device is open, and nothing proves the move."""
+
+    status, code, title = 409, "device_in_use", "Log the other account out on this device first"
+
+
 class TooManyDevicesError(Problem):
     """The person has as many devices as there may be."""
 
@@ -67,9 +73,12 @@ async def devices(session: AsyncSession, *, viewer: Viewer) -> Devices:
 
 
 async def add_device(session: AsyncSession, *, settings: Settings, viewer: Viewer, new: NewDevice) -> Device:
-    """Add a device; an address that somebody else used on it before is now the viewer's.
+    """Add a device to the viewer's session, with which it goes.
+
+    An address moves from another account only where its session is over, or the browser's secret proves the device.
 
     Raises:
+        DeviceInUseError: when another account has it.
         UnknownPushServiceError: for a browser whose service is not among those of the settings.
         TooManyDevicesError: when the viewer has as many as there may be.
     """
@@ -78,10 +87,15 @@ async def add_device(session: AsyncSession, *, settings: Settings, viewer: Viewe
     others = select(func.count()).where(PushDevice.user_id == viewer.id, PushDevice.address != new.address)
     if (await session.scalar(others) or 0) >= MAX_DEVICES:
         raise TooManyDevicesError
-    values = {"user_id": viewer.id, **new.model_dump(mode="json")}
+    values = {"user_id": viewer.id, "session_id": viewer.session_id, **new.model_dump(mode="json")}
     statement = insert(PushDevice).values(values)
-    kept = statement.on_conflict_do_update(index_elements=["address"], set_=values).returning(PushDevice)
-    return Device.model_validate((await session.scalars(kept)).one(), from_attributes=True)
+    proven = (PushDevice.auth == new.auth) & (PushDevice.p256dh == new.p256dh)
+    movable = (PushDevice.user_id == viewer.id) | PushDevice.session_id.is_(None) | proven
+    kept = statement.on_conflict_do_update(index_elements=["address"], set_=values, where=movable).returning(PushDevice)
+    device = (await session.scalars(kept.execution_options(populate_existing=True))).one_or_none()
+    if device is None:
+        raise DeviceInUseError
+    return Device.model_validate(device, from_attributes=True)
 
 
 async def remove_device(session: AsyncSession, *, viewer: Viewer, device_id: UUID) -> None:
@@ -91,7 +105,7 @@ async def remove_device(session: AsyncSession, *, viewer: Viewer, device_id: UUI
         raise NotFoundError
 
 
-@queue.task("push.send")
+@queue.task("push.send", priority=queue.Priority.NOTICE)
 async def send(resources: Resources, *, user_id: str, words: dict[str, str]) -> None:
     """Queue a push to each device of a person: one that fails does not make the others ring twice."""
     async with resources.transaction() as session:
@@ -99,7 +113,7 @@ async def send(resources: Resources, *, user_id: str, words: dict[str, str]) -> 
             await queue.defer(session, deliver, device_id=str(device_id), user_id=user_id, words=words)
 
 
-@queue.task("push.deliver")
+@queue.task("push.deliver", priority=queue.Priority.NOTICE)
 async def deliver(resources: Resources, *, device_id: str, user_id: str, words: dict[str, str]) -> None:
     """Push to one device, if it is still this person's."""
     async with resources.transaction() as session:

@@ -23,7 +23,7 @@ from transactional_api.errors import (
 from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.notifications import announcing, hours, push, service, stream
-from transactional_api.notifications.push import TooManyDevicesError, UnknownPushServiceError
+from transactional_api.notifications.push import DeviceInUseError, TooManyDevicesError, UnknownPushServiceError
 from transactional_api.notifications.schemas import (
     Announced,
     Announcement,
@@ -110,7 +110,7 @@ async def devices(session: SessionDep, viewer: ViewerDep) -> Devices:
     "/devices",
     operation_id="addPushDevice",
     status_code=201,
-    responses=declare(*WRITES, UnknownPushServiceError, TooManyDevicesError),
+    responses=declare(*WRITES, UnknownPushServiceError, TooManyDevicesError, DeviceInUseError),
 )
 async def add_device(new: NewDevice, request: Request, session: SessionDep, writer: WriterDep) -> Device:
     """Have pushes sent to this browser or phone. Twice changes nothing."""
@@ -152,6 +152,8 @@ async def stream_own(
     Connect anew with the last event's id, as browsers do, and nothing is lost or repeated.
     """
     after = Cursor.decode(last_event_id) if last_event_id else None
-    resources, bells = request.app.state.resources, request.app.state.bells
-    async for one in stream.stream(resources, bells, viewer=viewer, after=after, seconds=seconds):
+    state = request.app.state
+    async for one in stream.stream(
+        state.resources, state.bells, state.access_changes, viewer=viewer, after=after, seconds=seconds
+    ):
         yield one

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from fastapi.sse import ServerSentEvent
 from sqlalchemy import select
 
-from transactional_api.auth import Viewer
+from transactional_api.access_changes import AccessChanges, wait_for_any
+from transactional_api.auth import Viewer, speaks
 from transactional_api.db.tables import Notification
 from transactional_api.notifications.bell import Bells
 from transactional_api.notifications.schemas import NotificationOut
@@ -23,19 +22,29 @@ LOOK_AGAIN_SECONDS = 10.0
 
 
 async def stream(
-    resources: Resources, bells: Bells, *, viewer: Viewer, after: Cursor | None, seconds: float
+    resources: Resources,
+    bells: Bells,
+    access_changes: AccessChanges,
+    *,
+    viewer: Viewer,
+    after: Cursor | None,
+    seconds: float,
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield each notification after a place, the oldest first, and then new ones for so many seconds.
 
-    Without a place it begins with what comes from now on; the first event says where that is.
+    Without a place it begins with what comes from now on; the first event says where that is. It ends at once with the
+    viewer's session or account.
     """
     ends = time.monotonic() + seconds
-    with bells.heard_by(viewer.id) as news:
+    with bells.heard_by(viewer.id) as news, access_changes.of(viewer.id) as changed:
         if after is None:
             after = await _newest(resources, viewer)
             yield ServerSentEvent(event="begun", data={}, id=after.encode())
         while True:
             news.clear()
+            changed.clear()
+            if not await _may_go_on(resources, viewer):
+                return
             new = await _after(resources, viewer, after)
             for one in new:
                 after = Cursor(one.created_at, one.id)
@@ -44,8 +53,12 @@ async def stream(
             if left <= 0:
                 return
             if len(new) < AT_ONCE:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), min(left, LOOK_AGAIN_SECONDS))
+                await wait_for_any(news, changed, seconds=min(left, LOOK_AGAIN_SECONDS))
+
+
+async def _may_go_on(resources: Resources, viewer: Viewer) -> bool:
+    async with resources.transaction() as session:
+        return bool(await session.scalar(select(speaks(viewer))))
 
 
 async def _newest(resources: Resources, viewer: Viewer) -> Cursor:

@@ -81,7 +81,7 @@ async def find(session: AsyncSession, *, viewer: Viewer, media: Media, page: Pag
     return Page(items=[await _out(media, row) for row in rows[: page.limit]], next_cursor=page.next_cursor(rows))
 
 
-@queue.task("privacy.export")
+@queue.task("privacy.export", lane=queue.Lane.MEDIA, priority=queue.Priority.NOTICE)
 async def make(resources: Resources, *, export_id: str) -> None:
     """Make a copy, with the pipelines' part if it is there; done twice it gives the same object."""
     media = open_media(resources)

@@ -53,7 +53,7 @@ _OF_NOBODY = (
 )
 
 
-@queue.task("privacy.forget")
+@queue.task("privacy.forget", priority=queue.Priority.URGENT)
 async def forget(resources: Resources, *, erasure_id: str) -> None:
     """Forget a person; done twice it changes nothing more."""
     async with resources.transaction() as session:
@@ -73,7 +73,7 @@ async def forget(resources: Resources, *, erasure_id: str) -> None:
     log.info("person.forgotten", erasure=erasure_id)
 
 
-@queue.task("privacy.sweep_late")
+@queue.task("privacy.sweep_late", priority=queue.Priority.URGENT)
 async def sweep_late(resources: Resources, *, erasure_id: str) -> None:
     """Remove what was put by a link to write that was given out before the person was forgotten."""
     async with resources.transaction() as session:

@@ -86,7 +86,7 @@ AskedWordsDep = Annotated[AskedWords, Depends(_asked_words)]
 
 
 @queue.periodic("* * * * *")
-@queue.task("search.learn_meanings", retry=False)
+@queue.task("search.learn_meanings", retry=False, lane=queue.Lane.MODELS)
 async def learn(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
     """Learn what new and changed texts mean. What is not done this minute is done in the next."""
     try:

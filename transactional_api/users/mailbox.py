@@ -56,7 +56,7 @@ class WrongPasswordError(Problem):
     status, code, title = 403, "wrong_password", "The present password is not this one"
 
 
-@queue.task("users.send_letter")
+@queue.task("users.send_letter", priority=queue.Priority.URGENT)
 async def send_letter(resources: Resources, *, user_id: str, purpose: str) -> None:
     """Send a letter with a new token; the tokens of earlier ones of the same purpose are void."""
     token, what = secrets.token_urlsafe(32), Purpose(purpose)
@@ -77,7 +77,7 @@ async def send_letter(resources: Resources, *, user_id: str, purpose: str) -> No
         await letters.post(session, user_id=user.id, subject=_SUBJECT[what], text=f"{_WORDS[what]}\n\n{link}\n")
 
 
-@queue.task("users.forgot_password")
+@queue.task("users.forgot_password", priority=queue.Priority.URGENT)
 async def look_up(resources: Resources, *, sealed: str) -> None:
     """Write to an address if it is somebody's; whoever asked has their answer long since."""
     email = resources.vault.open(sealed)

@@ -15,6 +15,8 @@ from transactional_api.auth import FOREVER, Viewer
 from transactional_api.callers import Caller
 from transactional_api.db.tables import User
 from transactional_api.errors import NotFoundError, Problem
+from transactional_api.moderation import screening
+from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Point
 from transactional_api.users import devices, mailbox, passwords, queries, sealing, second_factor, sessions, throttle

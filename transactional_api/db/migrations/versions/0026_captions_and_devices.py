@@ -26,9 +26,11 @@ END $$
 """
 _TRIGGERS = (
     "CREATE TRIGGER access_changed AFTER DELETE ON user_sessions FOR EACH ROW EXECUTE FUNCTION notify_access_changed()",
-    "CREATE TRIGGER access_changed AFTER UPDATE OF is_active, suspended_until ON users FOR EACH ROW "
-    "WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.suspended_until IS DISTINCT FROM NEW.suspended_until) "
-    "EXECUTE FUNCTION notify_access_changed()",
+    (
+        "CREATE TRIGGER access_changed AFTER UPDATE OF is_active, suspended_until ON users FOR EACH ROW "
+        "WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.suspended_until IS DISTINCT FROM NEW.suspended_until) "
+        "EXECUTE FUNCTION notify_access_changed()"
+    ),
 )
 _CAPTIONS = """
 INSERT INTO media_captions (id, kind, connector_id, author_id, words, created_at, expires_at)
@@ -74,9 +76,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_media_captions_connector_id"), "media_captions", ["connector_id"])
     op.create_index(op.f("ix_media_captions_author_id"), "media_captions", ["author_id"])
     op.execute(_CAPTIONS)
-    op.add_column(
-        "seller_reviews", sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False)
-    )
+    op.add_column("seller_reviews", sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("push_devices", sa.Column("session_id", sa.Uuid()))
     op.create_foreign_key(
         op.f("fk_push_devices_session_id_user_sessions"),
