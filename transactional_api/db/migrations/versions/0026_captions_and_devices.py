@@ -28,7 +28,7 @@ _TRIGGERS = (
     "CREATE TRIGGER access_changed AFTER DELETE ON user_sessions FOR EACH ROW EXECUTE FUNCTION notify_access_changed()",
     (
         "CREATE TRIGGER access_changed AFTER UPDATE OF is_active, suspended_until ON users FOR EACH ROW "
-        "WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.suspended_until IS DISTINCT FROM NEW.suspended_until) "
+        "WHEN ((OLD.is_active, OLD.suspended_until) IS DISTINCT FROM (NEW.is_active, NEW.suspended_until)) "
         "EXECUTE FUNCTION notify_access_changed()"
     ),
 )
