@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.stream import VideoStream
 from PIL import Image
 
 from neighborconnect.sandbox import UnreadableError
@@ -35,6 +38,8 @@ _IMAGES = {
 _DEMUXERS = {"video/mp4": "mp4", "video/webm": "matroska"}
 _NO_PROTOCOLS = {"protocol_whitelist": "file,pipe,fd"}
 """A file that names others must not have them fetched."""
+
+Stream = TypeVar("Stream", VideoStream, AudioStream)
 
 Image.MAX_IMAGE_PIXELS = MAX_IMAGE_PIXELS
 
@@ -68,6 +73,11 @@ def open_video(file: Path | bytes) -> Iterator[InputContainer]:
     source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
     with av.open(source, "r", format=demuxer, options=_NO_PROTOCOLS) as container:
         yield container
+
+
+def decodable(streams: Iterable[Stream]) -> list[Stream]:
+    """Return the streams that there is a decoder for; the others lack even their sizes."""
+    return [one for one in streams if one.codec_context is not None]
 
 
 @contextmanager

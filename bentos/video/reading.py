@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-from neighborconnect.decoding import open_video
+from neighborconnect.decoding import decodable, open_video
 from neighborconnect.sandbox import UnreadableError
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -75,7 +75,8 @@ def opened(path: Path) -> Iterator[Video]:
 
 def _checked(container: InputContainer) -> Video:
     # A cover is a picture that a song brings along.
-    pictures = [one for one in container.streams.video if one.disposition & one.disposition.attached_pic == 0]
+    videos, sounds = decodable(container.streams.video), decodable(container.streams.audio)
+    pictures = [one for one in videos if one.disposition & one.disposition.attached_pic == 0]
     if not pictures:
         raise UnreadableVideoError("It has no moving pictures")
     stream = pictures[0]
@@ -89,8 +90,7 @@ def _checked(container: InputContainer) -> Video:
     stream.thread_type = "AUTO"
     rotation = _rotation(container, stream)
     width, height = (stream.height, stream.width) if rotation % 180 else (stream.width, stream.height)
-    sounds = container.streams.audio[0] if container.streams.audio else None
-    return Video(container, stream, sounds, width, height, seconds, rotation)
+    return Video(container, stream, sounds[0] if sounds else None, width, height, seconds, rotation)
 
 
 def _rotation(container: InputContainer, stream: VideoStream) -> int:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.content.analyst import SPAM, Analyst
-from models.content.encoder import DIMENSIONS, MAX_TOKENS, normalised, tokenize
+from models.content.analyst import MODERATION, SPAM, Analyst
+from models.content.encoder import DIMENSIONS, MAX_TOKENS, normalised, tokenize, windows
 from models.content.evaluate import bias_report, harmless
 from models.content.export import export
 from models.content.feedback import LEAST_DECISIONS, Feedback, adapt
@@ -73,6 +73,36 @@ def test_a_policy_decides_by_its_strictest_category() -> None:
     assert policy.verdict({"hate": 0.0, "offensive": 0.0}) is Verdict.ALLOW
     assert policy.verdict({"hate": 0.0, "offensive": offensive.review}) is Verdict.REVIEW
     assert policy.verdict({"hate": hate.block, "offensive": 0.0}) is Verdict.BLOCK
+
+
+@pytest.mark.parametrize("text", ["", "Hello.", "well " * 3_000, "庭" * 3_000, "x" * 10_000, "a.b," * 2_500])
+def test_the_parts_of_a_text_cover_it_and_fit_the_encoder(text: str) -> None:
+    parts = windows(text)
+    assert all(len(tokenize([text[begin:end]], max_tokens=10_000).ids[0]) <= MAX_TOKENS for begin, end in parts)
+    covered = {place for begin, end in parts for place in range(begin, end)}
+    assert {place for place, letter in enumerate(text) if not letter.isspace()} <= covered
+
+
+class Watchful:
+    """A task that finds what it looks for in the part that has the word, and only there."""
+
+    classes = ("hate", "offensive", "no_spam", "spam")
+
+    def run(self, texts: list[str]) -> np.ndarray:
+        return np.array([[0.0, 0.99, 0.0, 0.99] if "vile" in one else [0.0, 0.0, 1.0, 0.0] for one in texts])
+
+
+@pytest.mark.parametrize("before", [0, 100, 1_900])
+def test_a_long_text_counts_as_its_worst_part(before: int) -> None:
+    tasks: dict[str, Any] = {MODERATION: Watchful(), SPAM: Watchful()}
+    topics: Any = None
+    analyst = Analyst(tasks, topics, read_policy(), "v1")
+    text = "well " * before + "vile" + " well" * 50
+    said = analyst.moderate(text)
+    assert said.verdict is not Verdict.ALLOW
+    assert [text[one.begin : one.end] for one in said.highlights] == ["vile"]
+    assert analyst.spam(text).is_spam
+    assert analyst.moderate("well " * 2_000).verdict is Verdict.ALLOW
 
 
 class Unsure:

@@ -12,7 +12,11 @@ import pytest
 from neighborconnect.contracts.health import health_path, read_health
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Town
+from transactional_api.jobs import queue
+from transactional_api.jobs.queue import Lane, Priority
+from transactional_api.jobs.worker import LANES
 from transactional_api.mail import letters
+from transactional_api.resources import Resources
 
 SECONDS = 60
 
@@ -68,6 +72,39 @@ async def test_the_worker_process_runs_jobs_and_stops_when_asked(town: Town, set
     finally:
         worker.send_signal(signal.SIGTERM)
     assert await worker.wait() == 0
+
+
+async def test_letters_wait_for_no_screening_and_no_media(town: Town) -> None:
+    """Every job has the lane and the order that its module gives it, and the worker serves every lane."""
+    lanes = {name: (task.queue, task.priority) for name, task in queue.app.tasks.items()}
+    assert set(LANES) == {Lane(lane) for lane, _ in lanes.values() if lane != "builtin"} == set(Lane)
+    upkeep = max(lanes[name][1] for name in ("house.keep", "jobs.take_up", "media.add_captions"))
+    for urgent in ("mail.send", "users.send_letter", "users.forgot_password", "privacy.forget"):
+        assert lanes[urgent] == (Lane.DEFAULT, Priority.URGENT)
+        assert lanes[urgent][1] > lanes["notifications.deliver"][1] > upkeep
+    for slow in ("moderation.screen", "moderation.triage", "media.see", "media.process", "media.renditions"):
+        assert lanes[slow][0] != Lane.DEFAULT
+
+
+async def test_what_is_urgent_runs_first(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    async def note(_: Resources, *, name: str) -> None:
+        ran.append(name)
+
+    tasks = [
+        queue.task(f"test.{one.name}", priority=one)(note)
+        for one in (Priority.UPKEEP, Priority.NORMAL, Priority.NOTICE, Priority.URGENT)
+    ]
+    monkeypatch.setattr("transactional_api.jobs.worker.CONCURRENCY", 1)
+    await town.run_jobs()
+    async with town.app.state.resources.transaction() as session:
+        for one in tasks:
+            await queue.defer(session, one, name=one.name)
+    await town.run_jobs()
+    assert ran == ["test.URGENT", "test.NOTICE", "test.NORMAL", "test.UPKEEP"]
+    for one in tasks:
+        del queue.app.tasks[one.name]
 
 
 async def test_a_failure_is_logged_without_what_the_job_was_given(

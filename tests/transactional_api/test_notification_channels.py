@@ -133,7 +133,39 @@ async def test_a_device_that_is_gone_is_forgotten(town: Town, ada: Person, servi
     assert (await ada.get("/notifications/devices")).json() == {"items": []}
 
 
-async def test_an_address_belongs_to_whoever_used_it_last(
+@pytest.mark.parametrize("kind", ["web", "expo"])
+async def test_a_strangers_claim_takes_no_device(
+    town: Town, ada: Person, ben: Person, service: PushService, kind: str
+) -> None:
+    browser = Browser(service.url)
+    phone = {"kind": kind, "address": f"ExponentPushToken[{uuid4()}]"}
+    mine = browser.body if kind == "web" else phone
+    await ada.post("/notifications/devices", mine)
+    # The address may be known; what the browser alone knows is not.
+    claim = Browser(service.url).body | {"address": mine["address"]} if kind == "web" else phone
+    answer = await ben.post("/notifications/devices", claim)
+    assert (answer.status_code, answer.json()["code"]) == (409, "device_in_use")
+    assert (await ben.get("/notifications/devices")).json() == {"items": []}
+    await announce(town, ben)
+    assert service.got == []
+    await announce(town, ada)
+    assert len(service.got) == 1
+
+
+async def test_a_device_goes_with_its_session_and_is_then_free(
+    town: Town, ada: Person, ben: Person, service: PushService
+) -> None:
+    phone = {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"}
+    await ada.post("/notifications/devices", phone)
+    await town.write("DELETE FROM user_sessions WHERE id = :id", id=ada.session_id)
+    await announce(town, ada)
+    assert service.got == []
+    assert (await ben.post("/notifications/devices", phone)).status_code == 201
+    await announce(town, ben)
+    assert len(service.got) == 1
+
+
+async def test_a_browser_proves_by_its_secret_that_it_changed_hands(
     town: Town, ada: Person, ben: Person, service: PushService
 ) -> None:
     body = Browser(service.url).body

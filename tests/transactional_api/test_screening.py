@@ -149,7 +149,7 @@ async def test_a_blocked_text_is_seen_by_nobody_and_counts_nowhere(
 async def test_a_harmless_text_makes_no_case(watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]) -> None:
     path = await write(ben, garden, "post", NICE)
     await watch.look()
-    assert watch.asked == [NICE]
+    assert [one for one in watch.asked if NICE in one] == [NICE]
     assert await case_of(mod, path) is None
 
 
@@ -168,7 +168,7 @@ async def test_changed_words_are_looked_at_again_and_decided_ones_are_not(
     later = changed | {"start_date": "2090-06-02T14:00:00Z"}
     assert (await ben.put(path, later)).status_code == 200
     await watch.look()
-    assert len(watch.asked) == 2
+    assert len([one for one in watch.asked if EVENT["title"] in one]) == 2
     assert (await ada.get(path)).json()["cancelled"] is False
 
 

@@ -18,7 +18,7 @@ from transactional_api.resources import Resources, open_resources
 
 NAME = "jobs"
 CONCURRENCY = 8
-LANES = {Lane.DEFAULT: 8, Lane.MODELS: 4, Lane.MEDIA: 2, Lane.RENDITIONS: 2}
+LANES = {Lane.DEFAULT: CONCURRENCY, Lane.MODELS: 4, Lane.MEDIA: 2, Lane.RENDITIONS: 2}
 """Jobs of each lane that run at once."""
 HEALTH_SECONDS = 2.0
 GRACE_SECONDS = 10.0

@@ -15,6 +15,7 @@ from neighborconnect.telemetry import get_logger
 from transactional_api.db.tables import Upload
 from transactional_api.jobs import queue
 from transactional_api.media import seeing
+from transactional_api.media.objects import INCOMING
 from transactional_api.media.processing import THUMBNAIL_TYPE, process
 from transactional_api.media.room import HAS_ROOM, give_back
 from transactional_api.media.schemas import UploadState
@@ -93,7 +94,9 @@ async def forget_upload(resources: Resources, *, media_id: str) -> None:
 @queue.task("media.sweep")
 async def sweep(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
     """See to uploads that no job has any more."""
-    log.info("media.swept", **await sweep_pending(resources))
+    # A link that outlived its upload may have brought an object back.
+    incoming = await open_media(resources).objects.remove_older(INCOMING, than=datetime.now(UTC) - AWAITED_FOR)
+    log.info("media.swept", incoming=incoming, **await sweep_pending(resources))
 
 
 async def sweep_pending(resources: Resources) -> dict[str, int]:

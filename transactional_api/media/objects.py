@@ -7,10 +7,13 @@ import hashlib
 import hmac
 import io
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from minio import Minio
 from minio.error import S3Error
 
@@ -18,6 +21,8 @@ from neighborconnect.settings import Settings
 
 LINK_SECONDS = 3_600
 UPLOAD_SECONDS = 900
+INCOMING = "incoming/"
+"""Prefix of what clients send by a link. Nothing is shown from there, and what is older than a link is swept."""
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 
 
@@ -27,6 +32,7 @@ class Objects:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._bucket = settings, settings.s3_media_bucket
         endpoint = urlsplit(settings.s3_endpoint_url)
+        self._signs_with = Credentials(settings.s3_access_key, settings.s3_secret_key.get_secret_value())
         self._client = Minio(
             endpoint.netloc,
             access_key=settings.s3_access_key,
@@ -96,11 +102,29 @@ class Objects:
         for key in keys:
             await asyncio.to_thread(self._client.remove_object, self._bucket, key)
 
-    async def upload_link(self, key: str) -> str:
-        """Return where a client may PUT an object in the next minutes."""
-        return await asyncio.to_thread(
-            self._client.presigned_put_object, self._bucket, key, timedelta(seconds=UPLOAD_SECONDS)
+    async def upload_link(self, key: str, *, size: int) -> str:
+        """Return where a client may PUT an object of exactly so many bytes in the next minutes.
+
+        ``Content-Length`` is among the signed headers: the store refuses any other size before it reads the body.
+        """
+        request = AWSRequest(
+            "PUT",
+            f"{self._settings.s3_endpoint_url.rstrip('/')}/{self._bucket}/{quote(key)}",
+            headers={"content-length": str(size)},
         )
+        S3SigV4QueryAuth(self._signs_with, "s3", self._settings.s3_region, expires=UPLOAD_SECONDS).add_auth(request)
+        return str(request.url)
+
+    async def remove_older(self, prefix: str, *, than: datetime) -> int:
+        """Remove the objects under ``prefix`` that were last written before a time; returns how many there were."""
+        found = await asyncio.to_thread(lambda: list(self._client.list_objects(self._bucket, prefix, recursive=True)))
+        old = [one.object_name for one in found if one.object_name and one.last_modified and one.last_modified < than]
+        await self.remove(*old)
+        return len(old)
+
+    async def remove_of(self, user_id: str) -> int:
+        """Remove every object of a person, those that were only just sent included; returns how many there were."""
+        return await self.remove_under(f"{user_id}/") + await self.remove_under(f"{INCOMING}{user_id}/")
 
     async def source(self, key: str) -> str:
         """Return where one of our own services reads an object within the hour: the store itself."""

@@ -14,7 +14,7 @@ import av
 from av.error import FFmpegError
 from PIL import Image, ImageOps
 
-from neighborconnect.decoding import check_animation, content_type_of, open_image, open_video
+from neighborconnect.decoding import check_animation, content_type_of, decodable, open_image, open_video
 from neighborconnect.sandbox import UnreadableError
 
 MAX_PIXELS = 50_000_000
@@ -119,9 +119,10 @@ def _video(data: bytes, content_type: str) -> Processed:
     poster: Image.Image | None = None
     clean = io.BytesIO()
     with open_video(data) as source:
-        if not source.streams.video:
+        videos, sounds = decodable(source.streams.video), decodable(source.streams.audio)
+        if not videos:
             raise UnreadableError("It has no pictures")
-        stream = source.streams.video[0]
+        stream = videos[0]
         if stream.width * stream.height > MAX_PIXELS:
             raise UnreadableError("Its pictures are too large")
         seconds = float(source.duration / av.time_base) if source.duration else None
@@ -135,12 +136,8 @@ def _video(data: bytes, content_type: str) -> Processed:
         # name the same bytes as many pictures.
         room = 2 * len(data) + MAX_GROWTH_BYTES
         with av.open(clean, "w", format=content_type.removeprefix("video/")) as target:
-            copies: dict[int, Any] = {
-                one.index: target.add_stream_from_template(one)
-                for one in source.streams
-                if one.type in {"video", "audio"}
-            }
-            for packet in source.demux(*(one for one in source.streams if one.index in copies)):
+            copies: dict[int, Any] = {one.index: target.add_stream_from_template(one) for one in (*videos, *sounds)}
+            for packet in source.demux(*videos, *sounds):
                 room -= packet.size
                 if room < 0:
                     raise UnreadableError("It is much longer than its file")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from transactional_api.db.tables import MediaUsage, Upload
 from transactional_api.errors import Problem
 from transactional_api.media.documents import StoredDocument
+from transactional_api.media.objects import INCOMING
 from transactional_api.media.stores import COLLECTION, Media
 
 HAS_ROOM = "hasRoom"
@@ -46,6 +47,7 @@ async def give_back(session: AsyncSession, *, media: Media, stored: StoredDocume
     document = stored.document
     # Every copy's key begins with that of the upload.
     await media.objects.remove_under(document["key"])
+    await media.objects.remove_under(INCOMING + document["key"])
     await session.execute(delete(Upload).where(Upload.id == stored.id))
     await session.execute(
         update(MediaUsage)

@@ -79,7 +79,12 @@ class MediaOut(BaseModel):
 class UploadBody(RequestBody):
     """What is to be uploaded straight to the object store."""
 
-    size: StrictInt = Field(ge=1, le=20 * 1024 * 1024, description="Bytes, at most 20 MiB.", examples=[182_044])
+    size: StrictInt = Field(
+        ge=1,
+        le=20 * 1024 * 1024,
+        description="Bytes of the file, at most 20 MiB; the upload link takes no other size.",
+        examples=[182_044],
+    )
 
 
 class UploadOut(BaseModel):
@@ -87,7 +92,8 @@ class UploadOut(BaseModel):
 
     media: MediaOut
     upload_url: str = Field(
-        description="Good for 15 minutes.", examples=["https://s3.example.org/media/3c1f?X-Amz-Signature=ab"]
+        description="Good for 15 minutes and for a body of exactly `size` bytes.",
+        examples=["https://s3.example.org/media/3c1f?X-Amz-Signature=ab"],
     )
 
 

@@ -21,6 +21,7 @@ from transactional_api.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.jobs import queue
 from transactional_api.media.documents import StoredDocument
 from transactional_api.media.jobs import AWAITED_FOR, forget_upload, process_upload
+from transactional_api.media.objects import INCOMING
 from transactional_api.media.processing import MediaKind, sniff
 from transactional_api.media.room import HAS_ROOM, give_back, reserve
 from transactional_api.media.schemas import MediaOut, RenditionOut, UploadOut, UploadState
@@ -65,7 +66,7 @@ async def upload(session: AsyncSession, *, media: Media, viewer: Viewer, data: b
 
 
 async def begin_upload(session: AsyncSession, *, media: Media, viewer: Viewer, size: int) -> UploadOut:
-    """Make room for a file that the client sends to the object store itself, within 15 minutes.
+    """Make room for a file that the client sends to the object store itself, of this size and within 15 minutes.
 
     Raises:
         QuotaExceededError: when there is no room for it.
@@ -77,7 +78,9 @@ async def begin_upload(session: AsyncSession, *, media: Media, viewer: Viewer, s
     # The room is given back if nothing comes.
     later = datetime.now(UTC) + AWAITED_FOR
     await queue.defer(session, forget_upload, at=later, media_id=str(stored.id))
-    return UploadOut(media=await _out(media, stored), upload_url=await media.objects.upload_link(key))
+    return UploadOut(
+        media=await _out(media, stored), upload_url=await media.objects.upload_link(INCOMING + key, size=size)
+    )
 
 
 async def complete_upload(session: AsyncSession, *, media: Media, viewer: Viewer, media_id: UUID) -> MediaOut:
@@ -90,8 +93,9 @@ async def complete_upload(session: AsyncSession, *, media: Media, viewer: Viewer
     stored = await own(media, viewer=viewer, media_id=media_id)
     if stored.document["state"] != UploadState.AWAITED:
         return await _out(media, stored)
+    key = stored.document["key"]
     try:
-        data = await media.objects.get(stored.document["key"], at_most=stored.document["size"])
+        data = await media.objects.get(INCOMING + key, at_most=stored.document["size"])
         if not data:
             raise NotUploadedError
         sniffed = sniff(data)
@@ -99,6 +103,9 @@ async def complete_upload(session: AsyncSession, *, media: Media, viewer: Viewer
         raise UnreadableUploadError(str(error)) from None
     except ValueError:
         raise NotUploadedError from None
+    # The link may still be good: what was checked is what is processed, wherever else the link writes.
+    await media.objects.put(key, data, content_type=sniffed.content_type)
+    await media.objects.remove(INCOMING + key)
     fields = {"state": UploadState.PENDING, "kind": sniffed.kind, "type": sniffed.content_type}
     await media.documents.change(COLLECTION, document_id=media_id, fields=fields)
     await queue.defer(session, process_upload, media_id=str(media_id))

@@ -89,8 +89,9 @@ async def add_device(session: AsyncSession, *, settings: Settings, viewer: Viewe
         raise TooManyDevicesError
     values = {"user_id": viewer.id, "session_id": viewer.session_id, **new.model_dump(mode="json")}
     statement = insert(PushDevice).values(values)
-    proven = (PushDevice.auth == new.auth) & (PushDevice.p256dh == new.p256dh)
-    movable = (PushDevice.user_id == viewer.id) | PushDevice.session_id.is_(None) | proven
+    movable = (PushDevice.user_id == viewer.id) | PushDevice.session_id.is_(None)
+    if new.kind is DeviceKind.WEB:
+        movable |= (PushDevice.auth == new.auth) & (PushDevice.p256dh == new.p256dh)
     kept = statement.on_conflict_do_update(index_elements=["address"], set_=values, where=movable).returning(PushDevice)
     device = (await session.scalars(kept.execution_options(populate_existing=True))).one_or_none()
     if device is None:

@@ -78,7 +78,7 @@ async def sweep_late(resources: Resources, *, erasure_id: str) -> None:
     """Remove what was put by a link to write that was given out before the person was forgotten."""
     async with resources.transaction() as session:
         person = (await session.scalars(select(Erasure.user_id).where(Erasure.id == UUID(erasure_id)))).one()
-    number = await open_media(resources).objects.remove_under(f"{person}/")
+    number = await open_media(resources).objects.remove_of(str(person))
     log.info("person.swept", erasure=erasure_id, objects=number)
 
 
@@ -120,7 +120,7 @@ async def _outside(resources: Resources, session: AsyncSession, erasure: Erasure
     if place.store is Store.DOCUMENTS:
         return await _documents(resources, place=place, person=person)
     if place.store is Store.OBJECTS:
-        return await open_media(resources).objects.remove_under(f"{person}/")
+        return await open_media(resources).objects.remove_of(str(person))
     if place.store is Store.REDIS and place.fate is Fate.DELETED:
         return await _in_redis(resources.redis, place=place, person=person)
     if place.store is Store.QUEUE:

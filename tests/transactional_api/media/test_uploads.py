@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -18,8 +19,10 @@ from pydantic import SecretStr
 
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
+from transactional_api.jobs import queue
+from transactional_api.media.jobs import sweep as sweep_uploads
 from transactional_api.media.jobs import sweep_pending
-from transactional_api.media.objects import Objects
+from transactional_api.media.objects import INCOMING, Objects
 from transactional_api.media.stores import MAX_UPLOAD_BYTES, Media
 
 
@@ -104,18 +107,76 @@ async def test_a_file_may_be_sent_past_the_api(town: Town, ada: Person) -> None:
     assert (await ada.post(path)).json()["state"] == "ready"
 
 
-async def test_more_than_was_said_is_not_taken(ada: Person) -> None:
-    begun = (await ada.post("/media/uploads", {"size": 10})).json()
-    await send(begun["upload_url"], jpeg())
+async def put(link: str, data: bytes) -> int:
+    async with httpx.AsyncClient() as client:
+        return (await client.put(link, content=data)).status_code
+
+
+@pytest.mark.parametrize("more", [-1, 1, 1_000_000])
+async def test_the_store_takes_no_other_size_than_was_said(ada: Person, more: int) -> None:
+    data = jpeg()
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    assert await put(begun["upload_url"], data[:more] if more < 0 else data + bytes(more)) == 403
     answer = await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_uploaded")
 
 
 async def test_what_was_sent_past_the_api_is_looked_at_too(ada: Person) -> None:
-    begun = (await ada.post("/media/uploads", {"size": 100})).json()
+    begun = (await ada.post("/media/uploads", {"size": 9})).json()
     await send(begun["upload_url"], b"#!/bin/sh")
     answer = await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
     assert (answer.status_code, answer.json()["code"]) == (415, "unreadable_upload")
+
+
+async def test_a_link_changes_nothing_once_the_upload_is_complete(town: Town, ada: Person) -> None:
+    data = png(40, 30)
+    other = png(30, 40)
+    other += bytes(max(0, len(data) - len(other)))
+    data += bytes(max(0, len(other) - len(data)))
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    await send(begun["upload_url"], data)
+    path = f"/media/uploads/{begun['media']['id']}/complete"
+    assert (await ada.post(path)).status_code == 200
+    await send(begun["upload_url"], other)
+    await town.run_jobs()
+    ready = (await ada.post(path)).json()
+    assert (ready["state"], ready["width"], ready["height"]) == ("ready", 40, 30)
+
+
+async def test_a_link_that_outlives_its_upload_brings_nothing_back(
+    town: Town, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, objects = jpeg(), town.app.state.media.objects
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    media_id = begun["media"]["id"]
+    key = (await town.app.state.media.documents.get("media", document_id=UUID(media_id))).document["key"]
+    await send(begun["upload_url"], data)
+    assert (await ada.delete(f"/media/{media_id}")).status_code == 204
+    await send(begun["upload_url"], data)
+    assert (await ada.get(f"/media/{media_id}")).status_code == 404
+    assert (await ada.post(f"/media/uploads/{media_id}/complete")).status_code == 404
+    assert await objects.get(key, at_most=MAX_UPLOAD_BYTES) is None
+    assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) == data
+    await objects.remove_older(INCOMING, than=datetime.now(UTC) - timedelta(hours=1))
+    assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) == data  # It may still be awaited.
+    monkeypatch.setattr("transactional_api.media.jobs.AWAITED_FOR", -timedelta(minutes=1))
+    await sweep(town)
+    assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) is None
+
+
+async def sweep(town: Town) -> None:
+    async with town.app.state.resources.transaction() as session:
+        await queue.defer(session, sweep_uploads, timestamp=0)
+    await town.run_jobs()
+
+
+async def test_a_person_who_is_forgotten_leaves_nothing_that_was_only_just_sent(town: Town, ada: Person) -> None:
+    data, objects = jpeg(), town.app.state.media.objects
+    begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
+    await send(begun["upload_url"], data)
+    await objects.remove_of(str(ada.id))
+    answer = await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_uploaded")
 
 
 async def test_uploads_at_once_never_pass_the_quota(town: Town, ada: Person, little_room: int) -> None:
