@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.content.encoder import ENCODER, FloatArray, windows
+from models.content.encoder import ENCODER, WINDOW_TOKENS, FloatArray, windows
 from models.content.languages import language_of
 from models.content.policy import Policy, read_policy
 from models.content.predictor import Task
@@ -32,7 +32,7 @@ ENCODER_VERSION = f"{ENCODER}-int8"
 MAX_TOPICS = 5
 MAX_HIGHLIGHTS = 5
 # The words of a text that are left out in turn, to find those that it is flagged for.
-_OCCLUDED_WORDS = 64
+_OCCLUDED_WORDS = WINDOW_TOKENS
 _LEAST_WEIGHT = 0.05
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 _PHONE = re.compile(r"(?:\+?\d[\s().-]?){9,}")

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from neighborconnect.contracts.content import ModerationAnswer, SpamAnswer, SpamRequest, TextRequest, Verdict
 from neighborconnect.telemetry import get_logger
@@ -56,7 +57,8 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
     subject = SUBJECTS[SubjectKind(kind)]
     said = subject.said.label("words")
     async with resources.transaction() as session:
-        since = select(User.created_at).where(User.id == subject.owner).scalar_subquery()
+        author = aliased(User)
+        since = select(author.created_at).where(author.id == subject.owner).scalar_subquery()
         days = (func.extract("epoch", func.now() - since) / _DAY).label("account_days")
         found = select(subject.owner.label("owner_id"), said, days).where(subject.row_id == UUID(subject_id))
         row = (await session.execute(found)).one_or_none()

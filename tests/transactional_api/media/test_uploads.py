@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import io
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
+from tests.test_untrusted_media import SDP, gif_bomb
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
 from transactional_api.jobs import queue
@@ -88,6 +91,32 @@ async def test_a_damaged_file_fails_with_a_reason(town: Town, ada: Person) -> No
     await town.run_jobs()
     failed = (await ada.get(f"/media/{made['id']}")).json()
     assert (failed["state"], failed["reason"], failed["url"]) == ("failed", "It is damaged", None)
+
+
+def die(_data: bytes, *, content_type: str) -> None:
+    """Stand in for a decoder that a file crashes."""
+    assert content_type
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("data", "reason"), [(gif_bomb(), "million pixels"), (jpeg(), "more memory")])
+async def test_a_file_that_bursts_or_kills_its_decoder_fails_with_a_reason(
+    town: Town, ada: Person, monkeypatch: pytest.MonkeyPatch, *, data: bytes, reason: str
+) -> None:
+    if data == jpeg():
+        monkeypatch.setattr("transactional_api.media.jobs.process", die)
+    made = (await ada.upload(data)).json()
+    await town.run_jobs()
+    failed = (await ada.get(f"/media/{made['id']}")).json()
+    assert failed["state"] == "failed"
+    assert reason in failed["reason"]
+    monkeypatch.undo()
+    assert (await town.keep_upload(ada, png()))["state"] == "ready"
+
+
+async def test_a_session_description_is_no_upload(ada: Person) -> None:
+    answer = await ada.upload(SDP)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unreadable_upload")
 
 
 async def test_a_file_that_is_too_large_is_refused(ada: Person) -> None:
