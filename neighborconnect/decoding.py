@@ -96,7 +96,7 @@ def open_image(data: bytes, *, formats: Sequence[str]) -> Iterator[Image.Image]:
         # What is too large is an error before it is decoded, not a line of a log.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(data), formats=formats) as image:
+            with Image.open(io.BytesIO(data), formats=list(formats)) as image:
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise UnreadableError(f"It has more than {MAX_IMAGE_PIXELS // 1_000_000} million pixels") from None
