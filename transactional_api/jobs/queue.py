@@ -80,8 +80,14 @@ def task(
                 log.exception("job.failed", task=name, job=context.job.id if context.job else None)
                 raise
 
-        how = {"queue": lane.value, "priority": int(priority)}
-        return app.task(name=name, pass_context=True, retry=_RETRY if retry else False, **how)(run)
+        declared = app.task(
+            name=name,
+            pass_context=True,
+            retry=_RETRY if retry else False,
+            queue=lane.value,
+            priority=int(priority),
+        )
+        return declared(run)
 
     return declare
 
