@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from threading import Event
 
 import pytest
@@ -11,9 +12,11 @@ from typer.testing import CliRunner, Result
 
 from neighborconnect.cli import build
 from neighborconnect.stack.catalogue import SERVERS
+from neighborconnect.stack.child import spawn
 from neighborconnect.stack.control import with_dependents, with_needs
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.progress import reminding, start
+from neighborconnect.stack.service import Service
 from tests.stack.test_health import record_of
 
 
@@ -59,6 +62,18 @@ def test_an_unknown_service_is_refused(servers: Stack, verb: str) -> None:
     done = command(verb, "pigeon")
     assert done.exit_code == 1
     assert "There is no service pigeon; there are postgres, redis" in done.output
+
+
+def test_servers_down_refuses_while_others_need_them(servers: Stack) -> None:
+    before = pids(servers)
+    jobs = spawn(Service(name="jobs", title="Jobs", command=("sleep", "600")), home=servers.home, environment={})
+    try:
+        done = command("servers", "down")
+    finally:
+        jobs.stop(asking_with=signal.SIGTERM, seconds=5)
+    assert done.exit_code == 1
+    assert "These need the servers: jobs. Stop everything with `neighborconnect down`" in done.output
+    assert pids(servers) == before
 
 
 def test_a_start_without_a_terminal_prints_plain_lines(servers: Stack) -> None:
