@@ -70,8 +70,8 @@ def listeners(home: Path) -> list[Listener]:
 
 
 def _is_closed_to_others(path: Path) -> bool:
-    """Whether no other account may connect to the Unix socket at ``path``."""
-    return bool(path.exists() and not path.stat().st_mode & 0o077)
+    """Whether no other account may connect to the Unix socket at ``path``: by its own mode, or that of its folder."""
+    return bool(path.exists() and any(not one.stat().st_mode & 0o077 for one in (path, path.parent)))
 
 
 def open_to_anyone(home: Path, probes: Mapping[int, Probe], *, services: Iterable[str] | None = None) -> list[str]:
@@ -211,4 +211,47 @@ def server_probes(ports: Ports) -> dict[int, Probe]:
         ports.redis: redis_leaks,
         ports.s3: s3_leaks,
         **internal,
+    }
+
+
+def web_leaks(*requests: tuple[str, str]) -> Probe:
+    """Return a probe that sends requests as a page of another origin, and as a program of this machine."""
+
+    def probe(port: int) -> list[str]:
+        own = {"Origin": f"http://{HOST}:{port}"}
+        return http_leaks(port, requests) + http_leaks(port, requests, headers=own)
+
+    return probe
+
+
+def platform_probes(ports: Ports) -> dict[int, Probe]:
+    """Return the probe of each port of the platform's own processes."""
+    bento = (("GET", "/"), ("GET", "/metrics"), ("GET", "/docs.json"), ("POST", "/reload"))
+    mlflow = "/api/2.0/mlflow"
+    return {
+        ports.api: web_leaks(
+            ("GET", "/metrics"),
+            ("GET", "/api/v1/users/profile"),
+            ("DELETE", "/api/v1/posts/00000000-0000-4000-8000-000000000000"),
+            ("GET", "/api/v1/privacy/platform/exports"),
+        ),
+        ports.mlflow: web_leaks(
+            ("GET", "/"),
+            ("GET", f"{mlflow}/registered-models/search"),
+            ("POST", f"{mlflow}/registered-models/alias"),
+            ("POST", "/graphql"),
+            ("GET", f"{mlflow}-artifacts/artifacts"),
+            ("PUT", f"{mlflow}-artifacts/artifacts/anonymous"),
+        ),
+        ports.dagster: web_leaks(
+            ("GET", "/"),
+            ("GET", "/graphql?query=mutation{setNuxSeen}"),
+            ("POST", "/graphql?query=mutation{setNuxSeen}"),
+            ("POST", "/report_asset_materialization/anonymous"),
+        ),
+        ports.recommendation: web_leaks(*bento, ("POST", "/rank")),
+        ports.content: web_leaks(*bento, ("POST", "/moderate")),
+        ports.matching: web_leaks(*bento, ("POST", "/match")),
+        ports.image: web_leaks(*bento, ("POST", "/classify")),
+        ports.video: web_leaks(*bento, ("POST", "/analyze")),
     }

@@ -68,6 +68,7 @@ def up() -> None:
         stack = open_stack()
         bring_up(stack, console=console)
         console.print(status_table(read_status(stack)))
+        console.print("\nUser and password of Dagster and MLflow: neighborconnect credentials")
         console.print("\nRegister, log in, and fetch a personal feed:\n", style="bold")
         typer.echo(example_calls(stack))
 

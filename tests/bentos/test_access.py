@@ -13,6 +13,7 @@ from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.service_auth import OPERATOR, bearer
 from neighborconnect.settings import Settings
 from neighborconnect.stack.layout import Stack
+from tests.anonymous_access import listeners, open_to_anyone, platform_probes
 
 RANK = {"request": {"request_id": "r", "user_id": "u", "item_kind": "post"}}
 EXPERIMENT = "/api/2.0/mlflow/experiments/create"
@@ -131,6 +132,19 @@ def test_dagster_lets_the_operator_work(dagster: str, stranger: httpx.Client, op
     answer = stranger.post(f"{dagster}/graphql", json=asked, headers=own, auth=operator).json()
     entries = answer["data"]["workspaceOrError"]["locationEntries"]
     assert entries == [{"name": "neighborconnect", "loadStatus": "LOADED"}]
+
+
+def no_socket_serves_strangers(servers: Stack, *services: str) -> bool:
+    assert {one.service for one in listeners(servers.home)} >= set(services)
+    return open_to_anyone(servers.home, platform_probes(servers.ports), services=services) == []
+
+
+def test_no_socket_of_a_bento_or_of_mlflow_serves_strangers(bento: httpx.Client, servers: Stack) -> None:
+    assert no_socket_serves_strangers(servers, "bento", "mlflow")
+
+
+def test_no_socket_of_dagster_serves_strangers(dagster: str, servers: Stack) -> None:
+    assert no_socket_serves_strangers(servers, "dagster-code", "dagster-webserver")
 
 
 def test_the_code_for_dagster_is_on_no_port(dagster: str, servers: Stack) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from neighborconnect.stack.catalogue import BENTOS as SERVICES_OF_MODELS
+from neighborconnect.stack.catalogue import SERVERS
+from neighborconnect.stack.ports import Ports
+from tests.anonymous_access import listeners, open_to_anyone, platform_probes
 from tests.e2e.conftest import Platform
 
 BENTOS = {
@@ -14,6 +18,13 @@ BENTOS = {
     "image_url": ("/classify", "/optimize", "/reload"),
     "video_url": ("/analyze", "/reload"),
 }
+
+
+def test_no_socket_of_the_platforms_processes_serves_strangers(platform: Platform) -> None:
+    home, ports = platform.settings.neighborconnect_home, Ports(platform.settings.neighborconnect_port_offset)
+    services = {one.service for one in listeners(home)} - set(SERVERS)
+    assert services >= {"api", "mlflow", "dagster-code", "dagster-webserver", *SERVICES_OF_MODELS}
+    assert open_to_anyone(home, platform_probes(ports), services=services) == []
 
 
 @pytest.mark.parametrize("setting", BENTOS)
