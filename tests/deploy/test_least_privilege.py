@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from neighborconnect.settings import Settings, SettingsError, get_settings
+from neighborconnect.stack.layout import Stack
 from tests.deploy.reads import settings_read
 from tests.deploy.test_compose import COMPOSE, OURS, SERVICES, THEIRS, filled_in
 
@@ -123,6 +131,31 @@ def test_what_is_not_set_is_named_where_it_is_read(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError, match="host:port"):
         get_settings()
     get_settings.cache_clear()
+
+
+def test_the_api_starts_with_what_its_container_has(settings: Settings, servers: Stack, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    theirs = {name.upper() for name in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name not in theirs}
+    stack = servers.settings | {"API_LISTEN": address, "NEIGHBORCONNECT_HOME": str(tmp_path)}
+    given = {name: stack[name] for name in SERVICES["api"]["environment"] if name in stack}
+    environment = inherited | given | {"NEIGHBORCONNECT_PROFILE": "external"}
+    process = subprocess.Popen([sys.executable, *SERVICES["api"]["command"][1:]], env=environment)
+    try:
+        with httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False) as client:
+            while True:
+                assert process.poll() is None
+                try:
+                    ready = client.get("/readyz")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.2)
+        assert ready.status_code == 200
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _all_environment() -> dict[str, Any]:
