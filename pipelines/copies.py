@@ -20,9 +20,9 @@ from psycopg import sql
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.contracts.privacy import PLATFORM, Store
 from neighborconnect.settings import Settings
-from pipelines.features.history import tables_of_people
 from pipelines.ingest.lake import scan_events
 from pipelines.ingest.schema import EVENT_TIME
+from pipelines.people import tables_of_people
 from pipelines.privacy_api import privacy_api
 
 _UPLOAD_SECONDS: Final = 300.0

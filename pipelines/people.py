@@ -11,9 +11,9 @@ import psycopg
 import redis
 from psycopg import sql
 
+from feature_repo.schemas import USER_ID, VIEW_SCHEMAS
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.settings import Settings
-from pipelines.features.history import tables_of_people
 
 Counts = Mapping[str, int]
 
@@ -26,6 +26,15 @@ UNLINK: Final = sql.SQL(
     "WITH old AS (SELECT ctid, {person}::text AS person FROM {table} WHERE {person}::text = ANY(%s) FOR UPDATE) "
     "UPDATE {table} SET {person} = NULL FROM old WHERE {table}.ctid = old.ctid RETURNING old.person"
 )
+
+
+def tables_of_people(connection: psycopg.Connection) -> list[str]:
+    """Return the offline tables that exist and whose rows are a person's."""
+    present = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
+    )
+    known = [view.name for view in VIEW_SCHEMAS.values() if USER_ID in view.keys]
+    return [name for (name,) in present if name in known]
 
 
 def delete_online(settings: Settings, people: Iterable[str]) -> Counts:

@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from feature_repo.schemas import EVENT_TIMESTAMP, USER_ID, VIEW_SCHEMAS, FeatureType, ViewSchema
+from feature_repo.schemas import EVENT_TIMESTAMP, FeatureType, ViewSchema
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.settings import Settings
 from pipelines.guards import require_rows
@@ -71,15 +71,6 @@ def _require_days(new: pl.Series, rows_a_day: dict[date, int], *, view: str) -> 
     days = set(new.dt.offset_by("-1us").dt.date())
     for day, number in sorted(rows_a_day.items()):
         require_rows(int(day in days), replacing=number, target=f"{OFFLINE_SCHEMA}.{view} of {day}")
-
-
-def tables_of_people(connection: psycopg.Connection) -> list[str]:
-    """Return the offline tables whose rows are a person's, of those that are there."""
-    present = connection.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [OFFLINE_SCHEMA]
-    )
-    known = [view.name for view in VIEW_SCHEMAS.values() if USER_ID in view.keys]
-    return [name for (name,) in present if name in known]
 
 
 def _array_literals(schema: ViewSchema) -> list[pl.Expr]:
