@@ -15,6 +15,7 @@ from kafka import KafkaProducer
 
 from benchmarks.report import Row
 from benchmarks.scratch import scratch_capture, scratch_topic
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 
 WRITERS = 4
@@ -128,7 +129,7 @@ def _outbox_batches(settings: Settings, topic: str, payloads: list[bytes]) -> fl
 
 
 def _kafka_batches(settings: Settings, topic: str, payloads: list[bytes]) -> float:
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", metrics_enabled=False)
+    producer = KafkaProducer(**client_options(settings.kafka_bootstrap_servers), acks="all", metrics_enabled=False)
 
     def write() -> None:
         for payload in payloads:

@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from benchmarks.report import Row
 from benchmarks.scratch import scratch_stores, scratch_topic, wait_until
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, PARTITIONS, STREAM_BY_TOPIC, Stream
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.__main__ import LAKE_RULE, WAREHOUSE_RULE
 from pipelines.ingest.dead_letters import make_producer
@@ -59,7 +60,7 @@ def _fill(settings: Settings, topic: str) -> None:
 
 def _bare_consumer(settings: Settings, topic: str) -> float:
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **client_options(settings.kafka_bootstrap_servers),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_poll_records=5_000,

@@ -17,6 +17,7 @@ from feature_repo.online import OnlineReader
 from feature_repo.store import build_store
 from neighborconnect.contracts.health import read_health
 from neighborconnect.contracts.topics import PARTITIONS
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 
 SAMPLES = 100
@@ -55,7 +56,7 @@ def _commit_to_kafka(settings: Settings) -> list[Row]:
 @contextmanager
 def _consumer(settings: Settings, topic: str) -> Iterator[Any]:
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, metrics_enabled=False
+        **client_options(settings.kafka_bootstrap_servers), enable_auto_commit=False, metrics_enabled=False
     )
     consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
     consumer.seek_to_end()

@@ -9,6 +9,7 @@ from kafka import KafkaProducer
 
 from benchmarks.report import Row
 from benchmarks.scratch import process, scratch_capture, scratch_topic, settings_environment, wait_until
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 
 EVENTS = 60_000
@@ -35,7 +36,7 @@ def run(settings: Settings) -> list[Row]:
 def _raw_producer(settings: Settings, topic: str) -> float:
     messages = _messages(settings, topic)
     producer = KafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", batch_size=256 * 1024, metrics_enabled=False
+        **client_options(settings.kafka_bootstrap_servers), acks="all", batch_size=256 * 1024, metrics_enabled=False
     )
     producer.partitions_for(topic)
     started = time.perf_counter()

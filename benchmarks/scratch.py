@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from neighborconnect.contracts.tables import POSTS
 from neighborconnect.contracts.topics import PARTITIONS
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from transactional_api.cdc.ddl import OUTBOX_TABLES, create_statements, trigger_statements
 
@@ -64,7 +65,7 @@ def _drop_capture(connection: psycopg.Connection[TupleRow]) -> None:
 def scratch_topic(settings: Settings) -> Iterator[str]:
     """Make a topic with the platform's number of partitions, and remove it afterwards."""
     name = f"benchmark.{uuid.uuid4().hex[:12]}"
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = KafkaAdminClient(**client_options(settings.kafka_bootstrap_servers))
     admin.create_topics([NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)])
     try:
         yield name

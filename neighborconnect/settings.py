@@ -86,6 +86,11 @@ class Settings(BaseSettings):
 
     # Kafka.
     kafka_bootstrap_servers: str
+    # How clients connect, and the principal of this process: each has rights of its own (`stack/kafka_acls.py`).
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
 
     # The S3 API and its buckets.
     s3_endpoint_url: str

@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import socket
 import ssl
+import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def open_to_anyone(home: Path, probes: Mapping[int, Probe], *, services: Iterabl
             if not _is_closed_to_others(Path(listener.address)):
                 problems.append(f"{label}: other accounts can connect")
             continue
-        if listener.address != HOST:
+        if listener.address.removeprefix("::ffff:") != HOST:
             problems.append(f"{label}: not bound to loopback")
         if listener.kind != "tcp" or listener.port not in probes:
             problems.append(f"{label}: no probe covers it")
@@ -193,6 +194,18 @@ def redis_leaks(port: int) -> list[str]:
     return leaks
 
 
+def kafka_leaks(port: int) -> list[str]:
+    """Return the requests that a Kafka listener answers before a client has authenticated."""
+    requests = {"Produce": 0, "Fetch": 1, "Metadata": 3, "CreateTopics": 19, "CreateAcls": 30, "Vote": 52}
+    leaks = []
+    for name, key in requests.items():
+        # Version 0, correlation id 7, no client id, and an empty body that the first fields of each request accept.
+        body = struct.pack(">hhih", key, 0, 7, -1) + bytes(16)
+        if answer := _answer(port, struct.pack(">i", len(body)) + body, tls=None):
+            leaks.append(f"{name} is answered with {answer[:60]!r}")
+    return leaks
+
+
 def s3_leaks(port: int) -> list[str]:
     """Return the requests that the S3 API carries out without a signature."""
     buckets = ("media", "lake", "mlflow", "stack")
@@ -210,6 +223,8 @@ def server_probes(ports: Ports) -> dict[int, Probe]:
         ports.postgres: postgres_leaks,
         ports.redis: redis_leaks,
         ports.s3: s3_leaks,
+        ports.kafka: kafka_leaks,
+        ports.kafka_controller: kafka_leaks,
         **internal,
     }
 

@@ -7,7 +7,7 @@ import os
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.java import JarsUnavailableError
 from neighborconnect.stack.kafka import kafka
-from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.layout import BROKER_FILE_NAME, Stack
 from neighborconnect.stack.service import Service
 from neighborconnect.stack.tansu import tansu
 
@@ -22,7 +22,7 @@ def broker(stack: Stack) -> Service:
     Raises:
         StackError: when the choice is unknown, or the home was begun with Kafka and its jars are gone.
     """
-    mark = stack.home / "broker"
+    mark = stack.home / BROKER_FILE_NAME
     chosen = os.environ.get(CHOICE) or (mark.read_text().strip() if mark.exists() else "")
     if chosen not in ("", "kafka", "tansu"):
         raise StackError(f"{CHOICE} is {chosen!r}; it can be kafka or tansu.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from neighborconnect.stack.broker import broker
+from neighborconnect.stack.kafka_principals import PRINCIPAL_OF_SERVICE
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.platform import PROJECT, platform
 from neighborconnect.stack.postgres import postgres
@@ -63,4 +65,10 @@ def services(stack: Stack) -> dict[str, Service]:
         StackError: when something that they need is not installed.
     """
     found = (postgres(stack), valkey(stack), seaweed(stack), broker(stack), *platform(stack))
-    return {service.name: service for service in found}
+    return {service.name: _with_kafka_credentials(service, stack) for service in found}
+
+
+def _with_kafka_credentials(service: Service, stack: Stack) -> Service:
+    """Give a service the credentials of its own principal, instead of the operator's that settings hold."""
+    credentials = stack.kafka_credentials(PRINCIPAL_OF_SERVICE.get(service.name))
+    return replace(service, environment={**service.environment, **credentials})

@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from urllib3.exceptions import HTTPError
 
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings, SettingsError, get_settings
 from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.kafka_acls import apply_acls
 from neighborconnect.stack.kafka_client import create_topics
 
 _DATABASES = ("database_url", "warehouse_url", "mlflow_database_url", "dagster_database_url", "feast_database_url")
@@ -44,7 +46,10 @@ def _migrate(_settings: Settings) -> None:
 
 
 def _make_topics(settings: Settings) -> None:
-    create_topics(settings.kafka_bootstrap_servers)
+    options = client_options(settings.kafka_bootstrap_servers, settings=settings)
+    create_topics(options)
+    if settings.kafka_security_protocol.startswith("SASL_"):
+        apply_acls(options)
 
 
 def _make_buckets(settings: Settings) -> None:

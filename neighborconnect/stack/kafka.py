@@ -6,10 +6,14 @@ import base64
 import subprocess
 from pathlib import Path
 
-from neighborconnect.stack.errors import StackError
+from kafka.errors import KafkaError
+
+from neighborconnect.stack.errors import NotReadyError, StackError
 from neighborconnect.stack.java import java, resolve_jars
-from neighborconnect.stack.kafka_client import check_broker, create_topics
-from neighborconnect.stack.layout import Stack
+from neighborconnect.stack.kafka_acls import apply_acls
+from neighborconnect.stack.kafka_client import admin_options, check_broker, create_topics
+from neighborconnect.stack.kafka_principals import ADMIN, PRINCIPALS
+from neighborconnect.stack.layout import Stack, write_private
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
 
@@ -21,15 +25,32 @@ _LOGS = (
 )
 
 
+def _login(stack: Stack, principals: tuple[str, ...]) -> str:
+    """Return the JAAS entry of a listener: the broker's own login, and the principals that may log in to it."""
+    known = " ".join(f'user_{name}="{stack.secrets[f"kafka_{name}"]}"' for name in principals)
+    own = f'username="{ADMIN}" password="{stack.secrets[f"kafka_{ADMIN}"]}"'
+    return f"org.apache.kafka.common.security.plain.PlainLoginModule required {own} {known};"
+
+
 def _properties(stack: Stack, *, data: Path) -> str:
     broker, controller = f"{HOST}:{stack.ports.kafka}", f"{HOST}:{stack.ports.kafka_controller}"
     return f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
-listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
-advertised.listeners=PLAINTEXT://{broker}
+listeners=CLIENTS://{broker},CONTROLLER://{controller}
+advertised.listeners=CLIENTS://{broker}
 controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENTS
+listener.security.protocol.map=CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.clients.plain.sasl.jaas.config={_login(stack, PRINCIPALS)}
+listener.name.controller.plain.sasl.jaas.config={_login(stack, (ADMIN,))}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{ADMIN}
+allow.everyone.if.no.acl.found=false
 log.dirs={data}
 auto.create.topics.enable=false
 num.network.threads=2
@@ -66,8 +87,8 @@ def kafka(stack: Stack) -> Service:
     program = [str(java()), *_JVM, *_LOGS, "-cp", f"{resolve_jars()}/*"]
 
     def prepare() -> None:
-        folder.mkdir(exist_ok=True)
-        properties.write_text(_properties(stack, data=data))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(properties, _properties(stack, data=data))
         if (data / "meta.properties").exists():
             return
         # One word: an id may begin with a hyphen, and would be taken for an option.
@@ -82,6 +103,15 @@ def kafka(stack: Stack) -> Service:
             raise StackError(f"Kafka could not format {data}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
 
     bootstrap = f"{HOST}:{stack.ports.kafka}"
+    options = admin_options(stack)
+
+    def complete() -> None:
+        try:
+            apply_acls(options)
+            create_topics(options)
+        except KafkaError as error:
+            raise NotReadyError(f"{type(error).__name__}: {error}") from None
+
     return Service(
         name="kafka",
         title="Apache Kafka",
@@ -89,8 +119,8 @@ def kafka(stack: Stack) -> Service:
         command=(*program, "kafka.Kafka", str(properties)),
         ports=(stack.ports.kafka, stack.ports.kafka_controller),
         prepare=prepare,
-        check=lambda: check_broker(bootstrap),
-        complete=lambda: create_topics(bootstrap),
+        check=lambda: check_broker(options),
+        complete=complete,
         working_folder=stack.home,
         start_seconds=120,
         stop_seconds=20,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -12,6 +14,8 @@ from kafka.errors import BrokerResponseError, KafkaError, TopicAlreadyExistsErro
 
 from neighborconnect.contracts.topics import ALL_TOPICS, PARTITIONS
 from neighborconnect.stack.errors import NoAnswerError, NotReadyError
+from neighborconnect.stack.kafka_principals import ADMIN
+from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.ports import HOST
 
 CHECK_TOPIC = "stack.ready"
@@ -20,9 +24,22 @@ _TIMEOUT_MS = 5_000
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-def create_topics(bootstrap: str, *, names: tuple[str, ...] = ALL_TOPICS, partitions: int = PARTITIONS) -> None:
+def admin_options(stack: Stack) -> dict[str, Any]:
+    """Return the options with which the stack itself connects to its broker."""
+    return {
+        "bootstrap_servers": [f"{HOST}:{stack.ports.kafka}"],
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": ADMIN,
+        "sasl_plain_password": stack.secrets[f"kafka_{ADMIN}"],
+    }
+
+
+def create_topics(
+    options: Mapping[str, Any], *, names: tuple[str, ...] = ALL_TOPICS, partitions: int = PARTITIONS
+) -> None:
     """Create the topics that are not there."""
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_TIMEOUT_MS)
+    admin = KafkaAdminClient(**options, request_timeout_ms=_TIMEOUT_MS)
     try:
         for name in sorted(set(names) - set(admin.list_topics())):
             try:
@@ -33,7 +50,7 @@ def create_topics(bootstrap: str, *, names: tuple[str, ...] = ALL_TOPICS, partit
         admin.close()
 
 
-def check_broker(bootstrap: str) -> None:
+def check_broker(options: Mapping[str, Any]) -> None:
     """Write one message and read that very message back.
 
     Raises:
@@ -42,14 +59,15 @@ def check_broker(bootstrap: str) -> None:
     token = secrets.token_bytes(8)
     try:
         # The client library would go on knocking at a closed door with growing pauses.
-        socket.create_connection((HOST, int(bootstrap.rpartition(":")[2])), timeout=1).close()
-        create_topics(bootstrap, names=(CHECK_TOPIC,), partitions=1)
-        producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", max_block_ms=_TIMEOUT_MS)
+        port = int(options["bootstrap_servers"][0].rpartition(":")[2])
+        socket.create_connection((HOST, port), timeout=1).close()
+        create_topics(options, names=(CHECK_TOPIC,), partitions=1)
+        producer = KafkaProducer(**options, acks="all", max_block_ms=_TIMEOUT_MS)
         try:
             kept = producer.send(CHECK_TOPIC, token, partition=0).get(timeout=_TIMEOUT_MS / 1000)
         finally:
             producer.close(timeout=1)
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=_TIMEOUT_MS, enable_auto_commit=False)
+        consumer = KafkaConsumer(**options, consumer_timeout_ms=_TIMEOUT_MS, enable_auto_commit=False)
         try:
             partition = TopicPartition(CHECK_TOPIC, 0)
             consumer.assign([partition])

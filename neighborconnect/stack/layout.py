@@ -15,10 +15,12 @@ from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, home
 from neighborconnect.stack.errors import StackError
+from neighborconnect.stack.kafka_principals import ADMIN, PRINCIPALS
 from neighborconnect.stack.ports import HOST, OFFSETS, OFFSETS_IN_WORDS, Ports
 
 DATABASES = ("neighborconnect", "warehouse", "mlflow", "dagster", "feast")
 SECRETS_FILE_NAME = "secrets.json"
+BROKER_FILE_NAME = "broker"
 BUCKETS = ("media", "lake", "mlflow", "audit")
 OFFSET_VARIABLE = "NEIGHBORCONNECT_PORT_OFFSET"
 _LONGEST_SOCKET = 100
@@ -30,6 +32,7 @@ _SECRET_NAMES = (
     "s3_secret",
     "jwt",
     "kafka_cluster",
+    *(f"kafka_{principal}" for principal in PRINCIPALS),
     "personal_data",
     "platform",
     "audit",
@@ -85,6 +88,19 @@ class Stack:
         """Return the URL of one numbered Redis database."""
         return f"redis://:{self.secrets['redis']}@{HOST}:{self.ports.redis}/{database}"
 
+    def kafka_credentials(self, principal: str | None) -> dict[str, str]:
+        """Return the settings with which a process connects to Kafka as ``principal``; none can connect as None."""
+        mark = self.home / BROKER_FILE_NAME
+        if mark.exists() and mark.read_text(encoding="utf-8").strip() == "tansu":
+            # Tansu knows neither principals nor grants.
+            return {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT", "KAFKA_USERNAME": "", "KAFKA_PASSWORD": ""}
+        return {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_USERNAME": principal or "",
+            "KAFKA_PASSWORD": self.secrets[f"kafka_{principal}"] if principal else "",
+        }
+
     @property
     def settings(self) -> dict[str, str]:
         """Every setting that follows from this stack, by environment name."""
@@ -100,6 +116,7 @@ class Stack:
             "REDIS_URL": self.redis_url(0),
             "FEAST_REDIS_URL": self.redis_url(1),
             "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{self.ports.kafka}",
+            **self.kafka_credentials(ADMIN),
             "S3_ENDPOINT_URL": f"http://{HOST}:{self.ports.s3}",
             "S3_ACCESS_KEY": self.secrets["s3_access"],
             "S3_SECRET_KEY": self.secrets["s3_secret"],

@@ -25,6 +25,7 @@ def _binary() -> Path:
 def tansu(stack: Stack, *, reason: str) -> Service:
     """Describe the Tansu broker of a stack, with the platform's topics; ``reason`` says why it is not Kafka."""
     address = f"{HOST}:{stack.ports.kafka}"
+    options = {"bootstrap_servers": [address]}
 
     def prepare() -> None:
         client = s3_client(stack)
@@ -54,8 +55,8 @@ def tansu(stack: Stack, *, reason: str) -> Service:
         ports=(stack.ports.kafka,),
         after=("s3",),
         prepare=prepare,
-        check=lambda: check_broker(address),
-        complete=lambda: create_topics(address),
+        check=lambda: check_broker(options),
+        complete=lambda: create_topics(options),
         working_folder=stack.home,
         start_seconds=120,
         note=f"Fallback broker: lag, retention and time look-ups are not Kafka's. Why: {reason}",

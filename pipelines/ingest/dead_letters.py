@@ -12,6 +12,7 @@ from kafka.errors import MessageSizeTooLargeError
 from kafka.structs import OffsetAndMetadata
 
 from neighborconnect.contracts.topics import DEAD_LETTER_TOPIC
+from neighborconnect.kafka_options import client_options
 from pipelines.ingest.decode import KafkaRecord, Unfit
 from pipelines.ingest.sinks import Place
 
@@ -98,7 +99,7 @@ class DeadLetterWriter:
 def make_producer(bootstrap_servers: str) -> Any:
     """Make an idempotent producer that waits for all replicas."""
     return KafkaProducer(
-        bootstrap_servers=bootstrap_servers.split(","),
+        **client_options(bootstrap_servers),
         enable_idempotence=True,
         acks="all",
         bootstrap_timeout_ms=5_000,
@@ -165,7 +166,7 @@ def _mark_replayed(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> Non
 
 def _consumer(bootstrap_servers: str) -> Any:
     consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap_servers.split(","),
+        **client_options(bootstrap_servers),
         group_id=REPLAY_GROUP,
         enable_auto_commit=False,
         allow_auto_create_topics=False,

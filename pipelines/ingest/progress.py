@@ -12,6 +12,7 @@ import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
 from neighborconnect.contracts.topics import STREAM_BY_TOPIC, STREAMS
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.lake import event_table
 from pipelines.ingest.sinks import Place
@@ -94,7 +95,7 @@ def end_offsets(settings: Settings) -> dict[Place, int]:
 
 def _ask(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers.split(","),
+        **client_options(settings.kafka_bootstrap_servers),
         enable_auto_commit=False,
         allow_auto_create_topics=False,
         metrics_enabled=False,

@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from neighborconnect.contracts.health import report_health
 from neighborconnect.contracts.topics import STREAMS, Stream
+from neighborconnect.kafka_options import client_options
 from neighborconnect.telemetry import get_logger
 from pipelines.ingest.dead_letters import DeadLetterWriter
 from pipelines.ingest.decode import KafkaRecord, Unfit, decode
@@ -158,7 +159,7 @@ class Worker:
 
     def _consumer(self) -> Any:
         return KafkaConsumer(
-            bootstrap_servers=self._bootstrap_servers.split(","),
+            **client_options(self._bootstrap_servers),
             client_id=self._name,
             group_id=self._name,
             enable_auto_commit=False,

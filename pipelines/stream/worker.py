@@ -30,6 +30,7 @@ from feature_repo.store import apply, build_store, close
 from neighborconnect.contracts.features import RECENT_ACTIVITY_PUSH
 from neighborconnect.contracts.health import report_health
 from neighborconnect.contracts.topics import STREAM_BY_TABLE, STREAM_BY_TOPIC
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from pipelines.consent import Refusals, read_refusals_of_all, refusals_of, remove_refused
@@ -145,7 +146,7 @@ class StreamWorker:
 
     def _consumer(self) -> Any:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers.split(","),
+            **client_options(self._settings.kafka_bootstrap_servers),
             client_id=NAME,
             group_id=NAME,
             enable_auto_commit=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from typing_extensions import override
 from neighborconnect.stack.child import Child, spawn
 from neighborconnect.stack.control import wait_for
 from neighborconnect.stack.errors import NotReadyError
+from neighborconnect.stack.kafka_client import admin_options
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.ports import HOST, Ports
 from neighborconnect.stack.state import read_record
@@ -26,9 +28,9 @@ SESSION_MS = 6_000
 class Broker:
     """A running broker that can be killed."""
 
-    def __init__(self, *, name: str, bootstrap: str) -> None:
+    def __init__(self, *, name: str, options: dict[str, Any]) -> None:
         self.name = name
-        self.bootstrap = bootstrap
+        self.options = options
 
     def kill(self) -> None:
         """End it with SIGKILL and wait until it works again."""
@@ -36,17 +38,17 @@ class Broker:
 
     def topic(self, *, partitions: int = 1) -> str:
         name = f"contract.{uuid4().hex}"
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = KafkaAdminClient(**self.options)
         admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1)])
         admin.close()
         return name
 
     def producer(self, **options: object) -> KafkaProducer:
-        return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", **options)
+        return KafkaProducer(**self.options, acks="all", **options)
 
     def consumer(self, *topics: str, **options: object) -> KafkaConsumer:
         defaults: dict[str, object] = {
-            "bootstrap_servers": self.bootstrap,
+            **self.options,
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
             "session_timeout_ms": SESSION_MS,
@@ -58,7 +60,7 @@ class Broker:
 
 class ApacheKafka(Broker):
     def __init__(self, stack: Stack) -> None:
-        super().__init__(name="kafka", bootstrap=stack.settings["KAFKA_BOOTSTRAP_SERVERS"])
+        super().__init__(name="kafka", options=admin_options(stack))
         self._stack = stack
 
     @override
@@ -85,7 +87,7 @@ class _BesideKafka(Ports):
 class Tansu(Broker):
     def __init__(self, stack: Stack) -> None:
         self._stack = Stack(home=stack.home, ports=_BesideKafka(stack.ports.offset), secrets=stack.secrets)
-        super().__init__(name="tansu", bootstrap=f"{HOST}:{self._stack.ports.kafka}")
+        super().__init__(name="tansu", options={"bootstrap_servers": [f"{HOST}:{self._stack.ports.kafka}"]})
         self._service = tansu(self._stack, reason="under test")
         self._service.prepare()
         self._child = self._start()

@@ -167,7 +167,7 @@ def test_delete_records(broker: Broker) -> None:
     topic = broker.topic()
     _send(broker, topic, [b"old", b"old", b"new"])
     partition = TopicPartition(topic, 0)
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=3_000)
+    admin = KafkaAdminClient(**broker.options, request_timeout_ms=3_000)
     try:
         admin.delete_records({partition: 2}, timeout_ms=3_000)
         is_served = True

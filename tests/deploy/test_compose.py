@@ -16,6 +16,7 @@ import yaml
 from neighborconnect.settings import Settings
 from neighborconnect.stack.catalogue import child_environment
 from neighborconnect.stack.catalogue import services as stack_services
+from neighborconnect.stack.kafka_principals import ADMIN, PIPELINES, PRINCIPAL_OF_SERVICE, PRINCIPALS
 from neighborconnect.stack.layout import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +116,18 @@ def test_the_image_is_built_on_a_pinned_base_and_runs_as_an_ordinary_user() -> N
     copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1] if "--" not in part}
     missing = [part for part in copied if not part.startswith("/") and not (ROOT / part).exists()]
     assert missing == []
+
+
+def test_kafka_knows_every_principal_and_each_process_has_its_own() -> None:
+    login = SERVICES["kafka"]["environment"]["KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG"]
+    passwords = dict(re.findall(r'user_([\w-]+)="(\S+?)"', login))
+    assert set(passwords) == set(PRINCIPALS)
+    for name in OURS:
+        environment = SERVICES[name]["environment"]
+        principal = environment.get("KAFKA_USERNAME")
+        expected = {"prepare": ADMIN, "bootstrap": PIPELINES}.get(name, PRINCIPAL_OF_SERVICE.get(name))
+        assert principal == expected
+        assert environment.get("KAFKA_PASSWORD") == (passwords[principal] if principal else None)
 
 
 def test_no_secret_has_a_default_and_the_example_names_them_all_empty() -> None:

@@ -8,16 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from neighborconnect.stack.catalogue import SERVERS
 from neighborconnect.stack.layout import Stack
 from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.seaweed import s3_client, seaweed
 from tests.anonymous_access import http_leaks, listeners, mutual_tls_leaks, open_to_anyone, server_probes
 
-PROTECTED = ("postgres", "redis", "s3")
-
 
 def test_every_socket_of_every_server_refuses_anonymous_reads_and_writes(servers: Stack) -> None:
-    assert open_to_anyone(servers.home, server_probes(servers.ports), services=PROTECTED) == []
+    assert open_to_anyone(servers.home, server_probes(servers.ports), services=SERVERS) == []
 
 
 def test_sockets_come_from_the_operating_system(servers: Stack) -> None:
@@ -28,7 +27,7 @@ def test_sockets_come_from_the_operating_system(servers: Stack) -> None:
 def test_a_socket_without_a_probe_is_a_problem(servers: Stack) -> None:
     probes = server_probes(servers.ports)
     del probes[servers.ports.seaweed["filer.port"]]
-    [problem] = open_to_anyone(servers.home, probes, services=PROTECTED)
+    [problem] = open_to_anyone(servers.home, probes, services=SERVERS)
     assert "no probe covers it" in problem
 
 

@@ -12,6 +12,7 @@ import psycopg
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from neighborconnect.stack.catalogue import SERVERS
 from neighborconnect.stack.control import supervisor_process, wait_for, want
@@ -55,7 +56,7 @@ def test_a_supervisor_and_every_server_killed_at_once_lose_nothing_acknowledged(
     # The append-only file is flushed every second; this waits for that flush.
     assert cache.execute_command("WAITAOF", 1, 0, 5_000)[0] == 1
     s3_client(servers).put_object("media", "kept", io.BytesIO(token.encode()), len(token))
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, acks="all")
+    producer = KafkaProducer(**client_options(settings.kafka_bootstrap_servers), acks="all")
     offset = producer.send(CHECK_TOPIC, token.encode()).get(30).offset
     producer.close()
 
@@ -74,7 +75,7 @@ def test_a_supervisor_and_every_server_killed_at_once_lose_nothing_acknowledged(
     cache.close()
     with s3_client(servers).get_object("media", "kept") as kept:
         assert kept.read() == token.encode()
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, consumer_timeout_ms=20_000)
+    consumer = KafkaConsumer(**client_options(settings.kafka_bootstrap_servers), consumer_timeout_ms=20_000)
     partition = TopicPartition(CHECK_TOPIC, 0)
     consumer.assign([partition])
     consumer.seek(partition, offset)

@@ -14,6 +14,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from neighborconnect.contracts.topics import ALL_TOPICS, PARTITIONS
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from neighborconnect.stack.layout import Stack, open_stack
 from neighborconnect.stack.seaweed import s3_client
@@ -60,7 +61,7 @@ def test_connections_of_the_warehouse_step_back_and_those_of_the_product_do_not(
 def test_buckets_and_topics_are_there(servers: Stack, settings: Settings) -> None:
     buckets = {bucket.name for bucket in s3_client(servers).list_buckets()}
     assert {settings.s3_media_bucket, settings.s3_lake_bucket, settings.s3_mlflow_bucket} <= buckets
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = KafkaAdminClient(**client_options(settings.kafka_bootstrap_servers))
     partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(ALL_TOPICS))}
     admin.close()
     assert partitions == dict.fromkeys(ALL_TOPICS, PARTITIONS)

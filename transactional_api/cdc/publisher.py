@@ -9,6 +9,7 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+from neighborconnect.kafka_options import client_options
 from transactional_api.cdc.messages import Message
 
 # A batch that gave up while a later one went through would reorder a row's changes: wait, as long as it takes.
@@ -30,7 +31,7 @@ class Publisher:
             KafkaError: when no broker answers within two seconds.
         """
         self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap_servers.split(","),
+            **client_options(bootstrap_servers),
             client_id="relay",
             enable_idempotence=True,
             acks="all",

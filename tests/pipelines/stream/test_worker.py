@@ -16,6 +16,7 @@ from feature_repo.feast_import import FeatureStore
 from feature_repo.online import OnlineReader, OnlineRow, Staleness
 from neighborconnect.contracts.health import read_health
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, STREAM_BY_TABLE
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.stream.worker import NAME, StreamWorker
 from transactional_api.cdc.messages import OutboxRow, to_message
@@ -27,7 +28,7 @@ class Publisher:
     """Writes to Kafka what the relay would, with rising event ids."""
 
     def __init__(self, settings: Settings) -> None:
-        self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), acks="all")
+        self._producer = KafkaProducer(**client_options(settings.kafka_bootstrap_servers), acks="all")
         self._next_id = time.time_ns() // 1_000
 
     def like(self, row: dict[str, str], *, op: str = "c") -> None:

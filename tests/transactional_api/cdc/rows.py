@@ -13,6 +13,7 @@ import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from psycopg.rows import DictRow, dict_row
 
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from transactional_api.cdc.relay import Relay
 
@@ -85,7 +86,7 @@ class Topic:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, metrics_enabled=False
+            **client_options(settings.kafka_bootstrap_servers), enable_auto_commit=False, metrics_enabled=False
         )
         self._places = [TopicPartition(name, number) for number in self._consumer.partitions_for_topic(name)]
         self._starts = self._consumer.end_offsets(self._places)

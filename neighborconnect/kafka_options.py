@@ -1,0 +1,28 @@
+"""Options of every Kafka client, from the settings of its process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neighborconnect.settings import Settings, get_settings
+
+
+def client_options(bootstrap_servers: str, *, settings: Settings | None = None) -> dict[str, Any]:
+    """Return the options of kafka-python's clients that say where the brokers are and who connects.
+
+    Args:
+        bootstrap_servers: ``host:port`` of brokers, separated by commas.
+        settings: holds protocol and credentials; those of the process when None.
+    """
+    chosen = settings or get_settings()
+    options: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers.split(","),
+        "security_protocol": chosen.kafka_security_protocol,
+    }
+    if chosen.kafka_security_protocol.startswith("SASL_"):
+        options |= {
+            "sasl_mechanism": chosen.kafka_sasl_mechanism,
+            "sasl_plain_username": chosen.kafka_username,
+            "sasl_plain_password": chosen.kafka_password.get_secret_value(),
+        }
+    return options
