@@ -213,7 +213,11 @@ async def test_who_is_put_out_is_cut_off_and_hears_nothing_more(
     assert await line.closed() == CloseCode.GONE
 
 
-async def test_a_session_that_ended_writes_nothing_more(town: Town, ada: Person, ben: Person, open_line: Any) -> None:
+async def test_a_session_that_ended_writes_nothing_more(
+    ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even before its socket hears of the end, which closes it (``test_access_changes.py``)."""
+    monkeypatch.setattr("transactional_api.access_changes.AccessChanges._set", lambda *_: None)
     talk = await direct(ada, ben)
     line = await open_line(ben, talk)
     await line.hear("ready")
