@@ -21,4 +21,6 @@ make_database feast "$FEAST_PASSWORD"
 psql --username postgres --dbname neighborconnect --set ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION vector;
 CREATE EXTENSION pg_trgm;
+CREATE EXTENSION unaccent;
+CREATE EXTENSION btree_gin;
 SQL

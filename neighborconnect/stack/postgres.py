@@ -31,7 +31,7 @@ from neighborconnect.stack.ports import HOST
 from neighborconnect.stack.service import Service
 
 LEAST_MAJOR_VERSION = 15
-EXTENSIONS = ("vector", "pg_trgm")
+EXTENSIONS = ("vector", "pg_trgm", "unaccent", "btree_gin")
 # Durable first; then small, since a dozen processes share the machine.
 _CONFIGURATION = """\
 listen_addresses = '{host}'

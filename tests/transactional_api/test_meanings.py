@@ -134,8 +134,8 @@ async def test_in_a_connector_all_is_compared_however_much_is_nearer_elsewhere(
 async def test_of_a_connector_the_newest_are_compared(
     town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    request.addfinalizer(service._prepared.cache_clear)
-    service._prepared.cache_clear()
+    request.addfinalizer(service._by_meaning.cache_clear)
+    service._by_meaning.cache_clear()
     monkeypatch.setattr(queries, "COMPARED", 1)
     connector = await ada.make_connector()
     await ada.make_post(connector, content="faucet")

@@ -10,12 +10,13 @@ import httpx
 import psycopg
 import pytest
 from asgi_lifespan import LifespanManager
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from transactional_api.app import create_app
 from transactional_api.db.migrate import migrate
+from transactional_api.search import vocabulary
 
 DATABASE = "plans"
 # Tables of fewer rows are rightly read whole.
@@ -84,6 +85,9 @@ HOT = [
     "/users/{user}/followers",
     "/search?q={word}",
     "/search?q=persn431",
+    "/search?q=lost%20cat%20near%20the%20street",
+    "/search?q=night%20431%20or%20spade%20431&kind=event&kind=item",
+    "/search?q={word}&connector_id={connector}",
 ]
 
 
@@ -110,6 +114,10 @@ def large(settings: Settings, postgres_admin_url: str) -> Iterator[Settings]:
 async def large_town(large: Settings) -> AsyncIterator[Town]:
     app = create_app(large.model_copy(update={"recommendation_url": "http://127.0.0.1:9"}))
     async with LifespanManager(app) as running:
+        async with app.state.resources.transaction() as session:
+            # The rows came without triggers.
+            await vocabulary.rebuild(session)
+            await session.execute(text("ANALYZE search_documents, search_words"))
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
             yield Town(app, http)

@@ -13,7 +13,7 @@ from transactional_api.moderation import screening
 from transactional_api.moments import captions
 from transactional_api.notifications import hours, notice, push
 from transactional_api.privacy import exports, forgetting
-from transactional_api.search import meanings
+from transactional_api.search import meanings, vocabulary
 from transactional_api.users import mailbox, reputation, sealing
 
 JOBS = (
@@ -36,5 +36,6 @@ JOBS = (
     forgetting,
     reminders,
     meanings,
+    vocabulary,
 )
 """The modules that declare jobs."""

@@ -29,7 +29,7 @@ from transactional_api.db.tables.posts import (
 )
 from transactional_api.db.tables.privacy import Consent, DataExport, Erasure
 from transactional_api.db.tables.reviews import HelpfulVote, Review
-from transactional_api.db.tables.searched import TEXTS
+from transactional_api.db.tables.searched import TEXTS, SearchChange, SearchDocument, SearchLanguage, SearchWord
 from transactional_api.db.tables.users import Block, Follow, Mute, OneTimeToken, RefreshToken, User, UserSession
 
 __all__ = [
@@ -86,6 +86,10 @@ __all__ = [
     "Report",
     "ReputationChange",
     "Review",
+    "SearchChange",
+    "SearchDocument",
+    "SearchLanguage",
+    "SearchWord",
     "SecondFactor",
     "SellerReview",
     "Upload",

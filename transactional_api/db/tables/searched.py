@@ -1,14 +1,29 @@
-"""The words that search looks through, as indexed expressions: what asks with another expression scans the table.
+"""Search documents, their vocabulary, and the texts that they are made of.
 
-Words are stemmed as English; names and other languages are still found by how they are spelt.
+Triggers on the searched tables write the documents (migration 0025), whoever changes a row; ``search_changes`` is the
+log that ``transactional_api.search.vocabulary`` counts into the vocabulary.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Function, Index, func, text
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Identity,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from transactional_api.db.base import Base
 from transactional_api.db.tables.connectors import Connector
@@ -17,40 +32,97 @@ from transactional_api.db.tables.marketplace import MarketplaceItem
 from transactional_api.db.tables.posts import Post
 from transactional_api.db.tables.users import User
 
-# Not literal columns: an index takes the first column that it meets for one of its table.
-LANGUAGE = text("'english'::regconfig")
+BUCKET = 1_024
+"""Documents in a bucket: ``bucket`` rises with time, so that the newest matches of a frequent word are a range."""
+
+
+class SearchDocument(Base):
+    """Lexemes of an active row: stems of its language with positions, words as written without.
+
+    The language names a text search configuration, ``search_<language>``. It is text since ``pg_upgrade`` refuses
+    columns of type ``regconfig``.
+    """
+
+    __tablename__ = "search_documents"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    connector_id: Mapped[UUID | None]
+    language: Mapped[str] = mapped_column(String(20))
+    bucket: Mapped[int]
+    words: Mapped[Any] = mapped_column(TSVECTOR)
+
+
+class SearchWord(Base):
+    """A word or stem of the vocabulary, and its document frequency."""
+
+    __tablename__ = "search_words"
+
+    word: Mapped[str] = mapped_column(primary_key=True)
+    documents: Mapped[int]
+
+    __table_args__ = (
+        Index("ix_search_words_spelling", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+        Index("ix_search_words_unused", "word", postgresql_where=text("documents = 0")),
+    )
+
+
+class SearchLanguage(Base):
+    """A language of documents: their number, and that of all their lexemes."""
+
+    __tablename__ = "search_languages"
+
+    language: Mapped[str] = mapped_column(String(20), primary_key=True)
+    documents: Mapped[int] = mapped_column(BigInteger)
+    lexemes: Mapped[int] = mapped_column(BigInteger)
+
+
+class SearchChange(Base):
+    """A document that came (1) or went (-1) and is not counted yet."""
+
+    __tablename__ = "search_changes"
+
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[UUID]
+    language: Mapped[str] = mapped_column(String(20))
+    change: Mapped[int] = mapped_column(SmallInteger)
+    words: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A searched table and the columns that its documents are made of."""
+
+    kind: str
+    title: tuple[InstrumentedAttribute[Any], ...]
+    body: tuple[InstrumentedAttribute[Any], ...] = ()
+    language: str = "english"
+    """Until the language of the text is known."""
+
+
+SOURCES: dict[type[Base], Source] = {
+    User: Source("user", (User.username, User.first_name, User.last_name), language="simple"),
+    Connector: Source("connector", (Connector.name,), (Connector.category, Connector.description)),
+    Post: Source("post", (Post.title,), (Post.content,)),
+    Event: Source("event", (Event.title,), (Event.description, Event.location)),
+    MarketplaceItem: Source("item", (MarketplaceItem.title,), (MarketplaceItem.description,)),
+}
 _BLANK, _NOTHING = text("' '"), text("''")
 
 
-def _text(*attributes: InstrumentedAttribute[Any]) -> ColumnElement[str]:
-    # The table's own columns: an index does not find its table through mapped attributes.
-    first, *rest = [attribute.property.columns[0] for attribute in attributes]
-    joined: ColumnElement[str] = func.coalesce(first, _NOTHING)
+def joined(attributes: tuple[InstrumentedAttribute[Any], ...]) -> ColumnElement[str]:
+    """Return columns as one text; those that are null add nothing to it."""
+    if not attributes:
+        return literal_column("''", Text())
+    first, *rest = [func.coalesce(attribute.property.columns[0], _NOTHING) for attribute in attributes]
+    whole: ColumnElement[str] = first
     for column in rest:
-        joined = joined.concat(_BLANK).concat(func.coalesce(column, _NOTHING))
-    return joined
+        whole = whole.concat(_BLANK).concat(column)
+    return whole
 
 
 TEXTS: dict[type[Base], ColumnElement[str]] = {
-    User: _text(User.username, User.first_name, User.last_name),
-    Connector: _text(Connector.name, Connector.category, Connector.description),
-    Post: _text(Post.title, Post.content),
-    Event: _text(Event.title, Event.description, Event.location),
-    MarketplaceItem: _text(MarketplaceItem.title, MarketplaceItem.description),
+    table: joined((*source.title, *source.body)) for table, source in SOURCES.items()
 }
 """All that is searched of a row, as one text."""
-
-
-def words_of(table: type[Base]) -> Function[Any]:
-    """Return the stemmed words of a row's text."""
-    return func.to_tsvector(LANGUAGE, TEXTS[table])
-
-
-for _table, _searched in TEXTS.items():
-    Index(f"ix_{_table.__tablename__}_search_words", words_of(_table), postgresql_using="gin")
-    Index(
-        f"ix_{_table.__tablename__}_search_spelling",
-        _searched.label("spelling"),
-        postgresql_using="gin",
-        postgresql_ops={"spelling": "gin_trgm_ops"},
-    )

@@ -1,0 +1,215 @@
+"""The vocabulary of search: document frequencies of words, and the language of each document.
+
+Writers append to ``search_changes`` and wait for nobody; one job counts the changes into ``search_words``. A word is
+found as soon as its document is committed; only corrections toward it wait for the count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from sqlalchemy import TextClause, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import Uuid
+
+from neighborconnect.telemetry import get_logger
+from transactional_api.db.tables.searched import BUCKET, SOURCES, Source, joined
+from transactional_api.jobs import queue
+from transactional_api.resources import Resources
+
+BATCH = 1_000
+"""Changes in one transaction."""
+SECONDS_AT_ONCE = 45
+"""After how long the rest is left to the next minute."""
+LEAST_LETTERS, LEAST_PROBABILITY = 20, 0.9
+"""Below either, a text stays in the language that it has: a short text is often taken for a neighboring language."""
+DETECTED_CHARACTERS = 1_000
+LANGUAGES = {
+    "ar": "arabic",
+    "hy": "armenian",
+    "eu": "basque",
+    "ca": "catalan",
+    "da": "danish",
+    "nl": "dutch",
+    "en": "english",
+    "fi": "finnish",
+    "fr": "french",
+    "de": "german",
+    "el": "greek",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "id": "indonesian",
+    "ga": "irish",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "no": "norwegian",
+    "nb": "norwegian",
+    "nn": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "es": "spanish",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+}
+"""ISO 639-1 codes of the languages for which PostgreSQL has a stemmer; every other language is ``simple``."""
+_LOCK = 7_235_026
+
+log = get_logger(__name__)
+
+_TAKE = text("""
+    WITH taken AS (
+        DELETE FROM search_changes WHERE number IN (SELECT number FROM search_changes ORDER BY number LIMIT :most)
+        RETURNING kind, subject_id, language, change, words
+    ), counted AS (
+        INSERT INTO search_words AS known (word, documents)
+        SELECT word, sum(change) FROM taken CROSS JOIN unnest(words) word GROUP BY word HAVING sum(change) <> 0
+        ORDER BY word
+        ON CONFLICT (word) DO UPDATE SET documents = known.documents + excluded.documents
+    ), measured AS (
+        INSERT INTO search_languages AS known (language, documents, lexemes)
+        SELECT language, sum(change), sum(change * cardinality(words)) FROM taken GROUP BY language
+        ON CONFLICT (language) DO UPDATE SET
+            documents = known.documents + excluded.documents, lexemes = known.lexemes + excluded.lexemes
+    )
+    SELECT kind, subject_id, bool_or(change > 0) AS came FROM taken GROUP BY kind, subject_id
+""")
+_DROP_UNUSED = text("DELETE FROM search_words WHERE documents = 0")
+_RELEARN = text("""
+    UPDATE search_documents SET language = learned.language,
+        words = search_lexemes(learned.language, learned.title, learned.body)
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:languages AS text[]), CAST(:titles AS text[]), CAST(:bodies AS text[])
+    ) AS learned (id, language, title, body)
+    WHERE search_documents.kind = :kind AND subject_id = learned.id
+        AND search_documents.language <> learned.language
+""")
+_REFILL = """
+    INSERT INTO search_documents (kind, subject_id, connector_id, language, bucket, words)
+    SELECT '{kind}', id, {connector}, '{language}', row_number() OVER (ORDER BY created_at, id) / {bucket},
+        search_lexemes('{language}', {title}, {body})
+    FROM {table} WHERE is_active ON CONFLICT DO NOTHING
+"""
+_RECOUNT = """
+    DELETE FROM search_changes;
+    DELETE FROM search_words;
+    DELETE FROM search_languages;
+    INSERT INTO search_words (word, documents) SELECT word, ndoc FROM ts_stat('SELECT words FROM search_documents');
+    INSERT INTO search_languages (language, documents, lexemes)
+        SELECT language, count(*), sum(length(words)) FROM search_documents GROUP BY language;
+    SELECT setval('search_documents_number', greatest(
+        (SELECT last_value FROM search_documents_number),
+        (SELECT coalesce(max(bucket), 0) + 1 FROM search_documents) * CAST(:bucket AS bigint)
+    ))
+"""
+
+
+@queue.periodic("* * * * *")
+@queue.task("search.count_words", retry=False)
+async def count(resources: Resources, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
+    """Count new and changed documents into the vocabulary. What is not counted this minute is counted in the next."""
+    counted = await count_all(resources)
+    log.info("search.words_counted", documents=counted)
+
+
+async def count_all(resources: Resources) -> int:
+    """Count changes, and begin no batch after ``SECONDS_AT_ONCE``; return the number of documents that changed."""
+    counted, ends = 0, time.monotonic() + SECONDS_AT_ONCE
+    while time.monotonic() < ends:
+        async with resources.transaction() as session:
+            changed = await _count_batch(session)
+        if not changed:
+            break
+        counted += changed
+    async with resources.transaction() as session:
+        await session.execute(_DROP_UNUSED)
+    return counted
+
+
+async def _count_batch(session: AsyncSession) -> int:
+    # One counter at a time: two would wait for each other's words.
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+        return 0
+    taken = (await session.execute(_TAKE, {"most": BATCH})).all()
+    came: dict[str, list[UUID]] = defaultdict(list)
+    for row in taken:
+        if row.came:
+            came[row.kind].append(row.subject_id)
+    for table, source in SOURCES.items():
+        if source.kind in came and source.language != "simple":
+            await _learn_languages(session, table, source, came[source.kind])
+    return len(taken)
+
+
+async def _learn_languages(session: AsyncSession, table: Any, source: Source, ids: list[UUID]) -> None:
+    """Set the languages of some documents; a document in another one than before is a change to count."""
+    statement = select(table.id, joined(source.title).label("title"), joined(source.body).label("body"))
+    rows = (await session.execute(statement.where(table.id.in_(ids)))).all()
+    texts = [f"{row.title}\n{row.body}"[:DETECTED_CHARACTERS] for row in rows]
+    languages = await asyncio.to_thread(lambda: [language_of(text) for text in texts])
+    learned = [(row, language) for row, language in zip(rows, languages, strict=True) if language is not None]
+    if learned:
+        values = {
+            "kind": source.kind,
+            "ids": [row.id for row, _ in learned],
+            "languages": [language for _, language in learned],
+            "titles": [row.title for row, _ in learned],
+            "bodies": [row.body for row, _ in learned],
+        }
+        await session.execute(_relearn(), values)
+
+
+@cache
+def _relearn() -> TextClause:
+    return _RELEARN.bindparams(bindparam("ids", type_=ARRAY(Uuid())))
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    # 80 MB, and only in the worker.
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str) -> str | None:
+    """Return the text search language of a text; None where it is too short or too mixed to say."""
+    if sum(map(str.isalpha, text)) < LEAST_LETTERS:
+        return None
+    code, probability = _identifier().classify(text)
+    return LANGUAGES.get(str(code), "simple") if probability >= LEAST_PROBABILITY else None
+
+
+async def rebuild(session: AsyncSession) -> None:
+    """Add the documents that are missing, and count the vocabulary from nothing, in one transaction.
+
+    For rows that were written while triggers were off, as a bulk load does.
+    """
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    await session.execute(text("SET LOCAL statement_timeout = 0"))
+    await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    for table, source in SOURCES.items():
+        await session.execute(text(_refill(table, source)))
+    for statement in _RECOUNT.split(";"):
+        await session.execute(text(statement), {"bucket": BUCKET} if ":bucket" in statement else {})
+
+
+def _refill(table: Any, source: Source) -> str:
+    connector = {"user": "NULL::uuid", "connector": "id"}.get(source.kind, "connector_id")
+    return _REFILL.format(
+        kind=source.kind,
+        connector=connector,
+        language=source.language,
+        bucket=BUCKET,
+        title=joined(source.title),
+        body=joined(source.body),
+        table=table.__tablename__,
+    )
