@@ -25,6 +25,7 @@ BENCHMARKS = (
     "images",
     "video",
     "reads",
+    "search",
     "chat",
     "fan_out",
 )

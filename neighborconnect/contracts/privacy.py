@@ -93,6 +93,13 @@ USERS = _table(
 DATABASE: tuple[Place, ...] = (
     USERS,
     _table("meanings", "subject_id", Fate.DELETED, exported=False, note="What their words mean, in numbers"),
+    _table(
+        "search_documents",
+        "subject_id",
+        Fate.DELETED,
+        exported=False,
+        note="The index of search; it follows what they wrote, and the vocabulary follows it within a minute",
+    ),
     _table("follows", "follower_id", Fate.DELETED),
     _table("follows", "followee_id", Fate.DELETED),
     _table("blocks", "blocker_id", Fate.DELETED),

@@ -28,7 +28,7 @@ from transactional_api.media.stores import open_media
 from transactional_api.privacy import words
 from transactional_api.privacy.leaving import leave_connectors, leave_events, take_back_marks
 from transactional_api.resources import Resources
-from transactional_api.search import meanings
+from transactional_api.search import meanings, vocabulary
 from transactional_api.users.sealing import email_of
 
 log = get_logger(__name__)
@@ -40,6 +40,7 @@ STEPS: dict[str, Step] = {
     "event_attendees.user_id": leave_events,
     **{f"{name}.user_id": take_back_marks(name) for name in ("post_likes", "comment_likes", "review_votes")},
     "meanings.subject_id": meanings.forget,
+    "search_documents.subject_id": vocabulary.forget,
     **words.STEPS,
 }
 """Places of the database where more is to do than to delete rows or to empty a column."""
@@ -70,6 +71,8 @@ async def forget(resources: Resources, *, erasure_id: str) -> None:
         done = update(Erasure).where(Erasure.id == erasure.id).values(done_at=datetime.now(UTC))
         await session.execute(done.execution_options(synchronize_session=False))
         await queue.defer(session, sweep_late, at=datetime.now(UTC) + _LINKS_LIVE, erasure_id=erasure_id)
+    # Until then the words are in the log of what is to be counted.
+    await vocabulary.count_all(resources)
     log.info("person.forgotten", erasure=erasure_id)
 
 

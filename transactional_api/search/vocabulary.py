@@ -14,13 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
-from sqlalchemy import TextClause, bindparam, func, select, text
+from sqlalchemy import TextClause, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Uuid
 
 from neighborconnect.telemetry import get_logger
-from transactional_api.db.tables.searched import BUCKET, SOURCES, Source, joined
+from transactional_api.db.tables import Erasure
+from transactional_api.db.tables.searched import BUCKET, SOURCES, SearchDocument, Source, joined
 from transactional_api.jobs import queue
 from transactional_api.resources import Resources
 
@@ -186,6 +187,12 @@ def language_of(text: str) -> str | None:
         return None
     code, probability = _identifier().classify(text)
     return LANGUAGES.get(str(code), "simple") if probability >= LEAST_PROBABILITY else None
+
+
+async def forget(session: AsyncSession, erasure: Erasure) -> int:
+    """Drop the document of an account; documents of what a person wrote follow its rows."""
+    theirs = (SearchDocument.kind == "user") & (SearchDocument.subject_id == erasure.user_id)
+    return (await session.execute(delete(SearchDocument).where(theirs))).rowcount  # type: ignore[attr-defined,no-any-return]
 
 
 async def rebuild(session: AsyncSession) -> None:
