@@ -23,8 +23,8 @@ async def search(
 ) -> SearchOut:
     """Search people, connectors, posts, events and items at once.
 
-    Words match in any form, slips of the pen are forgiven, other words for the same are found where an encoder
-    answers, and only what you may see is found. The best come first;
-    it is ranked anew for every part, so what is written meanwhile may shift it.
+    Words match in any form, and most of them are enough; typos are corrected. Other words for the same match where an
+    encoder answers. Only results that you may see are returned and counted, the best first;
+    every part is ranked again, so what is written meanwhile may shift it.
     """
     return await service.search(session, viewer=viewer, asked_words=asked_words, search_for=asked)
