@@ -212,6 +212,8 @@ async def _search(engine: AsyncEngine, viewer: Viewer, words: AskedWords, asked:
     query = SearchQuery(q=asked.words, kind=[FoundKind.POST], limit=FIRST)
     async with AsyncSession(engine) as session:
         answer = await service.search(session, viewer=viewer, asked_words=words, search_for=query)
+        # As a request does; psycopg forgets prepared statements at a rollback.
+        await session.commit()
     return [item.id for item in answer.items]
 
 

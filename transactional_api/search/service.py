@@ -29,7 +29,7 @@ DEPTH = 200
 """How many of each kind a ranking goes down; further ones cannot be paged to."""
 MEANT = 50
 """How many of each kind are looked for by meaning."""
-SIZES = (1, 2, 4, 8, MAX_SCORED)
+SIZES = (4, 8, MAX_SCORED)
 """Numbers of terms that statements are prepared for; those that a search does not need match nothing."""
 _RRF = 60
 # What the viewer may not see is among the nearest, too: the index goes on until there are enough.

@@ -20,7 +20,7 @@ from transactional_api.db.tables.searched import BUCKET
 from transactional_api.search import spelling
 from transactional_api.search.syntax import Syntax
 
-CANDIDATES = 2_000
+CANDIDATES = 1_000
 """Documents of a kind that are scored for one search."""
 MINIMUM_MATCH = 0.6
 GATED = 6
@@ -29,10 +29,11 @@ CORRECTED_WEIGHT = 0.6
 MAX_SCORED = 16
 """Terms and corrections that are scored."""
 
-# Threshold and JIT for the statements that follow in this transaction: compiling takes longer than any of them.
+# For the statements that follow in this transaction. Compiling (JIT) and planning them takes longer than running them,
+# and their plans do not hang on what is asked.
 _ANALYZE = text("""
     WITH settings AS MATERIALIZED (
-        SELECT set_config('jit', 'off', true),
+        SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
             set_config('pg_trgm.similarity_threshold', CAST(:similarity AS text), true)
     ), languages AS MATERIALIZED (
         SELECT language FROM search_languages WHERE documents > 0 UNION SELECT 'english' UNION SELECT 'simple'
