@@ -1,6 +1,6 @@
 """Search documents, their vocabulary, and the texts that they are made of.
 
-Triggers on the searched tables write the documents (migration 0027), whoever changes a row; ``search_changes`` is the
+Triggers on the searched tables write the documents (migration 0028), whoever changes a row; ``search_changes`` is the
 log that ``transactional_api.search.vocabulary`` counts into the vocabulary.
 """
 
