@@ -18,7 +18,7 @@ from transactional_api.audit import trail
 from transactional_api.db.plain import PlainSession, Ready
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import User, UserSession
-from transactional_api.errors import InsufficientScopeError, UnauthenticatedError
+from transactional_api.errors import InsufficientScopeError, Problem, UnauthenticatedError
 from transactional_api.oauth import scopes
 from transactional_api.tokens import read_access_token
 
@@ -41,6 +41,8 @@ class Viewer:
     analysed: bool
     scopes: list[str] | None
     """What a third party's app may do that speaks for them; None for their own sessions."""
+    verified: bool
+    """Whether they confirmed their e-mail address."""
 
     @property
     def watched(self) -> bool:
@@ -84,6 +86,7 @@ _SPOKEN_FOR = Ready(
         User.personalised,
         User.analysed,
         UserSession.scopes,
+        User.verified,
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(User.id == bindparam("user_id"), UserSession.id == bindparam("session_id"), usable())
@@ -102,6 +105,18 @@ async def find_viewer(session: AsyncSession, *, token: str, settings: Settings) 
     if row is None:
         raise UnauthenticatedError("This session has ended, or the account is closed or suspended")
     return Viewer(*row)
+
+
+class AddressNotConfirmedError(Problem):
+    """Nobody proved that the account's e-mail address is theirs, so no further way into it may be added."""
+
+    status, code, title = 403, "address_not_confirmed", "Confirm your e-mail address first"
+
+
+def require_confirmed(person: Viewer | User) -> None:
+    """Raise ``AddressNotConfirmedError`` unless a person confirmed their address."""
+    if not person.verified:
+        raise AddressNotConfirmedError
 
 
 async def find_own_viewer(session: AsyncSession, *, token: str, settings: Settings) -> Viewer:

@@ -41,6 +41,7 @@ SOMEONE = Viewer(
     personalised=False,
     analysed=False,
     scopes=[],
+    verified=False,
 )
 """Whoever ``viewer_id`` is; for statements that ask for nothing of a viewer but their ids."""
 

@@ -81,6 +81,7 @@ class Town:
             "password_hash": "!",
             "first_name": "Ada",
             "last_name": "Okafor",
+            "verified": True,
             **columns,
         }
         async with self.app.state.engine.begin() as connection:

@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
+from transactional_api.mail import letters
 from transactional_api.users import throttle
 
 PASSWORD = "a long pass phrase"
@@ -34,6 +36,13 @@ async def register(town: Town, **changes: Any) -> dict[str, Any]:
     return dict(answer.json())
 
 
+async def confirmed(town: Town, **changes: Any) -> dict[str, Any]:
+    """Register somebody whose address counts as confirmed."""
+    session = await register(town, **changes)
+    await town.write("UPDATE users SET verified = true WHERE id = :id", id=session["user"]["id"])
+    return session
+
+
 async def test_registering_opens_a_session(town: Town) -> None:
     session = await register(town, first_name="  Zoë ", neighborhood="Red Hook")
     person = Person(session["user"]["id"], town.http, session["access_token"])
@@ -51,12 +60,75 @@ async def test_no_answer_and_no_event_holds_the_password(town: Town) -> None:
     assert kept.startswith("$argon2id$")
 
 
-@pytest.mark.parametrize(("field", "code"), [("email", "email_taken"), ("username", "username_taken")])
-async def test_an_account_is_unique_in_any_case(town: Town, field: str, code: str) -> None:
+async def test_a_username_is_unique_in_any_case(town: Town) -> None:
     first = registration()
     await town.nobody.post("/users/register", first)
-    second = await town.nobody.post("/users/register", registration(**{field: first[field].upper()}))
-    assert (second.status_code, second.json()["code"]) == (409, code)
+    second = await town.nobody.post("/users/register", registration(username=first["username"].upper()))
+    assert (second.status_code, second.json()["code"]) == (409, "username_taken")
+
+
+def shape(value: Any) -> Any:
+    """Return the names in an answer with the kind and length of their values, whatever they say."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in value.items()}
+    if isinstance(value, str):
+        return "time" if value.startswith("20") else len(value)
+    return value
+
+
+async def test_registering_does_not_tell_who_has_an_account(town: Town, settings: Settings) -> None:
+    owner = registration()
+    await register(town, **owner)
+    details = {"phone": "+1 718 555 0114", "postal_code": "11215", "first_name": "Eve"}
+    known = await town.nobody.post("/users/register", registration(**details, email=owner["email"].upper()))
+    fresh = await town.nobody.post("/users/register", registration(**details))
+    assert (known.status_code, fresh.status_code) == (201, 201)
+    assert shape(known.json()) == shape(fresh.json())
+    assert set(known.headers) == set(fresh.headers)
+    assert known.json()["user"]["email"] == owner["email"]
+    assert known.json()["user"]["username"] != owner["username"]
+    nobody = Person(known.json()["user"]["id"], town.http, known.json()["access_token"])
+    assert (await nobody.get("/users/profile")).status_code == 401
+    await town.run_jobs()
+    subjects = [str(one["Subject"]) for one in letters.lying(settings) if one["To"] == owner["email"]]
+    assert sorted(subjects) == ["Please confirm your e-mail address", "You already have an account"]
+    right = {"email": owner["email"], "password": PASSWORD}
+    assert (await town.nobody.post("/users/login", right)).json()["user"]["username"] == owner["username"]
+
+
+async def test_a_taken_username_is_refused_whoever_has_the_address(town: Town) -> None:
+    one, other = registration(), registration()
+    await register(town, **one)
+    await register(town, **other)
+    answers = [
+        await town.nobody.post("/users/register", registration(username=other["username"], email=email))
+        for email in (one["email"], f"{uuid4().hex}@example.org")
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "username_taken")] * 2
+
+
+@pytest.mark.parametrize(
+    "password", ["1234567890", "Password1234", "qwertyuiop", "aaaaaaaaaaaaaaa", "my {username}", "is {email} long"]
+)
+async def test_passwords_that_are_guessed_first_are_refused(town: Town, password: str) -> None:
+    person = registration()
+    person["password"] = password.format(username=person["username"].upper(), email=person["email"])
+    refused = await town.nobody.post("/users/register", person)
+    assert (refused.status_code, refused.json()["code"]) == (422, "weak_password")
+
+
+async def test_a_weak_password_is_refused_wherever_one_is_set(town: Town, settings: Settings) -> None:
+    session = await register(town)
+    person, email = Person(session["user"]["id"], town.http, session["access_token"]), session["user"]["email"]
+    changed = await person.put("/users/password", {"current_password": PASSWORD, "password": "1234567890"})
+    assert (changed.status_code, changed.json()["code"]) == (422, "weak_password")
+    await town.nobody.post("/users/password/forgot", {"email": email})
+    await town.run_jobs()
+    texts = [str(one.get_content()) for one in letters.lying(settings) if one["To"] == email]
+    token = next(text for text in texts if "/reset-password?" in text).split("token=")[1].split()[0]
+    for password, status in (("1234567890", 422), ("another long pass phrase", 204)):
+        answer = await town.nobody.post("/users/password/reset", {"token": token, "password": password})
+        assert answer.status_code == status, "a refusal leaves the link good"
 
 
 async def test_logging_in_works_with_the_address_in_any_case(town: Town) -> None:

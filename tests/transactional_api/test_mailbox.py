@@ -19,7 +19,7 @@ NEW = "another long pass phrase"
 def token_to(settings: Settings, email: str, *, purpose: str) -> str:
     """The token of the last letter of a purpose to somebody."""
     texts = [str(one.get_content()) for one in letters.lying(settings) if one["To"] == email]
-    return next(text for text in reversed(texts) if f"/{purpose}?" in text).split("token=")[1].strip()
+    return next(text for text in reversed(texts) if f"/{purpose}?" in text).split("token=")[1].split()[0]
 
 
 async def log_in(town: Town, email: str, password: str = PASSWORD) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from tests.transactional_api.people import API, Person, Town
-from tests.transactional_api.test_accounts import PASSWORD, register
+from tests.transactional_api.test_accounts import PASSWORD, confirmed
 from tests.transactional_api.test_second_factor import with_phone
 from transactional_api.app import ROUTERS
 from transactional_api.oauth.scopes import SCOPES
@@ -81,7 +81,7 @@ def speaks(town: Town, token: dict[str, Any]) -> Person:
 
 @pytest.mark.parametrize("confidential", [True, False])
 async def test_an_app_may_do_what_it_was_let_and_nothing_else(town: Town, confidential: bool) -> None:
-    app, session = await make_app(town, confidential=confidential), await register(town)
+    app, session = await make_app(town, confidential=confidential), await confirmed(town)
     answer = await app.answer(session["user"]["email"])
     assert sent_back(answer)["state"] == ["xyz"]
     token = await app.trade(answer)
@@ -134,7 +134,7 @@ async def test_what_an_app_may_not_ask_for_sends_it_back(town: Town, change: tup
 
 
 async def test_who_says_no_or_proves_nothing_lets_nobody_in(town: Town) -> None:
-    app, session = await make_app(town), await register(town)
+    app, session = await make_app(town), await confirmed(town)
     email = session["user"]["email"]
     assert sent_back(await app.answer(email, decision="deny"))["error"] == ["access_denied"]
     wrong = await app.answer(email, password="not this one")
@@ -151,7 +151,7 @@ async def test_a_second_factor_is_asked_for_here_too(town: Town) -> None:
 
 
 async def test_a_code_is_good_once_with_its_proof_for_its_app(town: Town) -> None:
-    app, other, session = await make_app(town), await make_app(town), await register(town)
+    app, other, session = await make_app(town), await make_app(town), await confirmed(town)
     email = session["user"]["email"]
     answer = await app.answer(email)
     with pytest.raises(OAuthError, match="invalid_grant"):
@@ -166,7 +166,7 @@ async def test_a_code_is_good_once_with_its_proof_for_its_app(town: Town) -> Non
 
 
 async def test_an_old_code_and_a_wrong_secret_bring_nothing(town: Town) -> None:
-    app, session = await make_app(town), await register(town)
+    app, session = await make_app(town), await confirmed(town)
     answer = await app.answer(session["user"]["email"])
     await town.write("UPDATE oauth_codes SET expires_at = now() WHERE user_id = :id", id=session["user"]["id"])
     with pytest.raises(OAuthError, match="invalid_grant"):
@@ -177,7 +177,7 @@ async def test_an_old_code_and_a_wrong_secret_bring_nothing(town: Town) -> None:
 
 
 async def test_refreshing_keeps_the_scopes_and_is_the_apps_alone(town: Town) -> None:
-    app, other, session = await make_app(town), await make_app(town), await register(town)
+    app, other, session = await make_app(town), await make_app(town), await confirmed(town)
     token = await app.trade(await app.answer(session["user"]["email"]))
     with pytest.raises(OAuthError, match="invalid_grant"):
         await other.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"])
@@ -228,7 +228,7 @@ async def test_the_page_of_an_app_with_a_misleading_address_is_not_shown(town: T
 
 
 async def test_its_person_sees_it_among_their_sessions_and_ends_it(town: Town) -> None:
-    app, session = await make_app(town), await register(town)
+    app, session = await make_app(town), await confirmed(town)
     own = Person(session["user"]["id"], town.http, session["access_token"])
     acting = speaks(town, await app.trade(await app.answer(session["user"]["email"])))
     [one] = [row for row in (await own.get("/users/sessions")).json()["items"] if row["scopes"]]

@@ -21,6 +21,7 @@ OPERATIONS = [
 NOT_REPEATABLE = {
     "forgotPassword",
     "resetPassword",
+    "undoChange",
     "verifyEmail",
     "register",
     "login",

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from neighborconnect.settings import OAuthProvider
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.test_accounts import register
+from tests.transactional_api.test_accounts import confirmed
 from tests.transactional_api.test_second_factor import with_phone
 
 
@@ -137,7 +137,7 @@ async def test_who_is_suspended_is_told_so(town: Town, provider: Provider) -> No
 
 
 async def test_an_address_alone_opens_nobodys_account(town: Town, provider: Provider) -> None:
-    session = await register(town, email=provider.person["email"])
+    session = await confirmed(town, email=provider.person["email"])
     answer = await log_in(town)
     assert (answer.status_code, answer.json()["code"]) == (409, "account_exists")
     own = Person(UUID(session["user"]["id"]), town.http, session["access_token"])

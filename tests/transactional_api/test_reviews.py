@@ -91,5 +91,8 @@ async def test_analytics_count_average_and_follow_the_months(town: Town, ada: Pe
         {"month": "2026-01", "reviews": 1, "mean_rating": 1.0},
         {"month": "2026-02", "reviews": 2, "mean_rating": 4.0},
     ]
-    [(overall,)] = await town.rows("SELECT avg(rating)::float FROM reviews WHERE is_active AND state = 'visible'")
+    [(overall,)] = await town.rows(
+        "SELECT avg(r.rating)::float FROM reviews r JOIN users u ON u.id = r.reviewer_id "
+        "WHERE r.is_active AND r.state = 'visible' AND u.verified"
+    )
     assert seen["bayesian_rating"] == pytest.approx((5 * overall + 9) / 8, abs=0.006)

@@ -72,7 +72,8 @@ async def test_people_of_before_are_sealed_and_keep_their_login(town: Town) -> N
     taken = await town.nobody.post(
         "/users/register", {**credentials, "username": "x" * 8, "first_name": "A", "last_name": "B"}
     )
-    assert taken.json()["code"] == "email_taken"
+    assert taken.json()["user"]["id"] != user_id, "the address is known without a key, too"
+    assert (await town.rows("SELECT count(*) FROM users WHERE username = 'xxxxxxxx'"))[0][0] == 0
     await seal_all(town, town.app.state.resources.vault)
     [row] = await town.rows("SELECT email, phone, email_sealed FROM users WHERE id = :id", id=user_id)
     assert (email in row.email, row.phone, row.email_sealed is None) == (False, None, False)

@@ -12,7 +12,7 @@ import pyotp
 import pytest
 
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.test_accounts import PASSWORD, register
+from tests.transactional_api.test_accounts import PASSWORD, confirmed
 
 AT = "/users/second-factor"
 
@@ -28,7 +28,7 @@ class Phone:
 
 
 async def with_phone(town: Town) -> Phone:
-    session = await register(town)
+    session = await confirmed(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
     begun = (await person.post(AT, {"password": PASSWORD})).json()
     # The code of the half minute before, so that the next one is still to come.
@@ -42,7 +42,7 @@ async def log_in(town: Town, phone: Phone, **more: Any) -> httpx.Response:
 
 
 async def test_nothing_is_asked_for_before_it_is_confirmed(town: Town) -> None:
-    session = await register(town)
+    session = await confirmed(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
     begun = (await person.post(AT, {"password": PASSWORD})).json()
     assert begun["secret"] in begun["uri"]

@@ -28,11 +28,11 @@ _SMTPS_PORT, _SMTP_PORT = 465, 587
 
 
 @queue.task("mail.send", priority=queue.Priority.URGENT)
-async def send(resources: Resources, *, user_id: str, subject: str, text: str) -> None:
+async def send(resources: Resources, *, user_id: str, subject: str, text: str, confirmed_only: bool = True) -> None:
     """Send one letter to a person whose account is open; a server that does not answer is tried again."""
     async with resources.transaction() as session:
         user = await session.scalar(select(User).where(User.id == UUID(user_id), User.is_active.is_(True)))
-    if user is not None:
+    if user is not None and (user.verified or not confirmed_only):
         to = email_of(resources.vault, user)
         await send_now(resources.settings, to=to, subject=subject, text=text)
 
@@ -53,12 +53,23 @@ async def send_now(settings: Settings, *, to: str, subject: str, text: str) -> N
         await _hand_over(letter, url=settings.smtp_url)
 
 
-async def post(session: AsyncSession, *, user_id: UUID, subject: str, text: str, at: datetime | None = None) -> None:
+async def post(
+    session: AsyncSession,
+    *,
+    user_id: UUID,
+    subject: str,
+    text: str,
+    at: datetime | None = None,
+    confirmed_only: bool = True,
+) -> None:
     """Queue a letter if and when the session's transaction commits; ``text`` is plain, lines end with a newline.
 
-    The address is looked up when the letter leaves, so that the queue holds none.
+    The address is looked up when the letter leaves, so that the queue holds none. One that nobody confirmed may be a
+    stranger's: it gets only letters that let its owner confirm it or take the account over.
     """
-    await queue.defer(session, send, at=at, user_id=str(user_id), subject=subject, text=text)
+    await queue.defer(
+        session, send, at=at, user_id=str(user_id), confirmed_only=confirmed_only, subject=subject, text=text
+    )
 
 
 def folder(settings: Settings) -> Path:

@@ -24,7 +24,9 @@ async def summary(session: AsyncSession, *, viewer: Viewer, seller_id: UUID) -> 
     )
     number, mean = (
         await session.execute(
-            select(func.count(), func.avg(SellerReview.rating)).where(SellerReview.seller_id == seller_id)
+            select(func.count(), func.avg(SellerReview.rating))
+            .join(User, (User.id == SellerReview.buyer_id) & users.counts())
+            .where(SellerReview.seller_id == seller_id)
         )
     ).one()
     return SellerOut(

@@ -152,14 +152,14 @@ async def categories(session: AsyncSession, *, viewer: Viewer) -> ItemCategories
 
 
 async def see(session: AsyncSession, *, viewer: Viewer, item_id: UUID) -> None:
-    """Count that the viewer looked at an item, once; sellers do not count."""
+    """Count that the viewer looked at an item, once; sellers and unconfirmed addresses do not count."""
     found = await access_item(session, viewer=viewer, item_id=item_id)
     if found.is_seller:
         return
     new = await session.scalar(
         upsert(ItemView).values(item_id=item_id, user_id=viewer.id).on_conflict_do_nothing().returning(ItemView.id)
     )
-    if new is not None:
+    if new is not None and viewer.verified:
         await session.execute(
             update(MarketplaceItem)
             .where(MarketplaceItem.id == item_id)

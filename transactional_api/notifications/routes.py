@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from transactional_api.auth import ViewerDep, WriterDep
+from transactional_api.auth import AddressNotConfirmedError, ViewerDep, WriterDep, require_confirmed
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
 from transactional_api.errors import (
@@ -38,6 +38,8 @@ from transactional_api.notifications.schemas import (
     UnreadCount,
 )
 from transactional_api.paging import Cursor, Page, PageDep
+from transactional_api.users import recovery
+from transactional_api.users.recovery import Change
 
 router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=TransactionalRoute)
 
@@ -110,11 +112,18 @@ async def devices(session: SessionDep, viewer: ViewerDep) -> Devices:
     "/devices",
     operation_id="addPushDevice",
     status_code=201,
-    responses=declare(*WRITES, UnknownPushServiceError, TooManyDevicesError, DeviceInUseError),
+    responses=declare(
+        *WRITES, UnknownPushServiceError, TooManyDevicesError, DeviceInUseError, AddressNotConfirmedError
+    ),
 )
 async def add_device(new: NewDevice, request: Request, session: SessionDep, writer: WriterDep) -> Device:
     """Have pushes sent to this browser or phone. Twice changes nothing."""
-    return await push.add_device(session, settings=request.app.state.settings, viewer=writer, new=new)
+    require_confirmed(writer)
+    before = {one.id for one in (await push.devices(session, viewer=writer)).items}
+    added = await push.add_device(session, settings=request.app.state.settings, viewer=writer, new=new)
+    if added.id not in before:
+        await recovery.tell(session, user_id=writer.id, change=Change.DEVICE)
+    return added
 
 
 @router.delete(

@@ -22,7 +22,8 @@ from transactional_api.moderation import screening
 from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.oauth.schemas import AppOut, AppTokens, NewApp, NewAppOut, is_safe_redirect
 from transactional_api.paging import Page, PageRequest
-from transactional_api.users import sessions
+from transactional_api.users import recovery, sessions
+from transactional_api.users.recovery import Change
 from transactional_api.users.schemas import Tokens
 from transactional_api.users.sessions import Grant, RefreshTokenError, hash_token
 
@@ -105,6 +106,7 @@ async def give_code(
             expires_at=datetime.now(UTC) + CODE_LIFETIME,
         )
     )
+    await recovery.tell(session, user_id=user_id, change=Change.APP)
     return code
 
 

@@ -11,18 +11,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.audit import trail
-from transactional_api.auth import Viewer
+from transactional_api.auth import Viewer, require_confirmed
 from transactional_api.callers import Caller
 from transactional_api.db.tables import LinkedAccount, User
 from transactional_api.errors import NotFoundError, Problem
 from transactional_api.oauth.providers import Identity
 from transactional_api.oauth.schemas import LinkOut, LinksOut
-from transactional_api.users import devices, sealing, second_factor
+from transactional_api.users import devices, recovery, sealing, second_factor
 from transactional_api.users.accounts import Accounts
+from transactional_api.users.passwords import NO_PASSWORD
+from transactional_api.users.recovery import Change
 from transactional_api.users.schemas import Session
 from transactional_api.users.service import open_session, refuse_suspended
-
-NO_PASSWORD = "!"  # noqa: S105 (what no password hashes to)
 
 
 class AccountExistsError(Problem):
@@ -82,6 +82,8 @@ async def log_in(
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)
+    if source.is_new:
+        await recovery.tell(session, user_id=user.id, change=Change.SESSION)
     return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
 
 
@@ -89,14 +91,19 @@ async def link(session: AsyncSession, *, viewer: Viewer, identity: Identity) -> 
     """Let the viewer log in with a provider from now on.
 
     Raises:
+        AddressNotConfirmedError: when their address is not confirmed.
         AlreadyLinkedError: when the other account is somebody else's, or they have linked one of this provider.
     """
+    require_confirmed(viewer)
     values = {"user_id": viewer.id, "provider": identity.provider, "subject": identity.subject}
     new = insert(LinkedAccount).values(values).on_conflict_do_nothing().returning(LinkedAccount.id)
     if await session.scalar(new) is None:
         mine = select(LinkedAccount.id).filter_by(**values)
         if await session.scalar(mine) is None:
             raise AlreadyLinkedError
+    else:
+        was = {"provider": identity.provider, "subject": identity.subject}
+        await recovery.tell(session, user_id=viewer.id, change=Change.LINK, detail=identity.provider, was=was)
     return await links_of(session, viewer=viewer)
 
 

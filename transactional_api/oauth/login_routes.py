@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import StringConstraints
 
-from transactional_api.auth import ActorDep, ViewerDep
+from transactional_api.auth import ActorDep, AddressNotConfirmedError, ViewerDep
 from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
@@ -101,7 +101,9 @@ async def list_links(session: SessionDep, viewer: ViewerDep) -> LinksOut:
     "/links/{provider}",
     operation_id="linkProvider",
     dependencies=[GUESSED],
-    responses=declare(UnauthenticatedError, *RETURNS, AlreadyLinkedError, TooManyAttemptsError),
+    responses=declare(
+        UnauthenticatedError, *RETURNS, AlreadyLinkedError, AddressNotConfirmedError, TooManyAttemptsError
+    ),
 )
 async def link(
     provider: ProviderName, body: LoginReturned, session: SessionDep, accounts: AccountsDep, actor: ActorDep

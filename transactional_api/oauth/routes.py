@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
 
-from transactional_api.auth import ActorDep, ViewerDep
+from transactional_api.auth import ActorDep, AddressNotConfirmedError, ViewerDep, require_confirmed
 from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.db.tables import OAuthApp
@@ -36,7 +36,14 @@ from transactional_api.users.second_factor import SecondFactorRequiredError, Wro
 from transactional_api.users.service import SuspendedError, WrongCredentialsError
 from transactional_api.users.throttle import TooManyAttemptsError
 
-REFUSALS = (WrongCredentialsError, SuspendedError, SecondFactorRequiredError, WrongCodeError, TooManyAttemptsError)
+REFUSALS = (
+    WrongCredentialsError,
+    SuspendedError,
+    SecondFactorRequiredError,
+    WrongCodeError,
+    TooManyAttemptsError,
+    AddressNotConfirmedError,
+)
 
 router = APIRouter(prefix="/oauth", tags=["oauth"], route_class=TransactionalRoute)
 
@@ -99,10 +106,11 @@ class TokenRequest(BaseModel):
     "/apps",
     operation_id="registerApp",
     status_code=201,
-    responses=declare(UnauthenticatedError, InvalidRequestError),
+    responses=declare(UnauthenticatedError, InvalidRequestError, AddressNotConfirmedError),
 )
 async def register_app(body: NewApp, session: SessionDep, actor: ActorDep) -> NewAppOut:
     """Register an app that people may let act for them. Its secret is shown this once."""
+    require_confirmed(actor)
     return await apps.register(session, viewer=actor, body=body)
 
 
@@ -157,6 +165,7 @@ async def authorize_app(
     try:
         credentials = Credentials(email=answered.email, password=answered.password, code=answered.one_time_code or None)
         user = await service.authenticate(session, accounts=accounts, credentials=credentials, caller=caller)
+        require_confirmed(user)
     except ValidationError:
         return _page(app, answered, wrong="This is not an address and a password")
     except REFUSALS as problem:

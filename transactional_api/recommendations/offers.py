@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from neighborconnect.contracts.serving import RankingPath
 from transactional_api.auth import Viewer
 from transactional_api.connectors import queries as connectors
-from transactional_api.db.tables import Event, EventAttendee, MarketplaceItem
+from transactional_api.db.tables import Event, EventAttendee, MarketplaceItem, User
 from transactional_api.events import queries as events
 from transactional_api.events import service as event_service
 from transactional_api.inference import NoAnswer
@@ -32,7 +33,7 @@ async def event_feed(session: AsyncSession, *, viewer: Viewer, asked: FeedReques
         events.visible_to(viewer)
         .with_only_columns(
             Event.id,
-            (_closeness(viewer) + 0.2 * func.ln(1 + Event.attendee_count)).label("score"),
+            (_closeness(viewer) + 0.2 * func.ln(1 + _confirmed_attendees())).label("score"),
             Event.start_date.label("at"),
         )
         .where(
@@ -54,6 +55,19 @@ async def event_feed(session: AsyncSession, *, viewer: Viewer, asked: FeedReques
             for one, score in scores.items()
             if one in found
         ]
+    )
+
+
+def _confirmed_attendees() -> ColumnElement[int]:
+    """Return how many people come to the event whose address is confirmed; their guests do not count."""
+    answer = aliased(EventAttendee)
+    return (
+        select(func.count())
+        .select_from(answer)
+        .join(User, (User.id == answer.user_id) & users.counts())
+        .where(answer.event_id == Event.id, answer.status == "attending")
+        .correlate(Event)
+        .scalar_subquery()
     )
 
 

@@ -62,7 +62,8 @@ def never_recommended(viewer: Viewer, *, kind: ItemKind) -> Select[Any]:
 def popular(kind: ItemKind, *, neighborhood: str | None, city: str | None, limit: int) -> Select[Any]:
     """Return ``id, near, town`` of public items by their latest likes or members.
 
-    Those of the neighbourhood count first, then those of the city (``town``), then everyone's.
+    Those of the neighbourhood count first, then those of the city (``town``), then everyone's; people whose address
+    nobody confirmed do not count.
     """
     if kind is ItemKind.POST:
         event, item, at = PostLike, PostLike.post_id, PostLike.created_at
@@ -80,7 +81,7 @@ def popular(kind: ItemKind, *, neighborhood: str | None, city: str | None, limit
     return (
         _public(kind, recent.c.item_id, near, town)
         .join(recent, recent.c.item_id == (Post.id if kind is ItemKind.POST else Connector.id))
-        .join(User, User.id == recent.c.user_id)
+        .join(User, (User.id == recent.c.user_id) & users.counts())
         .group_by(recent.c.item_id)
         .order_by(near.desc(), town.desc(), func.count().desc(), recent.c.item_id)
         .limit(limit)
@@ -91,7 +92,20 @@ def without_history(kind: ItemKind, *, limit: int) -> Select[Any]:
     """Return ids of public items that fill a feed where nobody did anything lately: new posts, large connectors."""
     if kind is ItemKind.POST:
         return _public(kind, Post.id).order_by(Post.created_at.desc(), Post.id.desc()).limit(limit)
-    return _public(kind, Connector.id).order_by(Connector.member_count.desc(), Connector.id.desc()).limit(limit)
+    largest = (
+        _public(kind, Connector.id, Connector.member_count)
+        .order_by(Connector.member_count.desc(), Connector.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    members = (
+        select(func.count())
+        .select_from(ConnectorMember)
+        .join(User, (User.id == ConnectorMember.user_id) & users.counts())
+        .where(ConnectorMember.connector_id == largest.c.id)
+        .scalar_subquery()
+    )
+    return select(largest.c.id).order_by(members.desc(), largest.c.member_count.desc(), largest.c.id.desc())
 
 
 def _public(kind: ItemKind, *columns: Any) -> Select[Any]:

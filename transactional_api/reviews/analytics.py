@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.auth import Viewer
 from transactional_api.connectors import service as connectors
-from transactional_api.db.tables import Review
+from transactional_api.db.tables import Review, User
 from transactional_api.reviews.schemas import Analytics, Month, ReviewState
+from transactional_api.users import queries as users
 
 PRIOR_REVIEWS = 5
 PRIOR_RATING = 3.0
@@ -20,13 +21,14 @@ RATINGS = range(1, 6)
 
 
 async def analyse(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> Analytics:
-    """Count and average the visible reviews of a connector.
+    """Count and average the visible reviews of a connector by people who confirmed their address.
 
     The Bayesian average is ``(C·m + sum) / (C + n)`` with ``C = PRIOR_REVIEWS`` and ``m`` the mean of all visible
     reviews of all connectors. Raises ``NotFoundError`` when the viewer may not see the connector.
     """
     await connectors.get(session, viewer=viewer, connector_id=connector_id)
-    visible = (Review.is_active.is_(True), Review.state == ReviewState.VISIBLE.value)
+    by_confirmed = Review.reviewer_id.in_(select(User.id).where(users.counts()))
+    visible = (Review.is_active.is_(True), Review.state == ReviewState.VISIBLE.value, by_confirmed)
     here = (Review.connector_id == connector_id, *visible)
     given = {
         row.rating: row.number

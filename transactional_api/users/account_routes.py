@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from transactional_api.auth import ActorDep, ViewerDep, WriterDep
+from transactional_api.auth import ActorDep, AddressNotConfirmedError, ViewerDep, WriterDep
 from transactional_api.callers import CallerDep
 from transactional_api.db.session import SessionDep
 from transactional_api.edge import TransactionalRoute
@@ -24,9 +24,10 @@ from transactional_api.hot import RedisDep
 from transactional_api.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.oauth.providers import LoginExpiredError
 from transactional_api.paging import Page, PageDep
-from transactional_api.users import mailbox, second_factor, sessions
+from transactional_api.users import mailbox, recovery, second_factor, sessions
 from transactional_api.users.accounts import Accounts
-from transactional_api.users.mailbox import LetterTokenError, WrongPasswordError
+from transactional_api.users.mailbox import WrongPasswordError
+from transactional_api.users.passwords import WeakPasswordError
 from transactional_api.users.schemas import (
     CodeProof,
     ForgottenPassword,
@@ -39,6 +40,7 @@ from transactional_api.users.schemas import (
     SecondFactorOff,
     SecondFactorOut,
     SessionOut,
+    Undone,
 )
 from transactional_api.users.second_factor import (
     NoSecondFactorError,
@@ -48,6 +50,7 @@ from transactional_api.users.second_factor import (
 )
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
+from transactional_api.users.tokens import LetterTokenError
 
 router = APIRouter(prefix="/users", tags=["account"], route_class=TransactionalRoute)
 
@@ -118,18 +121,29 @@ async def forgot_password(
     operation_id="resetPassword",
     status_code=204,
     dependencies=[GUESSED],
+    responses=declare(LetterTokenError, WeakPasswordError, InvalidRequestError, TooManyAttemptsError),
+)
+async def reset_password(body: PasswordReset, session: SessionDep, accounts: AccountsDep, caller: CallerDep) -> None:
+    """Set a new password with the token out of the letter. Every session ends, and apps, devices and links go."""
+    await mailbox.reset(session, accounts=accounts, body=body, caller=caller)
+
+
+@router.post(
+    "/undo",
+    operation_id="undoChange",
+    dependencies=[GUESSED],
     responses=declare(LetterTokenError, InvalidRequestError, TooManyAttemptsError),
 )
-async def reset_password(body: PasswordReset, session: SessionDep, accounts: AccountsDep) -> None:
-    """Set a new password with the token out of the letter. Every session ends."""
-    await mailbox.reset(session, accounts=accounts, body=body)
+async def undo(body: LetterProof, session: SessionDep) -> Undone:
+    """Take back the change that a letter told of. Every session ends; the password is void until you set a new one."""
+    return await recovery.undo(session, token=body.token)
 
 
 @router.put(
     "/password",
     operation_id="changePassword",
     status_code=204,
-    responses=declare(*WRITES, WrongPasswordError, TooManyAttemptsError, UnavailableError),
+    responses=declare(*WRITES, WrongPasswordError, WeakPasswordError, TooManyAttemptsError, UnavailableError),
 )
 async def change_password(body: PasswordChange, session: SessionDep, accounts: AccountsDep, writer: WriterDep) -> None:
     """Change your password. Your other sessions end."""
@@ -174,6 +188,7 @@ async def get_second_factor(session: SessionDep, viewer: ViewerDep) -> SecondFac
         InvalidRequestError,
         WrongPasswordError,
         SecondFactorOnError,
+        AddressNotConfirmedError,
         TooManyAttemptsError,
         UnavailableError,
     ),

@@ -35,6 +35,11 @@ class Source:
     is_certain: bool = True
     """False where Redis did not answer, so that the network may be known after all."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the account certainly does not know it."""
+        return self.known is None and self.is_certain
+
 
 def issue_token(vault: Vault, *, email: str) -> str:
     """Return a token by which the account of an address knows a device; it opens nothing."""

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.audit import trail
 from transactional_api.auth import Viewer
 from transactional_api.callers import Caller
-from transactional_api.db.tables import OneTimeToken, User
+from transactional_api.db.tables import User
 from transactional_api.errors import Problem
 from transactional_api.jobs import queue
 from transactional_api.mail import letters
 from transactional_api.resources import Resources
-from transactional_api.users import devices, passwords, sealing, sessions, throttle
+from transactional_api.users import devices, passwords, recovery, sealing, sessions, throttle, tokens
 from transactional_api.users.accounts import Accounts
+from transactional_api.users.recovery import Change
 from transactional_api.users.schemas import PasswordChange, PasswordReset
-from transactional_api.users.sessions import hash_token
+from transactional_api.users.tokens import Purpose
 
-
-class Purpose(StrEnum):
-    """What a token out of a letter is for."""
-
-    VERIFY_EMAIL = "verify_email"
-    RESET_PASSWORD = "reset_password"  # noqa: S105 (a purpose, not a password)
-
-
-LIFETIME = {Purpose.VERIFY_EMAIL: timedelta(days=3), Purpose.RESET_PASSWORD: timedelta(hours=1)}
 _SUBJECT = {
     Purpose.VERIFY_EMAIL: "Please confirm your e-mail address",
     Purpose.RESET_PASSWORD: "Set a new password",
@@ -44,10 +32,11 @@ _WORDS = {
 }
 
 
-class LetterTokenError(Problem):
-    """The token is unknown, was used before, or is too old."""
-
-    status, code, title = 422, "letter_token_invalid", "This link is not good any more; ask for a new letter"
+_AFTER = {
+    Purpose.VERIFY_EMAIL: "\nIf you did not open an account, do not confirm it. Somebody else used your address; ask "
+    "for a new password with it, and the account is yours alone.\n",
+    Purpose.RESET_PASSWORD: "",
+}
 
 
 class WrongPasswordError(Problem):
@@ -59,22 +48,15 @@ class WrongPasswordError(Problem):
 @queue.task("users.send_letter", priority=queue.Priority.URGENT)
 async def send_letter(resources: Resources, *, user_id: str, purpose: str) -> None:
     """Send a letter with a new token; the tokens of earlier ones of the same purpose are void."""
-    token, what = secrets.token_urlsafe(32), Purpose(purpose)
+    what = Purpose(purpose)
     async with resources.transaction() as session:
         user = await session.scalar(select(User).where(User.id == UUID(user_id), User.is_active.is_(True)))
         if user is None or (what is Purpose.VERIFY_EMAIL and user.verified):
             return
-        await _void(session, user_id=user.id, purpose=what)
-        await session.execute(
-            insert(OneTimeToken).values(
-                user_id=user.id,
-                purpose=what,
-                token_hash=hash_token(token),
-                expires_at=datetime.now(UTC) + LIFETIME[what],
-            )
-        )
-        link = f"{resources.settings.public_url.rstrip('/')}/{what.value.replace('_', '-')}?token={token}"
-        await letters.post(session, user_id=user.id, subject=_SUBJECT[what], text=f"{_WORDS[what]}\n\n{link}\n")
+        await tokens.void(session, user_id=user.id, purpose=what)
+        token = await tokens.issue(session, user_id=user.id, purpose=what)
+        text = f"{_WORDS[what]}\n\n{tokens.link(resources.settings, purpose=what, token=token)}\n{_AFTER[what]}"
+        await letters.post(session, user_id=user.id, subject=_SUBJECT[what], text=text, confirmed_only=False)
 
 
 @queue.task("users.forgot_password", priority=queue.Priority.URGENT)
@@ -102,6 +84,16 @@ async def count_letter(accounts: Accounts, *, email: str, caller: Caller) -> Non
     await accounts.throttle.count(accounts.throttle.letters, caller.network)
 
 
+async def tell_of_registration(session: AsyncSession, *, user_id: UUID) -> None:
+    """Queue the letter that tells somebody that their address was used to register another account."""
+    text = (
+        "Somebody tried to open a NeighborConnect account with this address, which has one. If it was you, log in, or "
+        "ask for a new password if you forgot yours. If not, there is nothing to do.\n"
+    )
+    subject = "You already have an account"
+    await letters.post(session, user_id=user_id, subject=subject, text=text, confirmed_only=False)
+
+
 async def ask_to_verify(session: AsyncSession, *, user_id: UUID) -> None:
     """Queue the letter that asks a person to confirm their address."""
     await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.VERIFY_EMAIL)
@@ -121,8 +113,8 @@ async def ask_again_to_verify(session: AsyncSession, *, accounts: Accounts, view
 
 async def verify(session: AsyncSession, *, token: str) -> None:
     """Confirm the address that the token was sent to; raises ``LetterTokenError`` when it is not good."""
-    user_id = await _spend(session, token=token, purpose=Purpose.VERIFY_EMAIL)
-    await session.execute(update(User).where(User.id == user_id).values(verified=True))
+    spent = await tokens.spend(session, token=token, purpose=Purpose.VERIFY_EMAIL)
+    await session.execute(update(User).where(User.id == spent.user_id).values(verified=True))
 
 
 async def forget(session: AsyncSession, *, accounts: Accounts, email: str, caller: Caller) -> None:
@@ -135,17 +127,21 @@ async def forget(session: AsyncSession, *, accounts: Accounts, email: str, calle
     await queue.defer(session, look_up, sealed=accounts.vault.seal(email))
 
 
-async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordReset) -> None:
-    """Set a new password, end every session, and take the mailbox as proved.
+async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordReset, caller: Caller) -> None:
+    """Set a new password, take the mailbox as proved, and leave nobody else in the account.
 
     Raises:
         LetterTokenError: when the token is not good.
+        WeakPasswordError: when the password is easy to guess; the token stays good.
     """
-    user_id = await _spend(session, token=body.token, purpose=Purpose.RESET_PASSWORD)
-    async with accounts.hashing:
-        password_hash = await passwords.hash_password(body.password.get_secret_value())
-    await session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash, verified=True))
-    await sessions.end_all(session, user_id=user_id)
+    spent = await tokens.spend(session, token=body.token, purpose=Purpose.RESET_PASSWORD)
+    user = await session.get_one(User, spent.user_id, with_for_update={"key_share": True})
+    password_hash = await _new_hash(accounts, user=user, password=body.password)
+    await recovery.evict(session, user=user)
+    user.password_hash, user.verified = password_hash, True
+    await session.flush()
+    await recovery.tell(session, user_id=user.id, change=Change.PASSWORD)
+    await devices.remember(accounts, caller, email=sealing.email_of(accounts.vault, user))
 
 
 async def change_password(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, body: PasswordChange) -> None:
@@ -156,11 +152,19 @@ async def change_password(session: AsyncSession, *, accounts: Accounts, viewer: 
         TooManyAttemptsError: when it was guessed too often in this session.
     """
     user = await prove_password(session, accounts=accounts, viewer=viewer, password=body.current_password)
-    async with accounts.hashing:
-        user.password_hash = await passwords.hash_password(body.password.get_secret_value())
+    user.password_hash = await _new_hash(accounts, user=user, password=body.password)
     await session.flush()
-    await _void(session, user_id=viewer.id, purpose=Purpose.RESET_PASSWORD)
+    await tokens.void(session, user_id=viewer.id, purpose=Purpose.RESET_PASSWORD)
+    await recovery.tell(session, user_id=viewer.id, change=Change.PASSWORD)
     await sessions.end_all(session, user_id=viewer.id, but=viewer.session_id)
+
+
+async def _new_hash(accounts: Accounts, *, user: User, password: SecretStr) -> str:
+    """Return the hash of a new password; raises ``WeakPasswordError`` for one that is easy to guess."""
+    plain, personal = password.get_secret_value(), [user.username, sealing.email_of(accounts.vault, user)]
+    async with accounts.hashing:
+        await passwords.refuse_weak(plain, personal=personal)
+        return await passwords.hash_password(plain)
 
 
 async def prove_password(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, password: SecretStr) -> User:
@@ -177,25 +181,3 @@ async def prove_password(session: AsyncSession, *, accounts: Accounts, viewer: V
             raise WrongPasswordError
     await accounts.throttle.forget(throttle.DEVICE, viewer.id, viewer.session_id)
     return user
-
-
-async def _spend(session: AsyncSession, *, token: str, purpose: Purpose) -> UUID:
-    user_id = await session.scalar(
-        delete(OneTimeToken)
-        .where(
-            OneTimeToken.token_hash == hash_token(token),
-            OneTimeToken.purpose == purpose,
-            OneTimeToken.expires_at > datetime.now(UTC),
-            OneTimeToken.user_id.in_(select(User.id).where(User.is_active.is_(True))),
-        )
-        .returning(OneTimeToken.user_id)
-        .execution_options(synchronize_session=False)
-    )
-    if user_id is None:
-        raise LetterTokenError
-    trail.acts(session, user_id)
-    return user_id
-
-
-async def _void(session: AsyncSession, *, user_id: UUID, purpose: Purpose) -> None:
-    await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.purpose == purpose))

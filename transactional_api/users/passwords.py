@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from transactional_api.errors import Problem
 
 # OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 AT_ONCE = 2
+LEAST_SCORE = 2
+"""Of zxcvbn's 0 to 4: at least a million guesses."""
+LEAST_PERSONAL = 4
+ESTIMATED_LENGTH = 72
+NO_PASSWORD = "!"  # noqa: S105 (what no password hashes to)
 
 
 @lru_cache(maxsize=1)
 def _nobodys_hash() -> str:
     return _hasher.hash("nobody has this password")
+
+
+class WeakPasswordError(Problem):
+    """The password is among the first that somebody would guess."""
+
+    status, code, title = 422, "weak_password", "This password is easy to guess; choose a longer or less common one"
+
+
+async def refuse_weak(password: str, *, personal: Sequence[str]) -> None:
+    """Raise ``WeakPasswordError`` for common passwords, and those that hold a user name or an address.
+
+    ``personal`` are words of the person that a guesser would try.
+    """
+    words = {word.lower() for entry in personal for word in (entry, entry.partition("@")[0])}
+    holds_one = any(len(word) >= LEAST_PERSONAL and word in password.lower() for word in words)
+    if holds_one or await asyncio.to_thread(_score, password, sorted(words)) < LEAST_SCORE:
+        raise WeakPasswordError
+
+
+def _score(password: str, words: list[str]) -> int:
+    estimate = zxcvbn(password[:ESTIMATED_LENGTH], user_inputs=words, max_length=ESTIMATED_LENGTH)
+    return int(estimate["score"])
 
 
 async def hash_password(password: str) -> str:

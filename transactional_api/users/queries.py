@@ -15,6 +15,14 @@ from transactional_api.db.tables import Block, Mute, User
 from transactional_api.text import contains_pattern
 
 
+def counts() -> ColumnElement[bool]:
+    """Whether what the person of the enclosing statement does counts for rankings and ratings.
+
+    Only of those who confirmed their address: anybody can open any number of accounts.
+    """
+    return User.verified.is_(True)
+
+
 def not_blocked(viewer: Viewer, person: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """Whether neither the viewer blocks the person of the enclosing statement, nor the other way round."""
     either = or_(

@@ -13,8 +13,11 @@ things taken away     -20  by a moderator's decision that stands (hide or remove
 suspensions           -50  by a moderator's decision that stands
 =================  ======  ==========================================================
 
-It is counted from the rows themselves, not kept by whoever likes: a counter that every like writes would make a
-person who is liked by many wait for all of them.
+Likes, votes, sales and ratings count where the other person confirmed their address: anybody can open any number of
+accounts.
+
+It is counted from the rows themselves: a counter that every like writes would make a person who is liked by many wait
+for all of them.
 """
 
 from __future__ import annotations
@@ -44,18 +47,21 @@ POINTS = {
 }
 BATCH = 500
 
+# What people do counts only where they confirmed their address (``o``): anybody can open any number of accounts.
 _COUNTS = text("""
     SELECT u.id, u.reputation,
-        (SELECT count(*) FROM posts p JOIN post_likes l ON l.post_id = p.id
-            WHERE p.author_id = u.id AND p.is_active AND l.user_id <> u.id) AS likes_of_posts,
-        (SELECT count(*) FROM comments c JOIN comment_likes l ON l.comment_id = c.id
-            WHERE c.author_id = u.id AND c.is_active AND l.user_id <> u.id) AS likes_of_comments,
-        (SELECT count(*) FROM reviews r JOIN review_votes v ON v.review_id = r.id
-            WHERE r.reviewer_id = u.id AND r.is_active AND v.user_id <> u.id) AS helpful_votes,
-        (SELECT count(*) FROM marketplace_purchases p
-            WHERE p.seller_id = u.id AND p.status = 'completed') AS completed_sales,
-        (SELECT count(*) FROM seller_reviews r WHERE r.seller_id = u.id AND r.rating >= 4) AS good_ratings,
-        (SELECT count(*) FROM seller_reviews r WHERE r.seller_id = u.id AND r.rating <= 2) AS bad_ratings,
+        (SELECT count(*) FROM posts p JOIN post_likes l ON l.post_id = p.id JOIN users o ON o.id = l.user_id
+            WHERE o.verified AND p.author_id = u.id AND p.is_active AND l.user_id <> u.id) AS likes_of_posts,
+        (SELECT count(*) FROM comments c JOIN comment_likes l ON l.comment_id = c.id JOIN users o ON o.id = l.user_id
+            WHERE o.verified AND c.author_id = u.id AND c.is_active AND l.user_id <> u.id) AS likes_of_comments,
+        (SELECT count(*) FROM reviews r JOIN review_votes v ON v.review_id = r.id JOIN users o ON o.id = v.user_id
+            WHERE o.verified AND r.reviewer_id = u.id AND r.is_active AND v.user_id <> u.id) AS helpful_votes,
+        (SELECT count(*) FROM marketplace_purchases p JOIN users o ON o.id = p.buyer_id
+            WHERE o.verified AND p.seller_id = u.id AND p.status = 'completed') AS completed_sales,
+        (SELECT count(*) FROM seller_reviews r JOIN users o ON o.id = r.buyer_id
+            WHERE o.verified AND r.seller_id = u.id AND r.rating >= 4) AS good_ratings,
+        (SELECT count(*) FROM seller_reviews r JOIN users o ON o.id = r.buyer_id
+            WHERE o.verified AND r.seller_id = u.id AND r.rating <= 2) AS bad_ratings,
         (SELECT count(*) FROM moderation_cases c JOIN moderation_decisions d ON d.case_id = c.id
             WHERE c.owner_id = u.id AND d.undone_at IS NULL AND d.outcome IN ('hide', 'remove')) AS things_taken_away,
         (SELECT count(*) FROM moderation_cases c JOIN moderation_decisions d ON d.case_id = c.id

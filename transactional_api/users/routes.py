@@ -28,6 +28,7 @@ from transactional_api.places import Point
 from transactional_api.text import Line
 from transactional_api.users import reputation, service, sessions
 from transactional_api.users.account_routes import GUESSED, AccountsDep
+from transactional_api.users.passwords import WeakPasswordError
 from transactional_api.users.schemas import (
     Credentials,
     OwnUser,
@@ -40,7 +41,7 @@ from transactional_api.users.schemas import (
     Tokens,
 )
 from transactional_api.users.second_factor import SecondFactorRequiredError, WrongCodeError
-from transactional_api.users.service import EmailTakenError, SuspendedError, UsernameTakenError, WrongCredentialsError
+from transactional_api.users.service import SuspendedError, UsernameTakenError, WrongCredentialsError
 from transactional_api.users.sessions import RefreshTokenError
 from transactional_api.users.throttle import TooManyAttemptsError
 from transactional_api.versions import StaleError, meant_for, tagged
@@ -71,7 +72,7 @@ async def _vouched(
     "/register",
     operation_id="register",
     status_code=201,
-    responses=declare(EmailTakenError, UsernameTakenError, TooManyAttemptsError, ForbiddenError, InvalidRequestError),
+    responses=declare(UsernameTakenError, WeakPasswordError, TooManyAttemptsError, ForbiddenError, InvalidRequestError),
 )
 async def register(
     *,
@@ -82,7 +83,10 @@ async def register(
     caller: CallerDep,
     vouched: Annotated[bool, Depends(_vouched)],
 ) -> Session:
-    """Open an account and log in to it. A letter asks to confirm the address."""
+    """Open an account and log in to it. A letter asks to confirm the address.
+
+    An address that has an account already gets the same answer, with a session that opens nothing, and a letter.
+    """
     user_agent = request.headers.get("user-agent")
     return await service.register(
         session, accounts=accounts, registration=registration, caller=caller, user_agent=user_agent, vouched=vouched

@@ -135,6 +135,13 @@ class PasswordReset(LetterProof):
     password: NewPassword = Field(examples=["a long pass phrase"])
 
 
+class Undone(BaseModel):
+    """A change was taken back; set a new password with this token (`POST /users/password/reset`)."""
+
+    password_reset_token: str = Field(examples=["hP3bJ2rYtqkK5sXw9u0vZ1aQeLr7mNcDfG4iTyUoBxE"])
+    expires_in: int = Field(description="Seconds until the token expires.", examples=[3600])
+
+
 class PasswordChange(RequestBody):
     """A new password, and the one before."""
 

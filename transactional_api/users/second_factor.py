@@ -14,12 +14,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from transactional_api.auth import Viewer
+from transactional_api.auth import Viewer, require_confirmed
 from transactional_api.db.tables import SecondFactor, User
 from transactional_api.errors import Problem
-from transactional_api.users import throttle
+from transactional_api.users import recovery, throttle
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.mailbox import prove_password
+from transactional_api.users.recovery import Change
 from transactional_api.users.schemas import RecoveryCodes, SecondFactorBegun, SecondFactorOff, SecondFactorOut
 from transactional_api.users.sessions import hash_token
 from transactional_api.vault import Vault
@@ -67,8 +68,10 @@ async def begin(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, pa
 
     Raises:
         WrongPasswordError, TooManyAttemptsError: as for every proof of a password.
+        AddressNotConfirmedError: when their address is not confirmed.
         SecondFactorOnError: when they have one.
     """
+    require_confirmed(viewer)
     user = await prove_password(session, accounts=accounts, viewer=viewer, password=password)
     secret = pyotp.random_base32()
     fresh = {"secret_sealed": accounts.vault.seal(secret), "last_step": 0, "created_at": datetime.now(UTC)}
@@ -104,6 +107,8 @@ async def confirm(session: AsyncSession, *, accounts: Accounts, viewer: Viewer, 
     factor.confirmed_at, factor.last_step = datetime.now(UTC), step
     factor.recovery_hashes = [hash_token(one) for one in codes]
     await session.flush()
+    was = {"confirmed_at": factor.confirmed_at.isoformat()}
+    await recovery.tell(session, user_id=viewer.id, change=Change.SECOND_FACTOR_ON, was=was)
     await accounts.throttle.forget(throttle.CODES, viewer.id, viewer.session_id)
     return RecoveryCodes(codes=codes)
 
@@ -116,7 +121,14 @@ async def turn_off(session: AsyncSession, *, accounts: Accounts, viewer: Viewer,
     """
     user = await prove_password(session, accounts=accounts, viewer=viewer, password=proof.password)
     await prove(session, accounts=accounts, user=user, code=proof.code, source=str(viewer.session_id))
+    factor = await _lock(session, user_id=viewer.id)
+    if factor is None:
+        return
     await session.execute(delete(SecondFactor).where(SecondFactor.user_id == viewer.id))
+    if factor.confirmed_at is not None:
+        was = {name: getattr(factor, name) for name in ("secret_sealed", "last_step", "recovery_hashes")}
+        was |= {"confirmed_at": factor.confirmed_at.isoformat()}
+        await recovery.tell(session, user_id=viewer.id, change=Change.SECOND_FACTOR_OFF, was=was)
 
 
 async def prove(session: AsyncSession, *, accounts: Accounts, user: User, code: str | None, source: str | None) -> None:

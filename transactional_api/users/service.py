@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -19,9 +19,20 @@ from transactional_api.moderation import screening
 from transactional_api.moderation.schemas import SubjectKind
 from transactional_api.paging import Page, PageRequest
 from transactional_api.places import Point
-from transactional_api.users import devices, mailbox, passwords, queries, sealing, second_factor, sessions, throttle
+from transactional_api.users import (
+    devices,
+    mailbox,
+    passwords,
+    queries,
+    recovery,
+    sealing,
+    second_factor,
+    sessions,
+    throttle,
+)
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.devices import Source
+from transactional_api.users.recovery import Change
 from transactional_api.users.schemas import (
     NOT_FOR_APPS,
     Credentials,
@@ -32,12 +43,6 @@ from transactional_api.users.schemas import (
     Session,
     Tokens,
 )
-
-
-class EmailTakenError(Problem):
-    """Another account has this e-mail address."""
-
-    status, code, title = 409, "email_taken", "There is an account with this e-mail address"
 
 
 class UsernameTakenError(Problem):
@@ -75,40 +80,63 @@ async def register(
 
     The platform vouches for people that it makes itself: they have no limits, and their address counts as confirmed.
 
+    An address that has an account is answered as any other, with a session that opens nothing, and its owner gets a
+    letter: nobody learns from the answer who has an account.
+
     Raises:
-        EmailTakenError, UsernameTakenError: when another account is in the way.
+        UsernameTakenError: when another account has the user name.
+        WeakPasswordError: when the password is easy to guess.
         TooManyAttemptsError: when this network opened too many accounts, or too many letters went to the address.
     """
+    email, password = registration.email, registration.password.get_secret_value()
     if not vouched:
         await accounts.throttle.count(accounts.throttle.registrations, caller.network)
-        await mailbox.count_letter(accounts, email=registration.email, caller=caller)
-    if await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email))):
-        raise EmailTakenError
+        await mailbox.count_letter(accounts, email=email, caller=caller)
     async with accounts.hashing:
-        password_hash = await passwords.hash_password(registration.password.get_secret_value())
+        await passwords.refuse_weak(password, personal=[registration.username, email])
+        password_hash = await passwords.hash_password(password)
+    if await session.scalar(select(User.id).where(User.username == registration.username)):
+        raise UsernameTakenError
     values = registration.model_dump(exclude={"password"})
-    values |= sealing.email_columns(accounts.vault, registration.email)
+    values |= sealing.email_columns(accounts.vault, email)
     values |= sealing.phone_columns(accounts.vault, registration.phone)
-    user = await session.scalar(
-        insert(User)
-        .values(**values, password_hash=password_hash, verified=vouched, last_login=datetime.now(UTC))
-        .on_conflict_do_nothing()
-        .returning(User)
+    values |= {"password_hash": password_hash, "verified": vouched, "last_login": datetime.now(UTC)}
+    whose = select(User.id).where(sealing.has_email(accounts.vault, email))
+    owner_id = await session.scalar(whose)
+    if owner_id is None:
+        user = await session.scalar(insert(User).values(values).on_conflict_do_nothing().returning(User))
+        if user is not None:
+            if not vouched:
+                await mailbox.ask_to_verify(session, user_id=user.id)
+            await screening.screen(session, SubjectKind.USER, user.id)
+            return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
+        owner_id = await session.scalar(whose)
+        if owner_id is None:
+            raise UsernameTakenError
+    await mailbox.tell_of_registration(session, user_id=owner_id)
+    return _decoy(accounts, values=values)
+
+
+def _decoy(accounts: Accounts, *, values: dict[str, Any]) -> Session:
+    """Return the answer to a registration that opened no account."""
+    now = datetime.now(UTC)
+    empty = {"is_active": True, "reputation": 0, "role": "member", "created_at": now, "updated_at": now}
+    nobody = User(**values, **empty, id=uuid4())
+    return Session(
+        **sessions.decoy(user_id=nobody.id, settings=accounts.settings).model_dump(),
+        device_token=devices.issue_token(accounts.vault, email=str(nobody.id)),
+        user=own_user(nobody, accounts=accounts),
     )
-    if user is None:
-        taken = await session.scalar(select(User.id).where(sealing.has_email(accounts.vault, registration.email)))
-        raise EmailTakenError if taken else UsernameTakenError
-    if not vouched:
-        await mailbox.ask_to_verify(session, user_id=user.id)
-    await screening.screen(session, SubjectKind.USER, user.id)
-    return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
 
 
 async def log_in(
     session: AsyncSession, *, accounts: Accounts, credentials: Credentials, caller: Caller, user_agent: str | None
 ) -> Session:
     """Open a session; raises what ``authenticate`` raises."""
+    source = await devices.source_of(accounts, caller, email=credentials.email)
     user = await authenticate(session, accounts=accounts, credentials=credentials, caller=caller)
+    if source.is_new:
+        await recovery.tell(session, user_id=user.id, change=Change.SESSION)
     user.last_login = datetime.now(UTC)
     await session.flush()
     await session.refresh(user)

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 from sqlalchemy import delete, insert, select, update
@@ -188,6 +188,15 @@ async def _issue(session: AsyncSession, *, bearer: Bearer, settings: Settings) -
             expires_at=_expiry(settings),
         )
     )
+    return _tokens(bearer, refresh_token=refresh_token, settings=settings)
+
+
+def decoy(*, user_id: UUID, settings: Settings) -> Tokens:
+    """Return tokens that look like those of a new session and open nothing."""
+    return _tokens(Bearer(user_id, uuid4()), refresh_token=secrets.token_urlsafe(32), settings=settings)
+
+
+def _tokens(bearer: Bearer, *, refresh_token: str, settings: Settings) -> Tokens:
     return Tokens(
         access_token=issue_access_token(bearer, settings=settings),
         refresh_token=refresh_token,

@@ -84,7 +84,7 @@ class Throttle:
             "async+redis://",
             implementation="redispy",
             key_prefix="attempts",
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type] (passed on as it is)
+            connection_pool=redis.connection_pool,  # type: ignore[arg-type]
         )
         self._counters = _Counters(
             MovingWindowRateLimiter(storage),

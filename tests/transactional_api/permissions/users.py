@@ -49,6 +49,7 @@ ROWS = [
         told(204, 204, 204, 204),
         lambda _: {"email": f"{uuid4()}@example.org"},
     ),
+    Row("POST", "/users/undo", UNKNOWN_TOKEN, lambda _: PROOF),
     Row("POST", "/users/password/reset", UNKNOWN_TOKEN, lambda _: PROOF | {"password": "another long pass phrase"}),
     Row("PUT", "/users/password", told(401, 403, 403, 403), lambda _: PASSWORDS),
     Row("GET", "/users/second-factor", ANYONE),

@@ -149,7 +149,10 @@ class RefreshToken(Base):
 
 
 class OneTimeToken(Base):
-    """The hash of a token out of a letter: it proves the mailbox, once, for one purpose."""
+    """The hash of a token out of a letter: it proves the mailbox, once, for one purpose.
+
+    ``change`` is what a token that undoes a change must know of it.
+    """
 
     __tablename__ = "one_time_tokens"
 
@@ -159,8 +162,9 @@ class OneTimeToken(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    change: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
     __table_args__ = (
-        CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose"),
+        CheckConstraint("purpose IN ('verify_email', 'reset_password', 'undo')", name="purpose"),
         Index("ix_one_time_tokens_user_id_purpose", "user_id", "purpose"),
     )
