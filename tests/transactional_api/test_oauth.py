@@ -190,7 +190,7 @@ async def test_refreshing_keeps_the_scopes_and_is_the_apps_alone(town: Town) -> 
 
 @pytest.mark.parametrize("confidential", [True, False])
 async def test_an_apps_refresh_token_is_no_key_to_the_persons_own_sessions(town: Town, confidential: bool) -> None:
-    app, session = await make_app(town, confidential=confidential), await register(town)
+    app, session = await make_app(town, confidential=confidential), await confirmed(town)
     token = await app.trade(await app.answer(session["user"]["email"]))
     bypass = await town.nobody.post("/users/refresh", {"refresh_token": token["refresh_token"]})
     assert (bypass.status_code, bypass.json()["code"]) == (401, "refresh_token_invalid")
@@ -201,7 +201,7 @@ async def test_an_apps_refresh_token_is_no_key_to_the_persons_own_sessions(town:
 
 
 async def test_an_app_gets_no_home_phone_or_last_login(town: Town) -> None:
-    app, session = await make_app(town, scope="users:read"), await register(town)
+    app, session = await make_app(town, scope="users:read"), await confirmed(town)
     own = Person(session["user"]["id"], town.http, session["access_token"])
     names = {"first_name": "Ada", "last_name": "Okafor", "city": "New York"}
     await own.put("/users/profile", names | {"phone": "+1 718 555 0114", "postal_code": "11215"})
