@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from neighborconnect.settings import Settings, get_settings
+from neighborconnect.stack.accounts import account_for_unprivileged
 from neighborconnect.stack.catalogue import SERVERS, child_environment
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.layout import Stack, open_stack
@@ -61,14 +63,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def let_through(home: Path) -> None:
-    """Let other users of the machine pass through ``home`` and pytest's folders above: PostgreSQL steps down from root.
+    """Let PostgreSQL's user pass through ``home`` and pytest's folders above, where the stack runs as root.
 
-    pytest makes its folders for the owner alone.
+    pytest makes its folders for the owner alone. They stay closed to every other user.
     """
+    user = account_for_unprivileged()
+    if user is None:
+        return
     for folder in (home, *home.parents):
         if folder == Path(tempfile.gettempdir()):
             return
-        folder.chmod(0o711)
+        os.chown(folder, -1, pwd.getpwnam(user).pw_gid)
+        folder.chmod(0o710)
 
 
 def offset_for_tests(*, start: int) -> int:

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pwd
 import shutil
 import stat
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-UNPRIVILEGED = "nobody"
+DATABASE_USER = "neighborconnect-db"
+# Where no system user can be created. Other services of the machine may run as this user and read what it owns.
+_SHARED_USER = "nobody"
 _ELSEWHERE = Path("/var/lib/neighborconnect")
 
 
+@cache
 def account_for_unprivileged() -> str | None:
-    """Return the user to step down to; None when this process is not root and stays what it is."""
-    return UNPRIVILEGED if os.geteuid() == 0 else None
+    """Return the user to step down to, created where it is missing; None when this process is not root."""
+    if os.geteuid() != 0:
+        return None
+    return DATABASE_USER if _exists(DATABASE_USER) or _create(DATABASE_USER) else _SHARED_USER
+
+
+def _exists(user: str) -> bool:
+    return any(account.pw_name == user for account in pwd.getpwall())
+
+
+def _create(user: str) -> bool:
+    """Create a system user that nobody can log in as; return whether it exists now."""
+    if (program := shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")) is None:
+        return False
+    options = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
+    command = (program, *options, "--shell", "/usr/sbin/nologin", user)
+    subprocess.run(command, capture_output=True, check=False)
+    return _exists(user)
+
+
+def close_to_others(home: Path) -> None:
+    """Take every right on a home, and on what lies directly in it, from other accounts.
+
+    The database's user passes through the home, whose group it is, and can list nothing.
+    """
+    user = account_for_unprivileged()
+    mode = 0o700
+    if user is not None:
+        os.chown(home, -1, pwd.getpwnam(user).pw_gid)
+        mode = 0o710
+    home.chmod(mode)
+    for path in home.iterdir():
+        status = path.lstat()
+        # A file may vanish meanwhile: processes replace theirs.
+        if status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
 def identity(user: str | None) -> dict[str, Any]:
@@ -48,9 +89,9 @@ def folder_for(user: str | None, *, home: Path) -> Path:
 
 def make_passable(folder: Path) -> None:
     """Make a folder that everyone may enter and only its owner may list."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        folder.chmod(0o711)
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        path.mkdir()
+        path.chmod(0o711)
 
 
 def own(path: Path, *, user: str | None) -> None:

@@ -7,7 +7,7 @@ import os
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.java import JarsUnavailableError
 from neighborconnect.stack.kafka import kafka
-from neighborconnect.stack.layout import BROKER_FILE_NAME, Stack
+from neighborconnect.stack.layout import BROKER_FILE_NAME, Stack, write_private
 from neighborconnect.stack.service import Service
 from neighborconnect.stack.tansu import tansu
 
@@ -36,5 +36,5 @@ def broker(stack: Stack) -> Service:
                 raise
             service = tansu(stack, reason=str(error))
     if not mark.exists():
-        mark.write_text("tansu" if service.title.startswith("Tansu") else "kafka")
+        write_private(mark, "tansu" if service.title.startswith("Tansu") else "kafka")
     return service

@@ -14,6 +14,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, home
+from neighborconnect.stack.accounts import close_to_others
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.kafka_principals import ADMIN, PRINCIPALS
 from neighborconnect.stack.ports import HOST, OFFSETS, OFFSETS_IN_WORDS, Ports
@@ -256,7 +257,8 @@ def open_stack(*, folder: Path | None = None, offset: int | None = None, move: b
     try:
         used = offset if move and offset is not None else _offset_of(folder, wanted=wanted)
         for path in (folder, folder / "logs", folder / "run"):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(folder)
         stack = Stack(home=folder, ports=Ports(used), secrets=_complete_secrets(folder / SECRETS_FILE_NAME))
         text = "".join(f"{name}={value}\n" for name, value in stack.settings.items())
         if not stack.env_file.exists() or stack.env_file.read_text(encoding="utf-8") != text:

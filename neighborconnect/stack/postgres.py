@@ -32,7 +32,8 @@ from neighborconnect.stack.service import Service
 
 LEAST_MAJOR_VERSION = 15
 EXTENSIONS = ("vector", "pg_trgm", "unaccent", "btree_gin")
-# Durable first; then small, since a dozen processes share the machine.
+# Durable first; then small, since a dozen processes share the machine. The log holds no values that people entered: no
+# parameters, no statements that failed, no details that repeat a row's columns.
 _CONFIGURATION = """\
 listen_addresses = '{host}'
 port = {port}
@@ -52,6 +53,10 @@ jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_min_duration_statement = 1000
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_min_error_statement = 'panic'
+log_error_verbosity = 'terse'
 log_line_prefix = '%m [%p] %u@%d '
 """
 
@@ -200,8 +205,11 @@ def postgres(stack: Stack) -> Service:
         for source, copy in installation.copies:
             make_passable(copy.parent)
             copy_tree(source, copy)
+            own(copy.parent, user=user)
         server = major_version(binaries)
         check_data_version(data, server=server)
+        if user is not None and data.exists() and data.owner() != user:
+            own(data, user=user)
         if not (data / "PG_VERSION").exists():
             _initialise(data, binaries=binaries, password=stack.secrets["postgres"], user=user)
         (data / "postgresql.auto.conf").write_text("")

@@ -82,7 +82,9 @@ def read_records(folder: Path) -> list[Record]:
 def write_json(path: Path, value: object) -> None:
     """Replace a JSON file atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value), encoding="utf-8")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(value, file)
     temporary.replace(path)
 
 

@@ -21,6 +21,7 @@ from types import FrameType
 import psutil
 
 from neighborconnect.stack.catalogue import child_environment, services
+from neighborconnect.stack.child import PRIVATE_UMASK
 from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.keeper import Keeper
 from neighborconnect.stack.layout import Stack, open_stack
@@ -168,6 +169,7 @@ def _detach(stack: Stack) -> None:
 
 def main() -> None:
     """Run the supervisor of the home in the environment in the background, unless one runs already."""
+    os.umask(PRIVATE_UMASK)
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )

@@ -32,7 +32,7 @@ def valkey(stack: Stack) -> Service:
     config = folder / "valkey.conf"
 
     def prepare() -> None:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         write_private(
             config,
             f"bind {HOST}\nport {stack.ports.redis}\nprotected-mode yes\nrequirepass {stack.secrets['redis']}\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from neighborconnect.stack.accounts import UNPRIVILEGED, folder_for
+from neighborconnect.stack.accounts import DATABASE_USER, account_for_unprivileged, folder_for
 from neighborconnect.stack.broker import broker
 from neighborconnect.stack.control import is_running, want
 from neighborconnect.stack.errors import StackError
@@ -118,10 +118,10 @@ def test_data_goes_elsewhere_when_the_unprivileged_user_cannot_enter_the_home(tm
     closed.mkdir(mode=0o700)
     home = closed / "home"
     home.mkdir()
-    if os.geteuid() == 0:
-        place = folder_for(UNPRIVILEGED, home=home)
+    if account_for_unprivileged() is not None:
+        place = folder_for(DATABASE_USER, home=home)
         assert place.is_relative_to("/var/lib/neighborconnect")
-        assert folder_for(UNPRIVILEGED, home=home) == place
+        assert folder_for(DATABASE_USER, home=home) == place
         assert not place.exists()
     assert folder_for(None, home=home) == home
 
