@@ -15,6 +15,7 @@ from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, PARTITIONS, STR
 from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.__main__ import LAKE_RULE, WAREHOUSE_RULE
+from pipelines.ingest.confirmation import ErasureConfirmation
 from pipelines.ingest.dead_letters import make_producer
 from pipelines.ingest.lake_sink import LakeSink
 from pipelines.ingest.sinks import Place, Sink
@@ -82,6 +83,7 @@ def _catch_up(settings: Settings, sink: Sink, rule: FlushRule, stream: Stream) -
     worker = Worker(
         sink,
         bootstrap_servers=settings.kafka_bootstrap_servers,
+        confirmation=ErasureConfirmation(settings),
         rule=replace(rule, seconds=_LAST_WAIT_SECONDS),
         stop=stop,
         streams=(stream,),

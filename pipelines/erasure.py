@@ -1,8 +1,8 @@
 """Forgetting people in the lake, the warehouse and the feature stores, as ``neighborconnect.contracts.privacy`` says.
 
-Who is to be forgotten comes with change capture as every other row (table ``erasures``). Kafka keeps what it has for
-its retention, so a store that is filled again could learn anew what it forgot: each run sees to every erasure that is
-younger than ``REPEATED_FOR``, and finds nothing where nothing came back.
+The API lists the people to be erased, never Kafka: an event there can be forged. Kafka keeps what it has for its
+retention, so a store that is filled again receives erased data again: each run repeats every erasure that is younger
+than ``REPEATED_FOR``, and all of them while a rebuild of a store is unfinished.
 """
 
 from __future__ import annotations
@@ -22,23 +22,15 @@ from neighborconnect.contracts.privacy import EMBEDDINGS, PLATFORM, Fate, Place,
 from neighborconnect.settings import Settings
 from pipelines.erasure_models import delete_embeddings, delete_vectors
 from pipelines.ingest.lake import event_table, scan_events
+from pipelines.ingest.rebuild_log import unfinished_rebuilds
 from pipelines.people import DELETE, UNLINK, Counts, delete_from_marts, delete_offline, delete_online
-from pipelines.privacy_api import privacy_api
+from pipelines.privacy_api import RequestedErasure, all_erasures, privacy_api
 
 REPEATED_FOR: Final = timedelta(days=8)
 ATTEMPTS: Final = 5
 # What says whose a row of the warehouse is, and what becomes of it.
 _GOES_WITH: Final = ("user_id", "follower_id", "followee_id")
 _IS_UNLINKED_BY: Final = ("created_by",)
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """One person who is to be forgotten."""
-
-    id: str
-    user_id: str
-    keeps_words: bool
 
 
 @dataclass(slots=True)
@@ -65,19 +57,18 @@ class Receipts:
         ]
 
 
-def wanted(settings: Settings, *, now: datetime | None = None) -> list[Erasure]:
-    """Return the erasures that the warehouse's mirror has and that are not too old to come back."""
-    since = (now or datetime.now(UTC)) - REPEATED_FOR
-    with psycopg.connect(settings.warehouse_url) as connection:
-        rows = connection.execute(
-            "SELECT id::text, user_id::text, keeps_words FROM raw.erasures "
-            "WHERE NOT _deleted AND requested_at >= %s ORDER BY requested_at",
-            [since],
-        ).fetchall()
-    return [Erasure(*row) for row in rows]
+def wanted(settings: Settings, *, now: datetime | None = None) -> list[RequestedErasure]:
+    """Return the erasures whose data could be, or come back, in the platform's stores.
+
+    Raises:
+        httpx.HTTPError: when the API does not say.
+    """
+    if unfinished_rebuilds(settings):
+        return all_erasures(settings)
+    return all_erasures(settings, since=(now or datetime.now(UTC)) - REPEATED_FOR)
 
 
-def forget(settings: Settings, erasures: Sequence[Erasure]) -> Receipts:
+def forget(settings: Settings, erasures: Sequence[RequestedErasure]) -> Receipts:
     """Forget people everywhere but where it says that waiting is enough.
 
     Raises:
@@ -100,7 +91,7 @@ def forget(settings: Settings, erasures: Sequence[Erasure]) -> Receipts:
     return receipts
 
 
-def report(settings: Settings, erasure: Erasure, receipts: Receipts) -> None:
+def report(settings: Settings, erasure: RequestedErasure, receipts: Receipts) -> None:
     """Tell the API what was forgotten, for the person's receipt.
 
     Raises:

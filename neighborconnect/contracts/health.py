@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -19,7 +20,7 @@ STALE_AFTER_SECONDS = 15.0
 
 
 class WorkerHealth(BaseModel):
-    """One worker's last words: Unix time in seconds, its process id, and how many events it has to go."""
+    """One worker's last report: Unix time in seconds, its process id, its backlog in events, and named counters."""
 
     updated_at: float
     pid: int
@@ -27,6 +28,7 @@ class WorkerHealth(BaseModel):
     backlog: int | None = None
     handled: int = 0
     detail: str = ""
+    counters: dict[str, int] = {}
 
     @property
     def is_fresh(self) -> bool:
@@ -39,12 +41,26 @@ def health_path(name: str) -> Path:
     return home() / "run" / f"{name}.health.json"
 
 
-def report_health(name: str, *, ready: bool, backlog: int | None = None, handled: int = 0, detail: str = "") -> None:
+def report_health(
+    name: str,
+    *,
+    ready: bool,
+    backlog: int | None = None,
+    handled: int = 0,
+    detail: str = "",
+    counters: Mapping[str, int] | None = None,
+) -> None:
     """Write the health file of worker ``name``."""
     path = health_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     health = WorkerHealth(
-        updated_at=time.time(), pid=os.getpid(), ready=ready, backlog=backlog, handled=handled, detail=detail
+        updated_at=time.time(),
+        pid=os.getpid(),
+        ready=ready,
+        backlog=backlog,
+        handled=handled,
+        detail=detail,
+        counters=dict(counters or {}),
     )
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(health.model_dump_json(), encoding="utf-8")

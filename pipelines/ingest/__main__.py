@@ -1,17 +1,16 @@
-"""``python -m pipelines.ingest lake|warehouse`` feeds one sink until SIGTERM; ``… rebuild`` makes it anew."""
+"""``python -m pipelines.ingest lake|warehouse``: feed one sink from Kafka until SIGTERM."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from enum import StrEnum
-from typing import Annotated
 
 import typer
 
 from neighborconnect.settings import Settings, get_settings
-from neighborconnect.telemetry import configure_logging, get_logger
-from pipelines.ingest import rebuild as rebuilding
+from neighborconnect.telemetry import configure_logging
+from pipelines.ingest.confirmation import ErasureConfirmation
 from pipelines.ingest.lake_sink import LakeSink
 from pipelines.ingest.sinks import Sink
 from pipelines.ingest.warehouse_sink import WarehouseSink
@@ -46,7 +45,13 @@ def run(name: SinkName) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     sink, rule = make_sink(name, settings)
-    Worker(sink, bootstrap_servers=settings.kafka_bootstrap_servers, rule=rule, stop=stop).run()
+    Worker(
+        sink,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        confirmation=ErasureConfirmation(settings),
+        rule=rule,
+        stop=stop,
+    ).run()
 
 
 @app.command()
@@ -59,21 +64,6 @@ def lake() -> None:
 def warehouse() -> None:
     """Feed the warehouse's raw tables."""
     run(SinkName.WAREHOUSE)
-
-
-@app.command()
-def rebuild(
-    sink: SinkName,
-    accept_loss: Annotated[bool, typer.Option(help="Go on although Kafka has dropped its oldest records.")] = False,
-) -> None:
-    """Empty a sink and forget its offsets, so that its worker fills it again from Kafka; stop the worker first."""
-    settings = get_settings()
-    _configure_logging(settings, sink)
-    if sink is SinkName.LAKE:
-        rebuilding.empty_lake(settings, accept_loss=accept_loss)
-    else:
-        rebuilding.empty_warehouse(settings, accept_loss=accept_loss)
-    get_logger(__name__).info("ingest.emptied", sink=sink.value)
 
 
 def _configure_logging(settings: Settings, name: SinkName) -> None:

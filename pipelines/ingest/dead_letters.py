@@ -1,15 +1,20 @@
-"""Records that no row can be made of wait on a topic of their own, whole, with the reason."""
+"""Dead letters: records that no row can be made of, whole, with the reason, on a topic of their own.
+
+A letter is settled by a later record of its partition, which names the sink and the record's origin and says whether it
+was replayed or discarded, and why. A rebuild reads the same record again and makes a second letter of it: both are one
+letter, settled or waiting.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import MessageSizeTooLargeError
-from kafka.structs import OffsetAndMetadata
 
 from neighborconnect.contracts.topics import DEAD_LETTER_TOPIC
 from neighborconnect.kafka_options import client_options
@@ -20,9 +25,24 @@ REASON_HEADER: Final = "dlq-reason"
 SINK_HEADER: Final = "dlq-sink"
 ORIGIN_HEADER: Final = "dlq-origin"
 TRUNCATED_HEADER: Final = "dlq-truncated"
+SETTLED_HEADER: Final = "dlq-settled"
 REPLAY_GROUP: Final = "dlq-replay"
 _PREFIX: Final = "dlq-"
 _KEPT_OF_TOO_LARGE: Final = 500_000
+
+
+class Settlement(StrEnum):
+    """How a letter was settled."""
+
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+class _Key(NamedTuple):
+    """Identity of a letter: which sink refused which record."""
+
+    sink: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,11 @@ class DeadLetter:
     def id(self) -> str:
         """How the command line names it."""
         return f"{self.place.partition}:{self.offset}"
+
+    @property
+    def key(self) -> _Key:
+        """Identity of the letter, the same for every time that its record was read."""
+        return _Key(self.sink, f"{self.record.topic}:{self.record.partition}:{self.record.offset}")
 
     @property
     def time(self) -> datetime:
@@ -110,58 +135,92 @@ def make_producer(bootstrap_servers: str) -> Any:
 
 
 def waiting_letters(bootstrap_servers: str) -> list[DeadLetter]:
-    """Return the letters that were not replayed yet, in the order of their partitions."""
-    consumer = _consumer(bootstrap_servers)
-    try:
-        return list(_read_from(consumer, _replayed(consumer)))
-    finally:
-        consumer.close()
+    """Return the letters that were neither replayed nor discarded, in the order of their partitions."""
+    letters, settled = _read_all(bootstrap_servers)
+    return [letter for key, letter in letters.items() if key not in settled]
 
 
-def replay(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> int:
-    """Publish records on the partitions they came from, and mark all letters up to the last of each partition.
+def discarded_letters(bootstrap_servers: str) -> list[tuple[DeadLetter, str]]:
+    """Return the letters that were discarded, each with the reason that was given."""
+    letters, settled = _read_all(bootstrap_servers)
+    ends = ((letter, *settled[key]) for key, letter in letters.items() if key in settled)
+    return [(letter, reason) for letter, how, reason in ends if how == Settlement.DISCARDED]
 
-    An event that one sink refused and the other took is published once for both: sinks know events by their ids.
 
-    Args:
-        bootstrap_servers: Kafka.
-        letters: a beginning of ``waiting_letters``, in its order.
+def replay(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> tuple[int, int]:
+    """Publish records again on the partitions they came from, and settle their letters.
+
+    An event that both sinks refused is published once for both: sinks know events by their ids. Letters that were cut
+    go on waiting.
 
     Returns:
-        How many records were published.
+        How many letters were replayed, and as how many records.
     """
     producer = make_producer(bootstrap_servers)
-    published: set[tuple[str, int, int]] = set()
+    published: set[str] = set()
+    whole = [letter for letter in letters if not letter.truncated]
     try:
-        for letter in letters:
+        for letter in whole:
             record = letter.record
-            origin = (record.topic, record.partition, record.offset)
-            if origin in published or letter.truncated:
-                continue
-            producer.send(
-                record.topic,
-                record.value,
-                key=record.key,
-                headers=list(record.headers),
-                partition=record.partition,
-                timestamp_ms=record.timestamp,
-            ).get(timeout=30)
-            published.add(origin)
+            if letter.key.origin not in published:
+                producer.send(
+                    record.topic,
+                    record.value,
+                    key=record.key,
+                    headers=list(record.headers),
+                    partition=record.partition,
+                    timestamp_ms=record.timestamp,
+                ).get(timeout=30)
+                published.add(letter.key.origin)
+            _settle(producer, letter, how=Settlement.REPLAYED, reason="")
     finally:
         producer.close()
-    _mark_replayed(bootstrap_servers, letters)
-    return len(published)
+    return len(whole), len(published)
 
 
-def _mark_replayed(bootstrap_servers: str, letters: Sequence[DeadLetter]) -> None:
-    ends = {TopicPartition(*letter.place): OffsetAndMetadata(letter.offset + 1, "", -1) for letter in letters}
-    if not ends:
-        return
+def discard(bootstrap_servers: str, letters: Sequence[DeadLetter], *, reason: str) -> None:
+    """Settle letters without publishing their records; the topic keeps them, with the reason, for its retention."""
+    producer = make_producer(bootstrap_servers)
+    try:
+        for letter in letters:
+            _settle(producer, letter, how=Settlement.DISCARDED, reason=reason)
+    finally:
+        producer.close()
+
+
+def _settle(producer: Any, letter: DeadLetter, *, how: Settlement, reason: str) -> None:
+    headers = [
+        (SETTLED_HEADER, how.value.encode()),
+        (SINK_HEADER, letter.key.sink.encode()),
+        (ORIGIN_HEADER, letter.key.origin.encode()),
+        (REASON_HEADER, reason.encode()),
+    ]
+    producer.send(
+        letter.place.topic, None, key=letter.record.key, headers=headers, partition=letter.place.partition
+    ).get(timeout=30)
+
+
+def _read_all(bootstrap_servers: str) -> tuple[dict[_Key, DeadLetter], dict[_Key, tuple[str, str]]]:
+    """Return letters, and how and why letters were settled, by key."""
+    letters: dict[_Key, DeadLetter] = {}
+    settled: dict[_Key, tuple[str, str]] = {}
     consumer = _consumer(bootstrap_servers)
     try:
-        consumer.commit(ends)
+        # Earlier versions committed an offset for the letters that were replayed.
+        replayed = {place: consumer.committed(place) or 0 for place in consumer.assignment()}
+        for place, record in _read_from(consumer, consumer.beginning_offsets(list(consumer.assignment()))):
+            about = {name: value.decode(errors="replace") for name, value in record.headers}
+            if SETTLED_HEADER in about:
+                key = _Key(about.get(SINK_HEADER, ""), about.get(ORIGIN_HEADER, ""))
+                settled[key] = (about[SETTLED_HEADER], about.get(REASON_HEADER, ""))
+                continue
+            letter = _letter(record)
+            letters.setdefault(letter.key, letter)
+            if record.offset < replayed[place]:
+                settled.setdefault(letter.key, (Settlement.REPLAYED, ""))
     finally:
         consumer.close()
+    return letters, settled
 
 
 def _consumer(bootstrap_servers: str) -> Any:
@@ -177,19 +236,15 @@ def _consumer(bootstrap_servers: str) -> Any:
     return consumer
 
 
-def _replayed(consumer: Any) -> dict[Any, int]:
-    beginnings = consumer.beginning_offsets(list(consumer.assignment()))
-    return {place: max(consumer.committed(place) or 0, first) for place, first in beginnings.items()}
-
-
-def _read_from(consumer: Any, starts: dict[Any, int]) -> Iterator[DeadLetter]:
+def _read_from(consumer: Any, starts: dict[Any, int]) -> Iterator[tuple[Any, Any]]:
+    """Yield partition and record of everything that is there now."""
     ends = consumer.end_offsets(list(starts))
     for place, start in sorted(starts.items()):
         consumer.seek(place, start)
     pending = {place for place, start in starts.items() if start < ends[place]}
     while pending:
         for place, records in consumer.poll(timeout_ms=1_000).items():
-            yield from (_letter(record) for record in records if record.offset < ends[place])
+            yield from ((place, record) for record in records if record.offset < ends[place])
         pending = {place for place in pending if consumer.position(place) < ends[place]}
 
 

@@ -20,7 +20,7 @@ from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.settings import Settings
 from pipelines.ingest.schema import lake_schema
 from pipelines.ingest.seen import Ids, SeenIds
-from pipelines.ingest.sinks import Place
+from pipelines.ingest.sinks import Place, StoredOffsets
 
 ATTEMPTS: Final = 5
 # A rebase on others' appends and compactions is cheap, and one commit a second makes them likely.
@@ -32,12 +32,15 @@ class LakeSink:
     """Writes ``events/<table>``; its reader's half is ``pipelines.ingest.lake``."""
 
     name = "lake"
+    # A request or two a table: the lake is asked less often.
+    check_seconds = 10.0
 
     def __init__(self, settings: Settings, *, streams: Sequence[Stream] = STREAMS) -> None:
         self._settings = settings
         self._streams = {stream.topic: stream for stream in streams}
         self._tables: dict[str, DeltaTable] = {}
         self._seen: dict[str, SeenIds] = {}
+        self._fence = StoredOffsets()
 
     def open(self) -> None:
         """Forget the tables; each is read again when it is used."""
@@ -52,12 +55,21 @@ class LakeSink:
         """Return the stored next offsets, and forget what others may have written since."""
         self.open()
         stored = {place: self._next_offset(place) for place in places}
-        return {place: offset for place, offset in stored.items() if offset is not None}
+        known = {place: offset for place, offset in stored.items() if offset is not None}
+        self._fence.begin(known)
+        return known
+
+    def check_offsets(self) -> None:
+        """Compare the newest versions' offsets with those last seen; raises ``SinkResetError`` where they went back."""
+        for topic in {place.topic for place in self._fence.places}:
+            self._table(self._streams[topic]).update_incremental()
+        self._fence.check({place: self._next_offset(place) or 0 for place in self._fence.places})
 
     def rewind(self, place: Place, offset: int) -> None:
         """Store ``offset`` as the next one of ``place``."""
         stream = self._streams[place.topic]
         self._append(stream, pl.DataFrame(schema=lake_schema(stream)), {place.partition: offset})
+        self._fence.rewind(place, offset)
 
     def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
         """Append new events; the lake refuses nothing that is typed."""
@@ -75,14 +87,17 @@ class LakeSink:
 
     def _write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> None:
         stored = {partition: self._next_offset(Place(stream.topic, partition)) or 0 for partition in next_offsets}
+        self._fence.check({Place(stream.topic, partition): offset for partition, offset in stored.items()})
         ahead = {partition: offset for partition, offset in next_offsets.items() if offset > stored[partition]}
         if not ahead:
+            self._fence.advance(stream.topic, stored)
             return
         floor = pl.col("_partition").replace_strict(stored, default=0, return_dtype=pl.Int64)
         fresh = frame.filter(pl.col("_offset") >= floor).unique("_event_id", keep="first", maintain_order=True)
         seen = self._seen_ids(stream)
         fresh = fresh.filter(~pl.Series(seen.known(fresh["_event_id"].to_numpy()), dtype=pl.Boolean))
         self._append(stream, fresh, ahead)
+        self._fence.advance(stream.topic, ahead)
         seen.add(fresh["_event_id"].to_numpy())
 
     def _append(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> None:

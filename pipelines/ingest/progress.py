@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
-from neighborconnect.contracts.topics import STREAM_BY_TOPIC, STREAMS
+from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.lake import event_table
@@ -49,9 +49,9 @@ def progress(settings: Settings) -> Progress:
     Events that come in meanwhile may be counted or not. An event that has left the outbox is in Kafka, so reading
     the outbox first and the stores last cannot miss one on its way between.
     """
-    outbox = _outbox(settings)
-    beginnings, ends = _ask(settings)
-    lake, warehouse = _lake_offsets(settings, ends), _warehouse(settings)
+    outbox = outbox_events(settings).number
+    beginnings, ends = partition_offsets(settings)
+    lake, warehouse = stored_offsets(settings, "lake", ends), stored_offsets(settings, "warehouse", ends)
     return Progress(outbox=outbox, lake=_behind(beginnings, ends, lake), warehouse=_behind(beginnings, ends, warehouse))
 
 
@@ -83,17 +83,40 @@ def wait_until_caught_up(
         time.sleep(max(POLL_SECONDS, time.monotonic() - began))
 
 
-def beginning_offsets(settings: Settings) -> dict[Place, int]:
-    """Return the oldest offset that Kafka holds, for each partition of every stream."""
-    return _ask(settings)[0]
-
-
 def end_offsets(settings: Settings) -> dict[Place, int]:
     """Return one past the newest offset, for each partition of every stream."""
-    return _ask(settings)[1]
+    return partition_offsets(settings)[1]
 
 
-def _ask(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
+class OutboxEvents(NamedTuple):
+    """Events that wait in the outbox, and the id of the newest."""
+
+    number: int
+    last: int
+
+
+def outbox_events(settings: Settings, *, until: int | None = None) -> OutboxEvents:
+    """Count the events in the outbox, up to the id ``until`` if one is given."""
+    with psycopg.connect(settings.database_url) as connection:
+        row = connection.execute(
+            "SELECT count(*), coalesce(max(id), 0) FROM cdc_outbox "
+            "WHERE rejected IS NULL AND (%(until)s::bigint IS NULL OR id <= %(until)s)",
+            {"until": until},
+        ).fetchone()
+    return OutboxEvents(int(row[0]), int(row[1])) if row else OutboxEvents(0, 0)
+
+
+def stored_offsets(
+    settings: Settings, sink: str, ends: Mapping[Place, int], *, streams: Sequence[Stream] = STREAMS
+) -> dict[Place, int]:
+    """Return the next offsets that the ``lake`` or the ``warehouse`` has stored for the partitions of ``ends``."""
+    return _lake_offsets(settings, ends, streams) if sink == "lake" else _warehouse(settings)
+
+
+def partition_offsets(
+    settings: Settings, *, streams: Sequence[Stream] = STREAMS
+) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Return the oldest offset and one past the newest, for each partition of the streams."""
     consumer = KafkaConsumer(
         **client_options(settings.kafka_bootstrap_servers),
         enable_auto_commit=False,
@@ -103,7 +126,7 @@ def _ask(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
     try:
         places = [
             TopicPartition(stream.topic, number)
-            for stream in STREAMS
+            for stream in streams
             for number in sorted(consumer.partitions_for_topic(stream.topic) or ())
         ]
         beginnings, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
@@ -112,20 +135,13 @@ def _ask(settings: Settings) -> tuple[dict[Place, int], dict[Place, int]]:
         consumer.close()
 
 
-def _outbox(settings: Settings) -> int:
-    with psycopg.connect(settings.database_url) as connection:
-        row = connection.execute("SELECT count(*) FROM cdc_outbox WHERE rejected IS NULL").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _lake_offsets(settings: Settings, ends: dict[Place, int]) -> dict[Place, int]:
-    tables = {topic: event_table(settings, stream.table) for topic, stream in STREAM_BY_TOPIC.items()}
-    offsets: dict[Place, int] = {}
-    for place in ends:
-        table = tables[place.topic]
-        if table is not None:
-            offsets[place] = table.transaction_version(f"{place.topic}:{place.partition}") or 0
-    return offsets
+def _lake_offsets(settings: Settings, ends: Mapping[Place, int], streams: Sequence[Stream]) -> dict[Place, int]:
+    tables = {stream.topic: event_table(settings, stream.table) for stream in streams}
+    return {
+        place: table.transaction_version(f"{place.topic}:{place.partition}") or 0
+        for place in ends
+        if (table := tables[place.topic]) is not None
+    }
 
 
 def _warehouse(settings: Settings) -> dict[Place, int]:

@@ -17,10 +17,56 @@ class Place(NamedTuple):
     partition: int
 
 
+class SinkResetError(RuntimeError):
+    """The stored offsets went back behind what this writer last saw: read from them again."""
+
+
+class StoredOffsets:
+    """Fence of a writer: the offsets that it last saw stored, below which the store never goes by itself.
+
+    Everything below a stored offset is in the store. A writer that stored, or read, offset 100 and later sees 0 was
+    overtaken by a rebuild: its batch would set the offset to the end of Kafka over a store that holds nothing.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Place, int] = {}
+
+    @property
+    def places(self) -> list[Place]:
+        """Partitions that were read or written."""
+        return list(self._seen)
+
+    def begin(self, stored: Mapping[Place, int]) -> None:
+        """Take over what the store says, whatever was seen before."""
+        self._seen = dict(stored)
+
+    def check(self, stored: Mapping[Place, int]) -> None:
+        """Compare what the store says now with what was last seen.
+
+        Raises:
+            SinkResetError: when an offset is lower, or gone.
+        """
+        for place, offset in stored.items():
+            if offset < (seen := self._seen.get(place, 0)):
+                raise SinkResetError(f"{place.topic}:{place.partition} went back from offset {seen} to {offset}")
+
+    def advance(self, topic: str, next_offsets: Mapping[int, int]) -> None:
+        """Note what was stored."""
+        for partition, offset in next_offsets.items():
+            place = Place(topic, partition)
+            self._seen[place] = max(self._seen.get(place, 0), offset)
+
+    def rewind(self, place: Place, offset: int) -> None:
+        """Note that this writer itself stored a lower offset."""
+        self._seen[place] = offset
+
+
 class Sink(Protocol):
     """A copy of the streams that keeps its own Kafka offsets, in the same transactions as its rows."""
 
     name: str
+    check_seconds: float
+    """How often ``check_offsets`` is worth its cost."""
 
     def open(self) -> None:
         """Connect, and forget what is known of the store; called before the first use and after every failure."""
@@ -28,6 +74,14 @@ class Sink(Protocol):
 
     def offsets(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return the next offset to read of each place; a place that was never written is left out."""
+        ...
+
+    def check_offsets(self) -> None:
+        """Read the stored offsets again, without any other effect.
+
+        Raises:
+            SinkResetError: when they went back, because the store or a part of it was emptied.
+        """
         ...
 
     def rewind(self, place: Place, offset: int) -> None:
@@ -47,6 +101,9 @@ class Sink(Protocol):
         Returns:
             Rows that the store refuses: index into ``frame`` and reason. Nothing is committed when there are any;
             write the others again.
+
+        Raises:
+            SinkResetError: when the stored offsets went back since this writer saw them; nothing is committed.
         """
         ...
 

@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from neighborconnect.contracts.topics import Stream
 from neighborconnect.settings import Settings
-from pipelines.ingest.sinks import Place
+from pipelines.ingest.sinks import Place, StoredOffsets
 from pipelines.ingest.warehouse_tables import create_tables
 
 _BULK_METADATA: Final = ("_event_id", "_op", "_committed_at")
@@ -28,9 +28,11 @@ class WarehouseSink:
     """Writes ``raw.<table>``."""
 
     name = "warehouse"
+    check_seconds = 2.0
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._fence = StoredOffsets()
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def open(self) -> None:
@@ -60,12 +62,21 @@ class WarehouseSink:
 
     def offsets(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return the stored next offsets."""
-        wanted = set(places)
+        stored = self._stored()
+        known = {place: stored[place] for place in places if place in stored}
+        self._fence.begin(known)
+        return known
+
+    def check_offsets(self) -> None:
+        """Compare the stored offsets with those last seen; raises ``SinkResetError`` where they went back."""
+        stored = self._stored()
+        self._fence.check({place: stored.get(place, 0) for place in self._fence.places})
+
+    def _stored(self) -> dict[Place, int]:
         rows = self._open.execute(
             "SELECT topic, partition, next_offset FROM ingest.kafka_offsets WHERE sink = %s", [self.name]
         )
-        stored = {Place(topic, partition): int(offset) for topic, partition, offset in rows}
-        return {place: offset for place, offset in stored.items() if place in wanted}
+        return {Place(topic, partition): int(offset) for topic, partition, offset in rows}
 
     def rewind(self, place: Place, offset: int) -> None:
         """Store ``offset`` as the next one of ``place``."""
@@ -73,6 +84,7 @@ class WarehouseSink:
             "UPDATE ingest.kafka_offsets SET next_offset = %s WHERE sink = %s AND topic = %s AND partition = %s",
             [offset, self.name, place.topic, place.partition],
         )
+        self._fence.rewind(place, offset)
 
     def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
         """Commit rows and offsets; rows that PostgreSQL refuses are found by halving the batch."""
@@ -82,10 +94,16 @@ class WarehouseSink:
             return self._refused(stream, frame.with_row_index("_row"))
         return []
 
+    def insert(self, stream: Stream, frame: pl.DataFrame) -> None:
+        """Add rows that did not come from Kafka now, without touching an offset; known events are skipped."""
+        with self._open.transaction():
+            self._load(stream, frame)
+
     def _write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> None:
         connection = self._open
         with connection.transaction():
             stored = self._lock_offsets(stream, next_offsets)
+            self._fence.check({Place(stream.topic, partition): offset for partition, offset in stored.items()})
             floor = pl.col("_partition").replace_strict(stored, default=0, return_dtype=pl.Int64)
             self._load(stream, frame.filter(pl.col("_offset") >= floor))
             connection.cursor().executemany(
@@ -93,6 +111,7 @@ class WarehouseSink:
                 "WHERE sink = %s AND topic = %s AND partition = %s",
                 [(offset, self.name, stream.topic, partition) for partition, offset in next_offsets.items()],
             )
+        self._fence.advance(stream.topic, next_offsets)
 
     def _lock_offsets(self, stream: Stream, partitions: Iterable[int]) -> dict[int, int]:
         numbers = sorted(partitions)
@@ -106,7 +125,8 @@ class WarehouseSink:
             "AND partition = ANY(%s) ORDER BY partition FOR UPDATE",
             [self.name, stream.topic, numbers],
         )
-        return {int(partition): int(offset) for partition, offset in rows}
+        # A rebuild may have deleted a row between the two statements.
+        return dict.fromkeys(numbers, 0) | {int(partition): int(offset) for partition, offset in rows}
 
     def _load(self, stream: Stream, frame: pl.DataFrame) -> None:
         if frame.is_empty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
@@ -30,12 +31,19 @@ def create_tables(connection: psycopg.Connection[TupleRow]) -> None:
             _add_new_columns(connection, stream)
 
 
-def drop_rows(connection: psycopg.Connection[TupleRow], *, sink: str) -> None:
-    """Empty every ``raw`` table and forget the offsets of ``sink``, so that it reads Kafka from the beginning."""
+def reset_tables(
+    connection: psycopg.Connection[TupleRow], *, sink: str, emptied: Sequence[Stream], kept: Sequence[Stream]
+) -> None:
+    """Empty the tables of ``emptied`` and delete the offsets of all, so that Kafka is read from the beginning.
+
+    One transaction. The offsets go first: a writer holds them from the beginning of its transaction.
+    """
+    topics = [stream.topic for stream in (*emptied, *kept)]
     with connection.transaction():
-        tables = sql.SQL(", ").join(sql.Identifier("raw", stream.table) for stream in STREAMS)
-        connection.execute(sql.SQL("TRUNCATE {}").format(tables))
-        connection.execute("DELETE FROM ingest.kafka_offsets WHERE sink = %s", [sink])
+        connection.execute("DELETE FROM ingest.kafka_offsets WHERE sink = %s AND topic = ANY(%s)", [sink, topics])
+        if emptied:
+            tables = sql.SQL(", ").join(sql.Identifier("raw", stream.table) for stream in emptied)
+            connection.execute(sql.SQL("TRUNCATE {}").format(tables))
 
 
 def _create(stream: Stream) -> sql.Composed:

@@ -68,6 +68,12 @@ class LastHour:
                 touched.update(new[USER_COLUMN[table]])
         return touched
 
+    def forget(self, users: set[str]) -> None:
+        """Drop every event of these users, who were erased."""
+        chosen = pl.Series(USER_ID, sorted(users), dtype=pl.String).implode()
+        for table, held in self._tables.items():
+            self._tables[table] = held.filter(~pl.col(USER_COLUMN[table]).is_in(chosen))
+
     def newest(self, *, limit: datetime) -> datetime:
         """Return the newest time of act or capture held that is not after ``limit``; long past where there is none."""
         times = (pl.concat([held[EVENT_TIME[table]], held["_committed_at"]]) for table, held in self._tables.items())

@@ -5,7 +5,8 @@ back. Events may come twice and pushes may repeat; both end in the same values. 
 because one user's likes, comments and clicks lie in different ones; a second worker does no harm.
 
 It also follows the users' own rows: the features and the analytics rows of a person who withdraws consent are removed
-at once, and a person who refuses personalization is not pushed.
+at once, and a person who refuses personalization is not pushed. It reads erasures too: the hour in memory would
+otherwise write an erased person's features again behind the erasure's back.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 from pipelines.consent import Refusals, read_refusals_of_all, refusals_of, remove_refused
 from pipelines.features import online_store
+from pipelines.ingest.confirmation import ERASURES, UNCONFIRMED
 from pipelines.ingest.decode import decode
+from pipelines.stream.erased import ErasedPeople
 from pipelines.stream.window import USER_COLUMN, LastHour
 
 NAME: Final = "stream-features"
 _CONSENT: Final = "users"
-_TOPICS: Final = tuple(STREAM_BY_TABLE[table].topic for table in (*USER_COLUMN, _CONSENT))
+_ERASURES: Final = STREAM_BY_TABLE[ERASURES].topic
+_TOPICS: Final = tuple(STREAM_BY_TABLE[table].topic for table in (*USER_COLUMN, _CONSENT, ERASURES))
 _POLL_MILLISECONDS: Final = 100
 _POLL_RECORDS: Final = 5_000
 _HOUSEKEEPING_SECONDS: Final = 1.0
@@ -83,37 +87,48 @@ class StreamWorker:
         store = build_store(self._settings)
         try:
             apply(store)
-            consumer = self._consumer()
+            consumer, erased = self._consumer(), ErasedPeople(self._settings)
             try:
-                self._feed(store, consumer)
+                self._feed(store, consumer, erased)
             finally:
+                erased.close()
                 consumer.close(autocommit=False)
         finally:
             close(store)
 
-    def _feed(self, store: FeatureStore, consumer: Any) -> None:
+    def _feed(self, store: FeatureStore, consumer: Any, erased: ErasedPeople) -> None:
         window = LastHour()
         # A worker that died may have seen a withdrawal and not carried it out.
         self._refused = read_refusals_of_all(self._settings)
         remove_refused(self._settings, self._refused)
         swept_at = datetime.now(UTC)
         kept_house_at = 0.0
+        touched: set[str] = set()
+        unread = consumer.end_offsets([place for place in consumer.assignment() if place.topic == _ERASURES])
         while not self._stop.is_set():
             polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
             now = datetime.now(UTC)
             events = _decoded(polled)
             if _CONSENT in events:
                 self._obey(events.pop(_CONSENT))
-            touched = window.add(events, now=now)
+            if (erasures := events.pop(ERASURES, None)) is not None:
+                erased.add(erasures)
+            touched |= window.add(events, now=now)
             if now - swept_at >= _EXPIRY:
                 touched |= window.expired(since=swept_at, now=now)
                 swept_at = now
-            self._push(store, window, touched, now=now)
+            if erased.advance() or touched & erased.confirmed:
+                window.forget(erased.confirmed)
+            # Whoever was erased in the hour that is read again must be known before anything is pushed.
+            unread = {place: end for place, end in unread.items() if consumer.position(place) < end}
+            if not unread:
+                self._push(store, window, touched - erased.withheld, now=now)
+                touched &= erased.withheld - erased.confirmed
             self._handled += sum(map(len, polled.values()))
             if time.monotonic() - kept_house_at >= _HOUSEKEEPING_SECONDS:
-                if online_store.STREAM not in online_store.written_parts(self._settings):
-                    self._restore(store, window, now=now)
-                _keep_house(consumer, handled=self._handled, held=window.rows)
+                if not unread and online_store.STREAM not in online_store.written_parts(self._settings):
+                    self._restore(store, window, erased, now=now)
+                _keep_house(consumer, handled=self._handled, held=window.rows, unconfirmed=erased.unconfirmed)
                 kept_house_at = time.monotonic()
 
     def _obey(self, changes: pl.DataFrame) -> None:
@@ -137,10 +152,10 @@ class StreamWorker:
         store.push(RECENT_ACTIVITY_PUSH, window.features(users, at=at).to_pandas(), to=PushMode.ONLINE)
         self._last_at = at
 
-    def _restore(self, store: FeatureStore, window: LastHour, *, now: datetime) -> None:
+    def _restore(self, store: FeatureStore, window: LastHour, erased: ErasedPeople, *, now: datetime) -> None:
         """Push everybody's last hour: the online store is new or was emptied."""
         with online_store.writing(self._settings, online_store.STREAM):
-            users = window.users
+            users = window.users - erased.withheld
             _log.warning("stream.restoring", users=len(users))
             self._push(store, window, users, now=now)
 
@@ -189,9 +204,10 @@ def _decoded(polled: Mapping[Any, Sequence[Any]]) -> dict[str, pl.DataFrame]:
     return {table: pl.concat(parts) for table, parts in frames.items()}
 
 
-def _keep_house(consumer: Any, *, handled: int, held: int) -> None:
-    """Commit how far the pushes have come, for whoever watches the group's lag, and report health."""
+def _keep_house(consumer: Any, *, handled: int, held: int, unconfirmed: int) -> None:
+    """Commit how far the pushes have come, so that the group's lag can be monitored, and report health."""
     positions = {place: consumer.position(place) for place in consumer.assignment()}
     consumer.commit_async({place: OffsetAndMetadata(offset, "", -1) for place, offset in positions.items()})
     backlog = sum(max((consumer.highwater(place) or offset) - offset, 0) for place, offset in positions.items())
-    report_health(NAME, ready=True, backlog=backlog, handled=handled, detail=f"{held} events of the last hour held")
+    detail, counters = f"{held} events of the last hour held", {UNCONFIRMED: unconfirmed}
+    report_health(NAME, ready=True, backlog=backlog, handled=handled, detail=detail, counters=counters)

@@ -33,6 +33,8 @@ WORKERS = {
     "ingest-warehouse": ("pipelines.ingest", "warehouse"),
 }
 
+pytestmark = pytest.mark.usefixtures("api")
+
 
 @dataclass
 class Writer:

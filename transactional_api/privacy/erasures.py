@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -17,11 +19,22 @@ from transactional_api.db.tables import Erasure, User
 from transactional_api.errors import NotFoundError, Problem, UnauthenticatedError
 from transactional_api.jobs import queue
 from transactional_api.privacy.forgetting import forget
-from transactional_api.privacy.schemas import ErasureBody, ErasureOut, PlatformReceipt, ReceiptLine, ReceiptOut
+from transactional_api.privacy.schemas import (
+    ErasureBody,
+    ErasureOut,
+    PlatformReceipt,
+    ReceiptLine,
+    ReceiptOut,
+    RequestedErasure,
+    RequestedErasures,
+)
 from transactional_api.users import sessions
 from transactional_api.users.accounts import Accounts
 from transactional_api.users.mailbox import prove_password
 from transactional_api.users.sessions import hash_token
+
+REQUESTED_LIMIT: Final = 100
+"""Erasures in one answer, and ids in one question."""
 
 
 class NotThePlatformError(Problem):
@@ -68,6 +81,21 @@ def prove_platform(settings: Settings, *, token: str | None) -> None:
     """Let nobody pass but the platform's own pipelines; raises ``NotThePlatformError``."""
     if not is_platform(settings, token):
         raise NotThePlatformError
+
+
+async def requested(
+    session: AsyncSession, *, ids: Sequence[UUID], since: datetime | None, after: UUID | None
+) -> RequestedErasures:
+    """Return the erasures with these ids (of all where there are none) in the order of their ids, a page of them."""
+    statement = select(Erasure).order_by(Erasure.id).limit(REQUESTED_LIMIT)
+    if ids:
+        statement = statement.where(Erasure.id.in_(ids))
+    if since is not None:
+        statement = statement.where(Erasure.requested_at >= since)
+    if after is not None:
+        statement = statement.where(Erasure.id > after)
+    rows = (await session.scalars(statement)).all()
+    return RequestedErasures(erasures=[RequestedErasure.model_validate(row) for row in rows])
 
 
 async def take_platform_receipt(session: AsyncSession, *, erasure_id: UUID, body: PlatformReceipt) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Query
+from pydantic import AwareDatetime
 
 from neighborconnect.contracts.privacy import PLACES, Purpose
 from transactional_api.auth import ActorDep, ViewerDep, WriterDep
@@ -39,6 +40,7 @@ from transactional_api.privacy.schemas import (
     PlatformReceipt,
     ReceiptCode,
     ReceiptOut,
+    RequestedErasures,
     SaidOut,
     UnfinishedExportsOut,
 )
@@ -147,6 +149,23 @@ async def complete_export(_platform: PlatformDep, export_id: UUID, session: Sess
 async def request_erasure(body: ErasureBody, session: SessionDep, accounts: AccountsDep, actor: ActorDep) -> ErasureOut:
     """Be forgotten. Your account closes at once and for good; `code` shows the receipt from then on."""
     return await erasures.request(session, accounts=accounts, viewer=actor, body=body)
+
+
+@router.get(
+    "/platform/erasures",
+    operation_id="listRequestedErasures",
+    responses=declare(NotThePlatformError, InvalidRequestError),
+)
+async def requested_erasures(
+    _platform: PlatformDep,
+    session: SessionDep,
+    *,
+    ids: Annotated[list[UUID], Query(alias="id", max_length=erasures.REQUESTED_LIMIT, description="Only these.")] = [],  # noqa: B006 (FastAPI copies it)
+    since: Annotated[AwareDatetime | None, Query(description="Only those requested at this time or later.")] = None,
+    after: Annotated[UUID | None, Query(description="The last id of the page before.")] = None,
+) -> RequestedErasures:
+    """For the platform's pipelines: which erasures people requested, in the order of their ids, up to 100 a page."""
+    return await erasures.requested(session, ids=ids, since=since, after=after)
 
 
 @router.get(

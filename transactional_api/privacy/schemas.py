@@ -137,6 +137,23 @@ class PlatformReceipt(RequestBody):
     lines: list[ReceiptLine] = Field(max_length=500)
 
 
+class RequestedErasure(BaseModel):
+    """An erasure that its person requested."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID = Field(examples=["3f0e8a52-0c5c-4b7e-a6e0-9d6a4a1d8f10"])
+    user_id: UUID = Field(examples=["8f3a2a52-1c5c-4b7e-a6e0-9d6a4a1d8f11"])
+    keeps_words: bool = Field(examples=[False])
+    requested_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
+
+
+class RequestedErasures(BaseModel):
+    """Erasures in the order of their ids."""
+
+    erasures: list[RequestedErasure]
+
+
 class PlaceOut(BaseModel):
     """One place where something of a person can lie."""
 

@@ -11,8 +11,16 @@ from minio import Minio
 from psycopg import sql
 
 from neighborconnect.settings import Settings
+from tests.pipelines.ingest.api import running_api
 from tests.pipelines.ingest.copies import Copies
 from tests.transactional_api.cdc.rows import Connection, connect, raise_event_ids
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> Iterator[None]:
+    """Run the API, which confirms erasures."""
+    with running_api(settings):
+        yield
 
 
 @pytest.fixture

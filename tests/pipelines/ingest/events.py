@@ -45,7 +45,7 @@ def row_change(
     event = {
         "before": image if op == "d" else None,
         "after": None if op == "d" else image,
-        "source": {"lsn": event_id, "ts_ms": CAPTURED_MS + event_id},
+        "source": {"lsn": event_id, "ts_ms": CAPTURED_MS + event_id % 1_000_000},
         "op": op,
     }
     return _record(stream.topic, event, partition, event_id if offset is None else offset)

@@ -19,9 +19,15 @@ from neighborconnect.contracts.features import USER_AFFINITY
 from neighborconnect.contracts.privacy import PLATFORM, Fate, Store
 from neighborconnect.contracts.topics import STREAMS
 from pipelines import erasure
+from pipelines.ingest.rebuild_log import begin, exclusive_rebuild, finish
+from pipelines.privacy_api import RequestedErasure
 from pipelines.training_sets import collect_interactions
+from tests.pipelines.ingest.api import request_erasure
 from tests.pipelines.ingest.copies import Copies
+from tests.transactional_api.cdc.rows import connect
+from transactional_api.privacy.erasures import REQUESTED_LIMIT
 
+pytestmark = pytest.mark.usefixtures("api")
 NOW = datetime.now(UTC)
 
 
@@ -48,13 +54,14 @@ def test_every_table_that_names_a_person_is_a_place_of_the_lake() -> None:
 
 
 def test_who_asked_leaves_every_copy_and_nobody_else(copies: Copies) -> None:
-    gone, stays = str(uuid.uuid4()), str(uuid.uuid4())
+    gone_as = request_erasure(copies.settings)
+    gone, stays = gone_as[1], str(uuid.uuid4())
     live(copies, gone, mark="goneword")
     live(copies, stays, mark="staysword")
-    erasure_id = str(uuid.uuid4())
+    erasure_id = gone_as[0]
     copies.put("erasures", id=erasure_id, user_id=gone, keeps_words=False, requested_at=NOW.isoformat())
-    wanted = erasure.wanted(copies.settings)
-    assert wanted == [erasure.Erasure(erasure_id, gone, keeps_words=False)]
+    wanted = [one for one in erasure.wanted(copies.settings) if one.id == erasure_id]
+    assert wanted == [RequestedErasure(erasure_id, gone, keeps_words=False)]
     receipts = erasure.forget(copies.settings, wanted)
     assert (copies.lake_has("goneword"), copies.lake_has(gone)) == (set(), {"erasures"})
     # The mirror of the tables follows the product database, whose own erasure empties it.
@@ -71,14 +78,26 @@ def test_who_asked_leaves_every_copy_and_nobody_else(copies: Copies) -> None:
 def test_words_that_may_stay_do(copies: Copies) -> None:
     person = str(uuid.uuid4())
     live(copies, person, mark="keptword")
-    erasure.forget(copies.settings, [erasure.Erasure(str(uuid.uuid4()), person, keeps_words=True)])
+    erasure.forget(copies.settings, [RequestedErasure(str(uuid.uuid4()), person, keeps_words=True)])
     assert copies.lake_has("keptword") == {"posts", "comments"}
 
 
 def test_an_erasure_is_repeated_while_kafka_could_bring_something_back(copies: Copies) -> None:
-    old = (NOW - erasure.REPEATED_FOR - timedelta(hours=1)).isoformat()
-    copies.put("erasures", user_id=str(uuid.uuid4()), keeps_words=True, requested_at=old)
-    assert erasure.wanted(copies.settings) == []
+    settings = copies.settings
+    many = {request_erasure(settings) for _ in range(REQUESTED_LIMIT + 1)}
+    old_id, _ = request_erasure(settings)
+    with connect(settings) as connection:
+        age = erasure.REPEATED_FOR + timedelta(hours=1)
+        connection.execute("UPDATE erasures SET requested_at = now() - %s WHERE id = %s", [age, old_id])
+    wanted = [one.id for one in erasure.wanted(settings)]
+    assert len(set(wanted)) == len(wanted)
+    assert {one for one, _ in many} <= set(wanted)
+    assert old_id not in wanted
+    with exclusive_rebuild(settings) as log:
+        begin(log, sink="lake")
+        assert old_id in {one.id for one in erasure.wanted(settings)}, "a rebuild is unfinished"
+        finish(log, sink="lake")
+    assert old_id not in {one.id for one in erasure.wanted(settings)}
 
 
 def test_features_of_who_asked_go_offline_and_online(copies: Copies) -> None:
@@ -101,7 +120,7 @@ def test_features_of_who_asked_go_offline_and_online(copies: Copies) -> None:
         connection.cursor().executemany(
             "INSERT INTO offline.user_affinity (user_id, event_timestamp) VALUES (%s, %s)", [(gone, NOW), (stays, NOW)]
         )
-    receipts = erasure.forget(settings, [erasure.Erasure(str(uuid.uuid4()), gone, keeps_words=False)])
+    receipts = erasure.forget(settings, [RequestedErasure(str(uuid.uuid4()), gone, keeps_words=False)])
     with psycopg.connect(settings.feast_database_url) as connection:
         left = connection.execute(
             "SELECT user_id FROM offline.user_affinity WHERE user_id = ANY(%s)", [[gone, stays]]
@@ -134,7 +153,7 @@ def test_the_api_is_told_with_the_platforms_token(copies: Copies, monkeypatch: p
 
     client = httpx.Client
     monkeypatch.setattr(httpx, "Client", lambda **named: client(**named, transport=httpx.MockTransport(serve)))
-    one = erasure.Erasure(str(uuid.uuid4()), str(uuid.uuid4()), keeps_words=False)
+    one = RequestedErasure(str(uuid.uuid4()), str(uuid.uuid4()), keeps_words=False)
     erasure.report(copies.settings, one, erasure.forget(copies.settings, [one]))
     [(url, body, headers)] = asked
     assert url.endswith(f"/api/v1/privacy/erasures/{one.id}/platform")

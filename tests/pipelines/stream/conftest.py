@@ -7,6 +7,9 @@ import pytest
 from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
 from neighborconnect.settings import Settings
+from tests.pipelines.ingest.conftest import api
+
+__all__ = ["api"]
 
 
 @pytest.fixture(scope="session")

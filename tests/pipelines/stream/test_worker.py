@@ -18,7 +18,12 @@ from neighborconnect.contracts.health import read_health
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, STREAM_BY_TABLE
 from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
+from pipelines.ingest.confirmation import UNCONFIRMED
+from pipelines.ingest.decode import decode
+from pipelines.stream.erased import ErasedPeople
 from pipelines.stream.worker import NAME, StreamWorker
+from tests.pipelines.ingest.api import request_erasure
+from tests.pipelines.ingest.events import row_change
 from transactional_api.cdc.messages import OutboxRow, to_message
 
 PATIENCE_SECONDS = 60.0
@@ -38,6 +43,11 @@ class Publisher:
         image = orjson.dumps(row).decode()
         before, after = (image, None) if op == "d" else (None, image)
         self._send(STREAM_BY_TABLE[table].topic, key=str(row["id"]), op=op, before=before, after=after, payload=None)
+
+    def erase(self, erasure_id: str, user_id: str) -> None:
+        row = {"id": erasure_id, "user_id": user_id, "keeps_words": False}
+        image = orjson.dumps(row | {"requested_at": datetime.now(UTC).isoformat()}).decode()
+        self._send(STREAM_BY_TABLE["erasures"].topic, key=erasure_id, op="c", before=None, after=image, payload=None)
 
     def interact(self, payload: dict[str, str | int | None]) -> None:
         text = orjson.dumps(payload).decode()
@@ -174,3 +184,48 @@ def test_a_worker_that_starts_anew_still_knows_the_hour_before(
         assert values["likes_last_hour"] == 1
         assert values["recent_post_ids"] == [before["post_id"]]
         assert values["recent_connector_ids"] == [connector]
+
+
+@pytest.mark.usefixtures("api")
+def test_features_of_erased_people_are_not_pushed_again(
+    settings: Settings, publisher: Publisher, reader: OnlineReader
+) -> None:
+    erasure_id, gone = request_erasure(settings)
+    stays = str(uuid4())
+    with Running(settings):
+        for user in (gone, stays):
+            publisher.like(new_like(user))
+            wait_until(lambda user=user: recent(reader, user).values.get("likes_last_hour") == 1)  # type: ignore[misc]
+        publisher.erase(erasure_id, gone)
+        publisher.erase(str(uuid4()), stays)  # Forged: the API knows of no such erasure.
+        wait_until(lambda: counter() >= 2)
+        with Redis.from_url(settings.feast_redis_url) as redis:
+            redis.flushdb()
+        for user in (gone, stays):
+            publisher.like(new_like(user))
+        wait_until(lambda: recent(reader, stays).values.get("likes_last_hour") == 2)
+        assert recent(reader, gone).staleness is Staleness.MISSING
+    with Redis.from_url(settings.feast_redis_url) as redis:
+        redis.flushdb()
+    with Running(settings):
+        publisher.like(new_like(gone))
+        publisher.like(new_like(stays))
+        wait_until(lambda: recent(reader, stays).values.get("likes_last_hour") == 3)
+        assert recent(reader, gone).staleness is Staleness.MISSING
+
+
+def test_an_erasure_that_nobody_can_confirm_withholds_and_waits(settings: Settings, publisher: Publisher) -> None:
+    unreachable = settings.model_copy(update={"api_url": "http://127.0.0.1:9"})
+    people = ErasedPeople(unreachable)
+    stream = STREAM_BY_TABLE["erasures"]
+    image = {"id": str(uuid4()), "user_id": str(uuid4()), "keeps_words": False}
+    people.add(decode(stream, [row_change(stream, 1, image=image)])[0])
+    assert people.advance() == set()
+    wait_until(lambda: people.advance() == set() and people._retry_at > 0)
+    assert (people.withheld, people.confirmed, people.unconfirmed) == ({image["user_id"]}, set(), 0)
+    people.close()
+
+
+def counter() -> int:
+    health = read_health(NAME)
+    return health.counters.get(UNCONFIRMED, 0) if health else 0

@@ -31,6 +31,7 @@ ROWS = [
     ),
     Row("GET", "/privacy/receipts/{code}", told(404, 404, 404, 404)),
     Row("GET", "/privacy/platform/exports", told(403, 403, 403, 403)),
+    Row("GET", "/privacy/platform/erasures", told(403, 403, 403, 403)),
     Row("POST", "/privacy/exports/{export_id}/platform", told(403, 403, 403, 403)),
     Row("POST", "/privacy/erasures/{erasure_id}/platform", told(403, 403, 403, 403), lambda _: {"lines": []}),
 ]

@@ -185,3 +185,22 @@ async def rows_with(town: Town, words: str) -> dict[str, int]:
 async def run_forget(resources: Any, erasure_id: str) -> None:
     context = type("Context", (), {"additional_context": {"resources": resources}, "job": None})()
     await forgetting.forget.func(context, erasure_id=erasure_id)
+
+
+async def test_the_platform_asks_which_erasures_were_requested(town: Town, settings: Settings) -> None:
+    token = {"X-Platform-Token": settings.platform_token.get_secret_value()}
+    people = [await town.settle() for _ in range(3)]
+    ids = sorted([(await erase(town, person))["id"] for person in people])
+
+    async def ask(query: str) -> list[dict[str, Any]]:
+        answer = await town.nobody.ask("GET", f"/privacy/platform/erasures?{query}", headers=token)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["erasures"])
+
+    named = "&".join(f"id={one}" for one in [*ids, uuid4()])
+    assert [one["id"] for one in await ask(named)] == ids
+    assert {one["user_id"] for one in await ask(named)} == {str(person.id) for person in people}
+    assert {one["keeps_words"] for one in await ask(named)} == {False}
+    assert [one["id"] for one in await ask(f"{named}&after={ids[0]}")] == ids[1:]
+    assert await ask(f"{named}&since=2100-01-01T00:00:00Z") == []
+    assert (await town.nobody.get("/privacy/platform/erasures")).status_code == 403
