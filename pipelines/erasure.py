@@ -8,7 +8,7 @@ than ``REPEATED_FOR``, and all of them while a rebuild of a store is unfinished.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -68,8 +68,10 @@ def wanted(settings: Settings, *, now: datetime | None = None) -> list[Requested
     return all_erasures(settings, since=(now or datetime.now(UTC)) - REPEATED_FOR)
 
 
-def forget(settings: Settings, erasures: Sequence[RequestedErasure]) -> Receipts:
-    """Forget people everywhere but where it says that waiting is enough.
+def forget(
+    settings: Settings, erasures: Sequence[RequestedErasure], *, stores: Collection[Store] = frozenset(Store)
+) -> Receipts:
+    """Forget people everywhere, or in ``stores`` alone, but where it says that waiting is enough.
 
     Raises:
         CommitFailedError: when other writers of the lake were faster in every attempt.
@@ -85,7 +87,7 @@ def forget(settings: Settings, erasures: Sequence[RequestedErasure]) -> Receipts
         Store.MODELS: _vectors,
     }
     for place in PLATFORM:
-        if place.store in seen_to and place.fate not in {Fate.EXPIRES, Fate.KEPT}:
+        if place.store in seen_to and place.store in stores and place.fate not in {Fate.EXPIRES, Fate.KEPT}:
             people = silent if place.fate is Fate.BLANKED or place == EMBEDDINGS else everyone
             receipts.note(place, seen_to[place.store](settings, place, people))
     return receipts
