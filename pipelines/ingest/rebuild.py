@@ -104,13 +104,14 @@ def rebuild(
         report(RebuildProgress("empty", 0, 0))
         reset(settings, sink, streams=streams, incomplete=incomplete)
         log.info("rebuild.emptied", sink=sink, incomplete=[stream.table for stream in incomplete])
+        published = 0
         if snapshot:
             report(RebuildProgress("snapshot", 0, 0))
-            publish_snapshot(streams)
+            published = publish_snapshot(settings, streams)
             if sink == WarehouseSink.name:
                 for stream in incomplete:
                     copy_from_lake(settings, stream)
-        wait_until_filled(settings, sink, streams=streams, patience=patience, report=report)
+        wait_until_filled(settings, sink, published=published, streams=streams, patience=patience, report=report)
         report(RebuildProgress("erase", 0, 0))
         erasure.forget(settings, erasure.wanted(settings))
         rebuild_log.finish(connection, sink=sink)
@@ -172,16 +173,20 @@ def _reset_lake_table(settings: Settings, stream: Stream, places: dict[Place, in
             return
 
 
-def publish_snapshot(streams: Sequence[Stream]) -> None:
-    """Publish the present rows of every captured table again; change capture is a part of the API's.
+def publish_snapshot(settings: Settings, streams: Sequence[Stream]) -> int:
+    """Publish the present rows of every captured table again; return the id of the newest event, 0 where there is none.
+
+    Change capture belongs to the API, so it runs as a process of its own.
 
     Raises:
         subprocess.CalledProcessError: when it fails.
     """
     tables = {stream.table for stream in streams if stream.is_change_stream}
     named = [argument for table in CAPTURED_TABLES if table.name in tables for argument in ("--table", table.name)]
-    if named:
-        subprocess.run([sys.executable, "-m", "transactional_api.cdc", "snapshot", *named], check=True)
+    if not named:
+        return 0
+    subprocess.run([sys.executable, "-m", "transactional_api.cdc", "snapshot", *named], check=True)
+    return outbox_events(settings).last
 
 
 def copy_from_lake(settings: Settings, stream: Stream) -> int:
@@ -210,20 +215,20 @@ def wait_until_filled(
     settings: Settings,
     sink: str,
     *,
+    published: int,
     streams: Sequence[Stream],
     patience: float,
     report: Report = lambda _progress: None,
 ) -> None:
-    """Return once the sink holds every event that was committed before the call, whatever comes in meanwhile.
+    """Return once the sink holds what Kafka had at the call, and the outbox up to the event ``published``.
 
     Raises:
         NotCaughtUpError: when for ``patience`` seconds nothing moved.
     """
     total, fewest, moved_at = 0, sys.maxsize, time.monotonic()
-    last_id = outbox_events(settings).last
     targets: dict[Place, int] = {}
     while True:
-        waiting = outbox_events(settings, until=last_id).number if not targets else 0
+        waiting = outbox_events(settings, until=published).number if published and not targets else 0
         beginnings, ends = partition_offsets(settings, streams=streams)
         if not waiting and not targets:
             targets = ends
@@ -240,8 +245,8 @@ def wait_until_filled(
         elif time.monotonic() - moved_at > patience:
             raise NotCaughtUpError(
                 f"For {patience:.0f} seconds the {sink} stored nothing of the {remaining} events that it lacks. "
-                f"See `neighborconnect status` and the log of ingest-{sink}; it goes on by itself once it can, "
-                "and the rebuild is finished by running this command again."
+                f"See `neighborconnect status` and the logs of ingest-{sink} and of the relay. It goes on by itself "
+                "once it can; the rebuild is finished by running this command again."
             )
         time.sleep(POLL_SECONDS)
 

@@ -37,7 +37,10 @@ def exclusive_rebuild(settings: Settings) -> Iterator[Connection]:
         connection.execute("SET client_min_messages = warning")
         connection.execute("CREATE SCHEMA IF NOT EXISTS ingest")
         connection.execute(_TABLE)
-        yield connection
+        try:
+            yield connection
+        finally:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_REBUILD_LOCK])
 
 
 def begin(connection: Connection, *, sink: str) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from neighborconnect.cli import build
 from neighborconnect.settings import Settings
 from pipelines.ingest import rebuild as rebuilding
 from pipelines.ingest import rebuild_cli
@@ -41,6 +41,12 @@ def report(now):
 streams = [replace(STREAM_BY_TABLE["interactions"], topic=sys.argv[2])]
 rebuild(get_settings(), sys.argv[1], streams=streams, report=report)
 """
+
+
+def command() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(rebuild_cli.rebuild)
+    return app
 
 
 @pytest.fixture
@@ -194,7 +200,7 @@ def test_nothing_is_emptied_while_nobody_says_who_was_erased(
         wait_for(lambda: topics.stored("warehouse") == before, pause=0.2)
     unreachable = topics.settings.model_copy(update={"api_url": "http://127.0.0.1:9"})
     monkeypatch.setattr(rebuild_cli, "get_settings", lambda: unreachable)
-    answer = CliRunner().invoke(build(["rebuild"]), ["rebuild", "warehouse", "--yes"])
+    answer = CliRunner().invoke(command(), ["warehouse", "--yes"])
     assert answer.exit_code == 1
     assert "does not say who was erased" in answer.output
     assert topics.stored("warehouse") == before
@@ -223,16 +229,16 @@ def test_the_command_teaches_asks_and_publishes_a_snapshot(
     fresh: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild_cli, "get_settings", lambda: fresh)
-    app, run = build(["rebuild"]), CliRunner().invoke
-    taught = run(app, ["rebuild", "--help"]).output
+    app, run = command(), CliRunner().invoke
+    taught = run(app, ["--help"]).output
     assert "neighborconnect rebuild warehouse --yes" in taught
     assert "--snapshot" in taught
-    assert run(app, ["rebuild", "warehouse"], input="n\n").exit_code == 1
+    assert run(app, ["warehouse"], input="n\n").exit_code == 1
     people = {str(add_user(database)) for _ in range(5)}
-    topics = PrivateTopics(fresh)
+    topics = PrivateTopics(fresh, "posts")
     topics.streams = rebuilding.STREAMS
     with running_relay(fresh), topics.running("warehouse"):
-        answer = run(app, ["rebuild", "warehouse", "--yes", "--snapshot"])
+        answer = run(app, ["warehouse", "--yes", "--snapshot"])
     assert answer.exit_code == 0, answer.output
     assert "The warehouse is complete." in answer.output
     everybody = {str(row["id"]) for row in database.execute("SELECT id FROM users").fetchall()}

@@ -189,7 +189,8 @@ async def run_forget(resources: Any, erasure_id: str) -> None:
 
 async def test_the_platform_asks_which_erasures_were_requested(town: Town, settings: Settings) -> None:
     token = {"X-Platform-Token": settings.platform_token.get_secret_value()}
-    people = [await town.settle() for _ in range(3)]
+    accounts = [await register(town) for _ in range(3)]
+    people = [Person(UUID(one["user"]["id"]), town.http, one["access_token"]) for one in accounts]
     ids = sorted([(await erase(town, person))["id"] for person in people])
 
     async def ask(query: str) -> list[dict[str, Any]]:
