@@ -20,6 +20,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from psycopg import sql
 
+from neighborconnect.contracts.privacy import Store
 from neighborconnect.contracts.tables import CAPTURED_TABLES
 from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.settings import Settings
@@ -43,6 +44,8 @@ from pipelines.privacy_api import all_erasures
 
 PATIENCE_SECONDS: Final = 120.0
 """Without any progress for so long, a rebuild gives up; the sink's worker does not run, or cannot."""
+# What a rebuild, or a job that read the half-filled store meanwhile, may have brought back.
+_REFILLED: Final = frozenset({Store.LAKE, Store.WAREHOUSE, Store.FEATURES, Store.ONLINE_FEATURES})
 _CHUNK_ROWS: Final = 50_000
 
 log = get_logger(__name__)
@@ -113,7 +116,7 @@ def rebuild(
                     copy_from_lake(settings, stream)
         wait_until_filled(settings, sink, published=published, streams=streams, patience=patience, report=report)
         report(RebuildProgress("erase", 0, 0))
-        erasure.forget(settings, erasure.wanted(settings))
+        erasure.forget(settings, erasure.wanted(settings), stores=_REFILLED)
         rebuild_log.finish(connection, sink=sink)
         log.info("rebuild.finished", sink=sink)
 
