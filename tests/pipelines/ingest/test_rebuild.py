@@ -236,6 +236,7 @@ def test_the_command_teaches_asks_and_publishes_a_snapshot(
     assert run(app, ["warehouse"], input="n\n").exit_code == 1
     people = {str(add_user(database)) for _ in range(5)}
     topics = PrivateTopics(fresh, "posts")
+    topics.close()
     topics.streams = rebuilding.STREAMS
     with running_relay(fresh), topics.running("warehouse"):
         answer = run(app, ["warehouse", "--yes", "--snapshot"])

@@ -119,6 +119,7 @@ def test_a_record_that_does_not_parse_waits_with_its_reason_and_the_rest_lands(f
 
 
 def test_a_replayed_letter_lands_once_and_waits_no_more(fresh: Settings, first_id: int) -> None:
+    CliRunner().invoke(app, ["discard", "--all", "--reason", "earlier tests", "--yes"])
     mended = interaction(first_id, partition=2)._replace(headers=[("event-id", b"7")])
     for sink in ("lake", "warehouse"):
         writer = DeadLetterWriter(fresh.kafka_bootstrap_servers, sink=sink)
@@ -153,7 +154,7 @@ def test_the_command_lists_shows_and_replays(fresh: Settings, first_id: int) -> 
 def test_a_record_that_is_read_again_is_no_second_letter(fresh: Settings, first_id: int) -> None:
     """A rebuild reads the record that a letter was made of, and makes a letter of it once more."""
     run = CliRunner().invoke
-    run(app, ["replay"])
+    run(app, ["discard", "--all", "--reason", "earlier tests", "--yes"])
     replayed, discarded, waiting = [Unfit(interaction(first_id + n), "bad") for n in range(3)]
 
     def rebuild() -> None:
