@@ -16,6 +16,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from neighborconnect.contracts.topics import PARTITIONS, STREAM_BY_TABLE, Stream
+from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.confirmation import ErasureConfirmation
 from pipelines.ingest.dead_letters import discard, make_producer, waiting_letters
@@ -39,7 +40,7 @@ class PrivateTopics:
         self.streams = tuple(
             dataclasses.replace(STREAM_BY_TABLE[table], topic=f"test-{self.name}.{table}") for table in tables
         )
-        self._admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+        self._admin = KafkaAdminClient(**client_options(settings.kafka_bootstrap_servers))
         self.create()
         with psycopg.connect(settings.warehouse_url, autocommit=True) as connection:
             create_tables(connection)
