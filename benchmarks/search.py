@@ -193,6 +193,7 @@ async def _ask_ours(settings: Settings, url: str, asked: list[Asked]) -> Answers
         personalised=False,
         analysed=False,
         scopes=[],
+        verified=True,
     )
     engine = create_engine(url)
     inference = InferenceClient(settings)

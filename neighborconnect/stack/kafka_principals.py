@@ -18,5 +18,4 @@ PRINCIPAL_OF_SERVICE: Mapping[str, str] = {
     "ingest-warehouse": WAREHOUSE,
     "stream-features": STREAM,
     "dagster-code": PIPELINES,
-    "dagster-daemon": PIPELINES,
 }

@@ -143,6 +143,9 @@ class Stack:
             "AUDIT_KEY": self.secrets["audit"],
             "MLFLOW_TRACKING_TOKEN": self.secrets["mlflow_token"],
             "OPERATOR_PASSWORD": self.secrets["operator"],
+            # Everybody who uses an embedded stack shares one network: this machine.
+            "RATE_LIMIT_REGISTRATIONS": "1000/hour",
+            "RATE_LIMIT_LETTERS": "2000/hour",
         }
 
 

@@ -52,7 +52,7 @@ def test_a_container_has_the_secrets_that_its_code_reads_and_no_other(name: str)
         ("bento-image", SECRETS - {"platform_token"}),
         ("bento-video", SECRETS - {"platform_token"}),
         ("dagster-daemon", SECRETS - {"dagster_database_url"}),
-        ("relay", SECRETS - {"database_url"}),
+        ("relay", SECRETS - {"database_url", "kafka_password"}),
         ("mlflow", {"database_url", "jwt_secret", "personal_data_keys"}),
         ("dagster-code", {"jwt_secret", "personal_data_keys", "operator_password"}),
     ],

@@ -144,5 +144,5 @@ def test_external_servers_that_are_not_named(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "JWT_SECRET" in done.stderr
+    assert "DATABASE_URL is not set" in done.stderr
     assert list(tmp_path.iterdir()) == []

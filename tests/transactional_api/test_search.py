@@ -39,7 +39,10 @@ async def count_words(town: Town) -> None:
 
 async def documents_with(town: Town, word: str) -> int | None:
     async with town.app.state.resources.transaction() as session:
-        return await session.scalar(text("SELECT documents FROM search_words WHERE word = :word"), {"word": word})
+        counted: int | None = await session.scalar(
+            text("SELECT documents FROM search_words WHERE word = :word"), {"word": word}
+        )
+        return counted
 
 
 @pytest.fixture
