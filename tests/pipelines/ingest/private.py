@@ -113,6 +113,13 @@ class PrivateTopics:
             rows = connection.execute(f"SELECT _event_id FROM raw.{table} ORDER BY 1").fetchall()
             return [row[0] for row in rows]
 
+    def rows(self, sink: str, table: str = "interactions") -> list[tuple[object, ...]]:
+        """Return every column of the rows that a store has of a table, in the order of their events."""
+        if sink == "lake":
+            return scan_events(self.settings, table).sort("_event_id").collect().rows()
+        with psycopg.connect(self.settings.warehouse_url) as connection:
+            return connection.execute(f"SELECT * FROM raw.{table} ORDER BY _event_id").fetchall()
+
     def column(self, sink: str, table: str, column: str) -> set[str]:
         """Return the values of a column."""
         if sink == "lake":
