@@ -1,4 +1,4 @@
-"""``python -m benchmarks search``: words and spelling in 100,000 and 1,000,000 posts, beside tantivy.
+"""``python -m benchmarks search``: words and spelling in 100,000 and 1,000,000 posts, next to tantivy.
 
 Both have the same posts and answer the same queries in one process after another, ten posts each. Ours asks PostgreSQL
 for what a viewer may see, and counts it, in a database that is made for the measurement; nothing of a platform is

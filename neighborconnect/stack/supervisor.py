@@ -46,7 +46,7 @@ def heartbeat_file(run: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What shall run, in order of start. A new generation tries again what had failed.
+    """Desired services, in order of start. A new generation tries again what had failed.
 
     ``restarts`` counts the restarts that somebody asked for, by service.
     """

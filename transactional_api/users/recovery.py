@@ -34,7 +34,7 @@ from transactional_api.users.tokens import LIFETIME, Purpose, issue, link, spend
 
 
 class Change(StrEnum):
-    """A change to who can reach an account."""
+    """A change of the ways into an account."""
 
     PASSWORD = "password"  # noqa: S105 (a kind of change)
     SECOND_FACTOR_ON = "second_factor_on"

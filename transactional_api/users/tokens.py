@@ -20,7 +20,7 @@ from transactional_api.users.sessions import hash_token
 
 
 class Purpose(StrEnum):
-    """What a token out of a letter is for."""
+    """Purpose of a token that a letter carries."""
 
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 (a purpose, not a password)

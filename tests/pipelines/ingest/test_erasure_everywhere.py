@@ -34,7 +34,7 @@ STAGING = {"staging.stg_users", "staging.stg_posts", "staging.stg_comments", "st
 
 @dataclass(frozen=True)
 class Person:
-    """Who is erased, or stays; ``word`` is in every text of theirs."""
+    """A person who is erased or stays; ``word`` is in every text of theirs."""
 
     id: str
     word: str

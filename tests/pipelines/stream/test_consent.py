@@ -1,4 +1,4 @@
-"""Who withdraws consent loses features and analytics rows at once, and does not get them back."""
+"""Withdrawn consent removes features and analytics rows at once, and for good."""
 
 from __future__ import annotations
 
