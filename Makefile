@@ -13,7 +13,7 @@ export OMP_NUM_THREADS := 1
 # Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up down status reset test lint client bench help
+.PHONY: up down status reset test lint client bench pins help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
 	@$(BIN)/neighborconnect up
@@ -44,12 +44,16 @@ client: $(STAMP) ## Write the TypeScript client's types anew, and check them
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt
+	@$(BIN)/uv pip compile constraints.txt --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
+		--no-annotate --no-header --output-file constraints-hashes.txt
+
 help: ## This list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name told; do \
 		printf '  make %-8s %s\n' "$$name" "$$told"; done
 
 # A candidate counts only if it runs: a version manager's shim may exist for a Python that does not.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt constraints-hashes.txt
 	@python=''; \
 	for candidate in $${PYTHON:-} python3.13 python3.12 python3.11 python3 python; do \
 		if "$$candidate" -c 'import sys, venv, ensurepip; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -61,5 +65,5 @@ $(STAMP): pyproject.toml constraints.txt
 		exit 1; fi
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@echo "Installing the packages of constraints.txt"
-	@$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -e '.[embedded,dev]'
+	@$(BIN)/uv pip install --python $(BIN)/python -c constraints-hashes.txt -e '.[embedded,dev]'
 	@touch $(STAMP)

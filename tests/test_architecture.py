@@ -34,4 +34,5 @@ def test_only_the_stack_asks_which_profile_is_in_force() -> None:
 
 def test_dagster_home_holds_no_code_and_the_constraints_no_registry() -> None:
     assert list((ROOT / "dagster_home").rglob("*.py")) == []
-    assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    for pins in ("constraints.txt", "constraints-hashes.txt"):
+        assert "://" not in (ROOT / pins).read_text(encoding="utf-8")
