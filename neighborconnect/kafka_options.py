@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from neighborconnect.settings import Settings, get_settings
@@ -20,6 +21,8 @@ def client_options(bootstrap_servers: str, *, settings: Settings | None = None) 
         "security_protocol": chosen.kafka_security_protocol,
     }
     if chosen.kafka_security_protocol.startswith("SASL_"):
+        # kafka-python warns at every connection that SASL/PLAIN without TLS is readable on the wire.
+        logging.getLogger("kafka.net.sasl.plain").setLevel(logging.ERROR)
         options |= {
             "sasl_mechanism": chosen.kafka_sasl_mechanism,
             "sasl_plain_username": chosen.kafka_username,

@@ -95,8 +95,6 @@ def configure_logging(service: str, *, level: str = "INFO", log_format: str = "j
     root.setLevel(level)
     for chatty in ("kafka", "httpx", "botocore", "urllib3", "alembic.runtime"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # It warns at every connection that SASL/PLAIN needs TLS, which docs/security.md says where it matters.
-    logging.getLogger("kafka.net.sasl.plain").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
 
 

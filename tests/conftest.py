@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import pwd
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 import hypothesis
@@ -16,7 +17,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from neighborconnect.settings import Settings, get_settings
-from neighborconnect.stack.accounts import account_for_unprivileged
 from neighborconnect.stack.catalogue import SERVERS, child_environment
 from neighborconnect.stack.control import stop, wait_for, want
 from neighborconnect.stack.layout import Stack, open_stack
@@ -62,19 +62,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).parts[0], len(FIRST)))
 
 
-def let_through(home: Path) -> None:
-    """Let PostgreSQL's user pass through ``home`` and pytest's folders above, where the stack runs as root.
+@contextmanager
+def folder_for_servers() -> Iterator[Path]:
+    """Make a data folder outside of pytest's own, and delete it at the end.
 
-    pytest makes its folders for the owner alone. They stay closed to every other user.
+    Where the stack runs as root, PostgreSQL runs as another user. pytest closes its folders to other users, and does so
+    again whenever another session begins.
     """
-    user = account_for_unprivileged()
-    if user is None:
-        return
-    for folder in (home, *home.parents):
-        if folder == Path(tempfile.gettempdir()):
-            return
-        os.chown(folder, -1, pwd.getpwnam(user).pw_gid)
-        folder.chmod(0o710)
+    folder = Path(tempfile.mkdtemp(prefix="neighborconnect-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def offset_for_tests(*, start: int) -> int:
@@ -85,27 +84,25 @@ def offset_for_tests(*, start: int) -> int:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def servers() -> Iterator[Stack]:
     """PostgreSQL, Valkey, S3 and Kafka with empty data, their settings in the environment.
 
     ``NEIGHBORCONNECT_TEST_HOME`` keeps them, with their data, between sessions.
     """
     kept = os.environ.get(TEST_HOME)
-    home = Path(kept) if kept else tmp_path_factory.mktemp("stack")
-    if not kept:
-        let_through(home)
-    stack = open_stack(
-        folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or offset_for_tests(start=FIRST_OFFSET))
-    )
-    os.environ.update(child_environment(stack))
-    get_settings.cache_clear()
-    try:
-        want(stack, SERVERS)
-        wait_for(stack, SERVERS)
-        yield stack
-    finally:
-        if not kept:
-            stop(stack)
+    with nullcontext(Path(kept)) if kept else folder_for_servers() as home:
+        stack = open_stack(
+            folder=home, offset=int(os.environ.get(TEST_PORT_OFFSET) or offset_for_tests(start=FIRST_OFFSET))
+        )
+        os.environ.update(child_environment(stack))
+        get_settings.cache_clear()
+        try:
+            want(stack, SERVERS)
+            wait_for(stack, SERVERS)
+            yield stack
+        finally:
+            if not kept:
+                stop(stack)
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def apache_kafka(servers: Stack) -> Broker:
     return ApacheKafka(servers)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tansu_broker(servers: Stack) -> Iterator[Broker]:
     broker = Tansu(servers)
     yield broker

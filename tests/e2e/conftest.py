@@ -13,7 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, Settings
-from tests.conftest import let_through, offset_for_tests
+from tests.conftest import folder_for_servers, offset_for_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_OFFSET = 8_000
@@ -42,9 +42,13 @@ class Platform:
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    home = tmp_path_factory.mktemp("platform")
-    let_through(home)
+def home() -> Iterator[Path]:
+    with folder_for_servers() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def platform(home: Path) -> Iterator[Platform]:
     # The session's own servers left their URLs in the environment; this platform brings its own.
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {

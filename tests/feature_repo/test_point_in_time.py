@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pandas as pd
 import polars as pl
+import psycopg
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -47,6 +48,11 @@ def write(settings: Settings, schema: ViewSchema, *, key: str, history: list[tup
         for name, kind in frame_schema(schema).items()
         if name in schema.features
     )
+    # ``replace_rows`` refuses to put nothing in the place of rows, as it should.
+    with psycopg.connect(settings.feast_database_url) as connection:
+        connection.execute(
+            f"DELETE FROM {schema.table} WHERE {EVENT_TIMESTAMP} BETWEEN %s AND %s", (START - SPAN, START + 2 * SPAN)
+        )
     replace_rows(settings, typed, schema=schema, after=START - SPAN, until=START + 2 * SPAN)
 
 

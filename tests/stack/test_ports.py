@@ -22,7 +22,7 @@ from neighborconnect.stack.errors import StackError
 from neighborconnect.stack.layout import OFFSET_VARIABLE, Stack, open_stack, read_stack
 from neighborconnect.stack.ports import OFFSETS, Ports
 from neighborconnect.stack.seaweed import s3_client
-from tests.conftest import let_through, offset_for_tests
+from tests.conftest import folder_for_servers, offset_for_tests
 
 FIRST_EPHEMERAL_PORT = 32_768
 
@@ -58,6 +58,13 @@ def test_every_port_of_every_service_is_one_of_the_stack(tmp_path: Path) -> None
     assert sorted(used) == sorted(stack.ports.all)
 
 
+@pytest.fixture
+def no_offset_in_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment without the offset of the session's servers."""
+    monkeypatch.delenv(OFFSET_VARIABLE, raising=False)
+
+
+@pytest.mark.usefixtures("no_offset_in_the_shell")
 def test_the_offset_belongs_to_the_home(tmp_path: Path) -> None:
     open_stack(folder=tmp_path, offset=100)
     before = files(tmp_path)
@@ -82,6 +89,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+@pytest.mark.usefixtures("no_offset_in_the_shell")
 def test_a_home_of_an_older_version_at_a_refused_offset_can_be_moved(tmp_path: Path) -> None:
     stack = open_stack(folder=tmp_path, offset=1_000)
     with pytest.raises(StackError, match="uses port offset 1000, at which it can share ports with another stack"):
@@ -104,10 +112,10 @@ def test_ports_refuses_offsets_at_which_stacks_could_meet_or_somebody_listens(tm
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    let_through(tmp_path)
-    yield tmp_path
-    stop(read_stack(tmp_path))
+def home() -> Iterator[Path]:
+    with folder_for_servers() as folder:
+        yield folder
+        stop(read_stack(folder))
 
 
 def write(stack: Stack) -> None:

@@ -16,9 +16,9 @@ from tests.pipelines.ingest.copies import Copies
 from tests.transactional_api.cdc.rows import Connection, connect, raise_event_ids
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(settings: Settings) -> Iterator[None]:
-    """Run the API, which confirms erasures."""
+    """Run the API, which confirms erasures, at the address that the stack's own would have."""
     with running_api(settings):
         yield
 

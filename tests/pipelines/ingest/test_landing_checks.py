@@ -19,6 +19,7 @@ from pipelines.assets.names import LAKE, RAW, landed
 from pipelines.ingest.decode import KafkaRecord, decode
 from pipelines.ingest.lake_sink import LakeSink
 from pipelines.ingest.warehouse_sink import WarehouseSink
+from pipelines.privacy_api import RequestedErasure
 from tests.pipelines.ingest.copies import Copies
 from tests.pipelines.ingest.events import CAPTURED_MS, next_offsets
 from tests.transactional_api.cdc.rows import Connection, add_user, connect
@@ -153,7 +154,7 @@ def test_checks_are_green_after_an_erasure_and_see_a_row_that_goes_missing_later
     source.connection.execute("DELETE FROM follows WHERE %s IN (follower_id, followee_id)", [gone])
     source.connection.execute("UPDATE users SET erased_at = now(), is_active = false WHERE id = %s", [gone])
     source.land()
-    erasure.forget(source.settings, [erasure.Erasure(str(uuid.uuid4()), str(gone), keeps_words=False)])
+    erasure.forget(source.settings, [RequestedErasure(str(uuid.uuid4()), str(gone), keeps_words=False)])
     assert source.copies.lake_has(str(gone)) == set()
     assert set(source.results().values()) == {True}
 

@@ -136,7 +136,7 @@ def test_a_replayed_letter_lands_once_and_waits_no_more(fresh: Settings, first_i
 
 def test_the_command_lists_shows_and_replays(fresh: Settings, first_id: int) -> None:
     run = CliRunner().invoke
-    run(app, ["replay"])
+    run(app, ["discard", "--all", "--reason", "earlier tests", "--yes"])
     assert "No dead letters wait" in run(app, ["list"]).output
     writer = DeadLetterWriter(fresh.kafka_bootstrap_servers, sink="lake")
     writer.write([Unfit(interaction(first_id), "not a UUID")])
