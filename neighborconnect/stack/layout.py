@@ -143,6 +143,15 @@ class Stack:
             "AUDIT_KEY": self.secrets["audit"],
             "MLFLOW_TRACKING_TOKEN": self.secrets["mlflow_token"],
             "OPERATOR_PASSWORD": self.secrets["operator"],
+            **{name: os.environ.get(name) or value for name, value in self._defaults.items()},
+        }
+
+    @property
+    def _defaults(self) -> dict[str, str]:
+        """Settings that the shell may set otherwise."""
+        return {
+            # Links in letters lead here.
+            "PUBLIC_URL": f"http://localhost:{self.ports.api}",
             # Everybody who uses an embedded stack shares one network: this machine.
             "RATE_LIMIT_REGISTRATIONS": "1000/hour",
             "RATE_LIMIT_LETTERS": "2000/hour",

@@ -235,8 +235,22 @@ async def test_a_strangers_mailbox_gets_few_letters_whatever_asks_for_them(town:
     assert {answer.status_code for answer in answers} == {204}, "the letter of the registration counts"
     assert (await person.post("/users/verify-email/letter")).status_code == 429
     forgot = {"email": email}
-    assert (await town.at(somewhere_else()).post("/users/password/forgot", forgot)).status_code == 429
-    assert (await town.nobody.post("/users/password/forgot", forgot)).status_code == 204, "their network is known"
+    waiting = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'users.forgot_password'"
+    [(before,)] = await town.rows(waiting)
+    assert (await town.at(somewhere_else()).post("/users/password/forgot", forgot)).status_code == 204
+    assert await town.rows(waiting) == [(before,)], "a stranger is answered alike, and no letter goes"
+    assert (await town.nobody.post("/users/password/forgot", forgot)).status_code == 204
+    assert await town.rows(waiting) == [(before + 1,)], "their network is known"
+
+
+async def test_strangers_and_slips_do_not_stop_a_registration(town: Town) -> None:
+    email, here = f"{uuid4()}@example.org", town.at(somewhere_else())
+    for _ in range(throttle.MAILBOX.windows[0].amount + 1):
+        await town.at(somewhere_else()).post("/users/password/forgot", {"email": email})
+    body = registration() | {"email": email}
+    slips = [await here.post("/users/register", body | {"password": "password123"}) for _ in range(6)]
+    assert {slip.json()["code"] for slip in slips} == {"weak_password"}
+    assert (await here.post("/users/register", body)).status_code == 201
 
 
 async def test_without_redis_each_process_counts_and_nobody_is_locked_out(town: Town) -> None:

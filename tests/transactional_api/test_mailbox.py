@@ -100,7 +100,7 @@ async def test_nobody_s_mailbox_is_filled_by_asking_again_and_again(town: Town) 
     body = {"email": registration()["email"]}
     letters_an_hour = throttle.MAILBOX.windows[0].amount
     answers = [await town.nobody.post("/users/password/forgot", body) for _ in range(letters_an_hour + 1)]
-    assert [answer.status_code for answer in answers] == [204] * letters_an_hour + [429]
+    assert {answer.status_code for answer in answers} == {204}, "nobody learns that no letter goes any more"
 
 
 async def test_changing_the_password_ends_the_other_sessions(town: Town) -> None:

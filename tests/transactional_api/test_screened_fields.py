@@ -59,7 +59,16 @@ NOT_WORDS = {
 PRIVATE = {
     **dict.fromkeys(
         (
-            *("login", "refresh", "logout", "verifyEmail", "resetPassword", "changePassword", "forgotPassword"),
+            *(
+                "login",
+                "refresh",
+                "logout",
+                "verifyEmail",
+                "resetPassword",
+                "changePassword",
+                "forgotPassword",
+                "undoChange",
+            ),
             *("beginSecondFactor", "confirmSecondFactor", "endSecondFactor", "finishProviderLogin", "linkProvider"),
             *("requestErasure", "authorizeApp", "tradeForTokens", "addPushDevice", "changeNotificationHours"),
         ),

@@ -39,6 +39,9 @@ _DAY = 86_400
 
 log = get_logger(__name__)
 
+WITHOUT_SPAM_CHECK = frozenset({SubjectKind.USER})
+"""Kinds that only the moderation model judges: the spam model learned from messages, and takes names for spam."""
+
 
 async def screen(session: AsyncSession, kind: SubjectKind, subject_id: UUID) -> None:
     """Have something looked at once its transaction is committed."""
@@ -77,7 +80,8 @@ async def look(resources: Resources, *, kind: str, subject_id: str) -> None:
         if await is_watched(session, row.owner_id):
             told = {name: triage[name] for name in ("verdict", "categories", "spam")}
             await question.log(session, told, version=moderation.model_version, reason=None)
-        if moderation.verdict is Verdict.ALLOW and not spam.is_spam and not repeated:
+        is_spam = spam.is_spam and kind not in WITHOUT_SPAM_CHECK
+        if moderation.verdict is Verdict.ALLOW and not is_spam and not repeated:
             return
         await open_case(
             session,

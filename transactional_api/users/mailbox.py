@@ -71,17 +71,15 @@ async def look_up(resources: Resources, *, sealed: str) -> None:
             await queue.defer(session, send_letter, user_id=str(user_id), purpose=Purpose.RESET_PASSWORD)
 
 
-async def count_letter(accounts: Accounts, *, email: str, caller: Caller) -> None:
-    """Count a letter that somebody who proved nothing causes to an address, from a network.
+async def may_write(accounts: Accounts, *, email: str, caller: Caller) -> bool:
+    """Count a letter that somebody who proved nothing causes to an address; return whether it may be sent.
 
-    A network or device that the account knows has a count of its own, so that strangers cannot use all of it up.
-
-    Raises:
-        TooManyAttemptsError: when there were too many.
+    A network or device that the account knows has a count of its own, so that strangers cannot use all of it up. The
+    caller gets the same answer either way: a refusal would let strangers stop a registration or a recovery, and tell
+    which addresses have an account.
     """
     source = await devices.source_of(accounts, caller, email=email)
-    await accounts.throttle.count(throttle.MAILBOX, email, source.known or "")
-    await accounts.throttle.count(accounts.throttle.letters, caller.network)
+    return await accounts.throttle.admits(throttle.MAILBOX, email, source.known or "")
 
 
 async def tell_of_registration(session: AsyncSession, *, user_id: UUID) -> None:
@@ -107,7 +105,10 @@ async def ask_again_to_verify(session: AsyncSession, *, accounts: Accounts, view
     """
     user = await session.get_one(User, viewer.id)
     if not user.verified:
-        await count_letter(accounts, email=sealing.email_of(accounts.vault, user), caller=caller)
+        email = sealing.email_of(accounts.vault, user)
+        source = await devices.source_of(accounts, caller, email=email)
+        await accounts.throttle.count(throttle.MAILBOX, email, source.known or "")
+        await accounts.throttle.count(accounts.throttle.letters, caller.network)
         await ask_to_verify(session, user_id=user.id)
 
 
@@ -118,13 +119,14 @@ async def verify(session: AsyncSession, *, token: str) -> None:
 
 
 async def forget(session: AsyncSession, *, accounts: Accounts, email: str, caller: Caller) -> None:
-    """Queue a letter to the account of an address; that there is none takes as long.
+    """Queue a letter to the account of an address; an address without one takes as long.
 
     Raises:
-        TooManyAttemptsError: when too many letters were asked for, to this address or from this network.
+        TooManyAttemptsError: when too many letters were asked for from this network.
     """
-    await count_letter(accounts, email=email, caller=caller)
-    await queue.defer(session, look_up, sealed=accounts.vault.seal(email))
+    await accounts.throttle.count(accounts.throttle.letters, caller.network)
+    if await may_write(accounts, email=email, caller=caller):
+        await queue.defer(session, look_up, sealed=accounts.vault.seal(email))
 
 
 async def reset(session: AsyncSession, *, accounts: Accounts, body: PasswordReset, caller: Caller) -> None:

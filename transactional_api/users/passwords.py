@@ -18,6 +18,8 @@ AT_ONCE = 2
 LEAST_SCORE = 2
 """Of zxcvbn's 0 to 4: at least a million guesses."""
 LEAST_PERSONAL = 4
+PRODUCT_WORDS = frozenset({"neighborconnect", "neighbor", "neighborhood", "connect"})
+"""Words that a guesser would try on this product first."""
 ESTIMATED_LENGTH = 72
 NO_PASSWORD = "!"  # noqa: S105 (what no password hashes to)
 
@@ -38,8 +40,8 @@ async def refuse_weak(password: str, *, personal: Sequence[str]) -> None:
 
     ``personal`` are words of the person that a guesser would try.
     """
-    words = {word.lower() for entry in personal for word in (entry, entry.partition("@")[0])}
-    holds_one = any(len(word) >= LEAST_PERSONAL and word in password.lower() for word in words)
+    words = {*PRODUCT_WORDS} | {word.lower() for entry in personal for word in (entry, entry.partition("@")[0])}
+    holds_one = any(len(word) >= LEAST_PERSONAL and word in password.lower() for word in words - PRODUCT_WORDS)
     if holds_one or await asyncio.to_thread(_score, password, sorted(words)) < LEAST_SCORE:
         raise WeakPasswordError
 

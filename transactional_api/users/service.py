@@ -86,12 +86,11 @@ async def register(
     Raises:
         UsernameTakenError: when another account has the user name.
         WeakPasswordError: when the password is easy to guess.
-        TooManyAttemptsError: when this network opened too many accounts, or too many letters went to the address.
+        TooManyAttemptsError: when this network opened too many accounts.
     """
     email, password = registration.email, registration.password.get_secret_value()
     if not vouched:
         await accounts.throttle.count(accounts.throttle.registrations, caller.network)
-        await mailbox.count_letter(accounts, email=email, caller=caller)
     async with accounts.hashing:
         await passwords.refuse_weak(password, personal=[registration.username, email])
         password_hash = await passwords.hash_password(password)
@@ -106,14 +105,15 @@ async def register(
     if owner_id is None:
         user = await session.scalar(insert(User).values(values).on_conflict_do_nothing().returning(User))
         if user is not None:
-            if not vouched:
+            if not vouched and await mailbox.may_write(accounts, email=email, caller=caller):
                 await mailbox.ask_to_verify(session, user_id=user.id)
             await screening.screen(session, SubjectKind.USER, user.id)
             return await open_session(session, accounts=accounts, user=user, caller=caller, user_agent=user_agent)
         owner_id = await session.scalar(whose)
         if owner_id is None:
             raise UsernameTakenError
-    await mailbox.tell_of_registration(session, user_id=owner_id)
+    if await mailbox.may_write(accounts, email=email, caller=caller):
+        await mailbox.tell_of_registration(session, user_id=owner_id)
     return _decoy(accounts, values=values)
 
 

@@ -100,6 +100,14 @@ class Throttle:
         """
         await self._each(limit, key, counts=True)
 
+    async def admits(self, limit: Rule, *key: object) -> bool:
+        """Count one attempt and return whether there was room for it."""
+        try:
+            await self.count(limit, *key)
+        except TooManyAttemptsError:
+            return False
+        return True
+
     async def check(self, limit: Rule, *key: object) -> None:
         """Raise ``TooManyAttemptsError`` when a window is full; counts nothing."""
         await self._each(limit, key, counts=False)

@@ -13,7 +13,11 @@ async def furnish(_town: Town, private: Private) -> None:
     private.things["device_id"] = (await private.people[OWNER].post("/notifications/devices", device)).json()["id"]
 
 
-DEVICE = {"kind": "expo", "address": "ExponentPushToken[of nobody]"}
+def device(_: Private) -> dict[str, str]:
+    """A device of its own for each caller: one that somebody has registered is theirs."""
+    return {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"}
+
+
 ROWS = [
     Row("GET", "/notifications", ANYONE),
     Row("GET", "/notifications/unread", ANYONE),
@@ -24,7 +28,7 @@ ROWS = [
     Row("PUT", "/notifications/hours", ANYONE, lambda _: {}),
     Row("GET", "/notifications/push-key", ANYONE),
     Row("GET", "/notifications/devices", ANYONE),
-    Row("POST", "/notifications/devices", ANYONE_CREATES, lambda _: DEVICE),
+    Row("POST", "/notifications/devices", ANYONE_CREATES, device),
     Row("DELETE", "/notifications/devices/{device_id}", told(401, 404, 404, 204)),
     # Owning a connector makes nobody the platform's admin.
     Row("POST", "/notifications/send", told(401, 403, 403, 403), lambda _: {"title": "Hello", "everyone": True}),
