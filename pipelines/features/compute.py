@@ -92,13 +92,15 @@ def compute_latest(settings: Settings, *, at: datetime, views: Sequence[str] = L
     Raises:
         EmptyInputError: when the lake has nothing any more for a view that had rows in that hour.
     """
-    hour = at.replace(minute=0, second=0, microsecond=0)
+    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    # A row at midnight is the end of the day before, and belongs to that day's partition.
+    is_after_midnight = hour.hour == 0 and at > hour
     written = {
         view: replace_rows(
             settings,
             _compute(settings, view=view, at=[at]),
             schema=VIEW_SCHEMAS[view],
-            after=hour - timedelta(microseconds=1),
+            after=hour if is_after_midnight else hour - timedelta(microseconds=1),
             until=hour + timedelta(hours=1) - timedelta(microseconds=1),
             # A quiet hour has no rows of it; a lake without any act is another matter.
             may_be_empty=view == names.USER_RECENT_ACTIVITY and _has_activity(settings),

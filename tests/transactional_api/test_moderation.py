@@ -136,6 +136,7 @@ async def test_what_is_removed_is_gone_until_an_appeal_brings_it_back(court: Cou
     before = await seen()
     case = await report(town, ben, kind, subject)
     decision = await decide(mod, case, "remove")
+    await town.run_jobs()
     assert await seen() in (404, [])
     appeal = (await ada.post(f"/moderation/decisions/{decision['id']}/appeal", {"words": "It is fine."})).json()
     own = await mod.post(f"/moderation/appeals/{appeal['id']}/decision", {"overturn": True})

@@ -42,19 +42,32 @@ async def run_due(resources: Resources) -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Run jobs until SIGTERM or SIGINT; jobs under way get ten seconds to end."""
+    """Run jobs until SIGTERM or SIGINT; jobs under way get ten seconds to end.
+
+    Raises:
+        ExceptionGroup: when the worker of a lane fails, as it does when PostgreSQL restarts. The others end with it, so
+            that the process ends and is started again instead of running without a lane.
+    """
     async with open_resources(settings) as resources:
         with app.replace_connector(_connector(settings)) as bound:
             async with bound.open_async():
                 log.info("jobs.started", modules=[module.__name__ for module in registry.JOBS])
                 health = asyncio.create_task(_tell_health())
-                working = asyncio.gather(*(_work(bound, resources, lane) for lane in LANES))
+                working = asyncio.create_task(_work_all(bound, resources))
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.add_signal_handler(number, working.cancel)
-                with suppress(asyncio.CancelledError):
-                    await working
-                health.cancel()
+                try:
+                    with suppress(asyncio.CancelledError):
+                        await working
+                finally:
+                    health.cancel()
+
+
+async def _work_all(bound: App, resources: Resources) -> None:
+    async with asyncio.TaskGroup() as lanes:
+        for lane in LANES:
+            lanes.create_task(_work(bound, resources, lane))
 
 
 async def _work(bound: App, resources: Resources, lane: Lane) -> None:

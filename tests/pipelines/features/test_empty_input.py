@@ -114,6 +114,22 @@ def test_the_hourly_features_over_an_empty_lake_fail_and_delete_nothing(own: Pla
     assert own.sql("select * from offline.user_activity") == before != []
 
 
+def test_the_first_hour_of_a_day_leaves_the_end_of_the_day_before(own: Platform) -> None:
+    own.land()
+    settings, midnight = own.settings, NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def rows() -> list[tuple[Any, ...]]:
+        with psycopg.connect(settings.feast_database_url) as connection:
+            query = "SELECT event_timestamp, count(*) FROM offline.user_activity GROUP BY 1 ORDER BY 1"
+            return connection.execute(query).fetchall()
+
+    ended = compute_days(settings, view=names.USER_ACTIVITY, first=YESTERDAY.date(), last=YESTERDAY.date())
+    at = midnight + timedelta(minutes=5)
+    started = compute_latest(settings, at=at, views=[names.USER_ACTIVITY])[names.USER_ACTIVITY]
+    assert ended
+    assert rows() == [(midnight, ended), (at, started)]
+
+
 def test_a_training_set_is_not_replaced_by_an_empty_lake(own: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     own.land()
     written = write_interactions(own.settings, kind=ItemKind.POST)
