@@ -118,6 +118,17 @@ TABLES = {
 }
 
 
+@pytest.mark.parametrize(("words", "has_case"), [(SALE, False), (ODD, True)])
+async def test_a_profile_is_not_judged_by_the_spam_model(
+    watch: Watch, ben: Person, mod: Person, words: str, has_case: bool
+) -> None:
+    """The spam model learned from messages, and takes the names of new neighbors for spam."""
+    answer = await ben.put("/users/profile", {"first_name": "Ben", "last_name": "Li", "neighborhood": words})
+    assert answer.status_code == 200, answer.text
+    await watch.look()
+    assert (await case_of(mod, f"/users/{ben.id}") is not None) == has_case
+
+
 @pytest.mark.parametrize("words", [ODD, SALE])
 async def test_what_the_model_is_unsure_of_stays_while_somebody_looks(
     watch: Watch, ben: Person, mod: Person, garden: dict[str, Any], words: str
