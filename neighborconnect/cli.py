@@ -1,54 +1,53 @@
-"""The ``neighborconnect`` command; each part of the platform adds its own commands through entry points."""
+"""The ``neighborconnect`` command. Each package adds its commands through entry points."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
 import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import typer
 
-from neighborconnect.stack import commands as stack_commands
-
-PLUGINS = "neighborconnect.commands"
+PLUGIN_GROUP = "neighborconnect.commands"
 
 
-def _first_line(point: EntryPoint) -> str:
-    """Return the first line of help of a part's command, read from its source so that the part stays unimported."""
-    spec = importlib.util.find_spec(point.module)
+@cache
+def _summary(plugin: EntryPoint) -> str:
+    """Return the first docstring line of a plug-in's command, parsed from its source without importing it."""
+    spec = importlib.util.find_spec(plugin.module)
     if spec is None or spec.origin is None:
         return ""
     module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    functions = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == point.attr)
-    told = ast.get_docstring(next(functions, module)) or ""
-    return told.partition("\n")[0]
+    functions = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == plugin.attr)
+    docstring = ast.get_docstring(next(functions, module)) or ""
+    return docstring.partition("\n")[0]
 
 
-def _add(app: typer.Typer, point: EntryPoint) -> None:
-    part = point.load()
-    if isinstance(part, typer.Typer):
-        app.add_typer(part, name=point.name)
+def _add_plugin(app: typer.Typer, plugin: EntryPoint) -> None:
+    command = plugin.load()
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=plugin.name)
     else:
-        app.command(point.name)(part)
+        app.command(plugin.name)(command)
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """Build the command line for these arguments; of the parts, only the one that is called is imported."""
+    """Build the command line for these arguments; only the plug-in of the called command is imported."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
-        help="An ML-first data platform for a neighbourhood social network.",
+        help="An ML-first data platform for a neighborhood social network.",
         epilog="Example: neighborconnect status",
     )
-    stack_commands.register(app)
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for point in sorted(entry_points(group=PLUGINS), key=lambda point: point.name):
-        if point.name == called:
-            _add(app, point)
+    for plugin in sorted(entry_points(group=PLUGIN_GROUP), key=lambda plugin: plugin.name):
+        if plugin.name == called:
+            _add_plugin(app, plugin)
         else:
-            app.command(point.name, help=_first_line(point))(lambda: None)
+            app.command(plugin.name, help=_summary(plugin))(lambda: None)
     return app
 
 

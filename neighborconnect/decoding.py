@@ -1,66 +1,53 @@
-"""The only place where a file that a stranger sent is opened for decoding; for processes of a ``Sandbox``.
+"""Opening of uploaded files for decoding, only in processes of a ``Sandbox``.
 
-A file is opened as what its first bytes say, never as what FFmpeg or Pillow guess: of FFmpeg's hundreds of demuxers
-some listen on ports, fetch addresses or read other files.
+The format follows from the first bytes of a file, never from a guess of FFmpeg or Pillow: some of FFmpeg's hundreds of
+demuxers listen on ports, fetch URLs or read other files.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import av
+import pi_heif
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
+from neighborconnect.file_types import AVIF, GIF, HEAD_BYTES, HEIC, JPEG, MP4, PNG, WEBM, WEBP, content_type_of
 from neighborconnect.sandbox import UnreadableError
 
-HEAD_BYTES = 64
-"""Bytes of a file that say what it is."""
 MAX_FRAMES = 1_000
 MAX_ANIMATION_PIXELS = 100_000_000
-"""Pixels of all frames of an animation together."""
+"""Maximum pixels of all frames of an animation together."""
 MAX_IMAGE_PIXELS = 150_000_000
-"""Pixels of any picture; each reader has a limit of its own below."""
+"""Maximum pixels of an image; each reader has a lower limit of its own."""
 
-_IMAGES = {
-    b"\xff\xd8\xff": "image/jpeg",
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-}
-_DEMUXERS = {"video/mp4": "mp4", "video/webm": "matroska"}
+# A multi-picture JPEG (MPO) is opened as JPEG, too.
+_IMAGE_FORMATS = {JPEG: "JPEG", PNG: "PNG", GIF: "GIF", WEBP: "WEBP", AVIF: "AVIF", HEIC: "HEIF"}
+_DEMUXERS = {MP4: "mp4", WEBM: "matroska"}
 _NO_PROTOCOLS = {"protocol_whitelist": "file,pipe,fd"}
-"""A file that names others must not have them fetched."""
+"""Protocols that FFmpeg may open: a file must not cause the fetching of others."""
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
 
 Image.MAX_IMAGE_PIXELS = MAX_IMAGE_PIXELS
-
-
-def content_type_of(head: bytes) -> str | None:
-    """Return the content type of a file by its first bytes; None for all but the images and videos that we take."""
-    if head[4:8] == b"ftyp":
-        return "video/mp4"
-    if head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head[:HEAD_BYTES]:
-        return "video/webm"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    return next((content_type for begin, content_type in _IMAGES.items() if head.startswith(begin)), None)
+# Metadata and previews are not used; each decoder thread counts against the memory limit of the process.
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
 @contextmanager
 def open_video(file: Path | bytes) -> Iterator[InputContainer]:
-    """Open a video for decoding, as its first bytes say.
+    """Open a video for decoding.
 
     Raises:
-        UnreadableError: when it is neither MP4 nor WebM.
+        UnreadableError: it is neither MP4 nor WebM.
     """
     if isinstance(file, bytes):
         head = file[:HEAD_BYTES]
@@ -76,37 +63,36 @@ def open_video(file: Path | bytes) -> Iterator[InputContainer]:
 
 
 def decodable(streams: Iterable[Stream]) -> list[Stream]:
-    """Return the streams that there is a decoder for; the others lack even their sizes."""
-    return [one for one in streams if one.codec_context is not None]
+    """Return the streams with a decoder; the others lack even their dimensions."""
+    return [stream for stream in streams if stream.codec_context is not None]
 
 
 @contextmanager
-def open_image(data: bytes, *, formats: Sequence[str]) -> Iterator[Image.Image]:
-    """Open a picture for decoding; nothing but its header is read yet.
-
-    Args:
-        data: the file.
-        formats: of Pillow, that it may have.
+def open_image(data: bytes) -> Iterator[Image.Image]:
+    """Open an image for decoding; only its header is read.
 
     Raises:
-        UnreadableError: when all its pictures together have more pixels than may be.
+        UnreadableError: its format is not supported, or it has too many pixels.
     """
+    name = _IMAGE_FORMATS.get(content_type_of(data) or "")
+    if name is None:
+        raise UnreadableError("It is not a JPEG, PNG, WebP, GIF, AVIF or HEIC image")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # What is too large is an error before it is decoded, not a line of a log.
+        # Refuse too large an image before it is decoded, instead of logging a warning.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(data), formats=list(formats)) as image:
+            with Image.open(io.BytesIO(data), formats=[name]) as image:
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise UnreadableError(f"It has more than {MAX_IMAGE_PIXELS // 1_000_000} million pixels") from None
 
 
 def check_animation(image: Image.Image) -> None:
-    """Check that all pictures of an animation together may be decoded, and go back to its first.
+    """Check the size of an animation, and rewind it to its first frame.
 
     Raises:
-        UnreadableError: when it has more than ``MAX_FRAMES``, or they have more than ``MAX_ANIMATION_PIXELS``.
+        UnreadableError: it has more than ``MAX_FRAMES`` frames or ``MAX_ANIMATION_PIXELS`` pixels in total.
     """
     allowed = max(1, min(MAX_FRAMES, MAX_ANIMATION_PIXELS // max(1, image.width * image.height)))
     try:
@@ -115,5 +101,5 @@ def check_animation(image: Image.Image) -> None:
         image.seek(0)
         return
     raise UnreadableError(
-        f"It has more than {MAX_FRAMES} pictures, or {MAX_ANIMATION_PIXELS // 1_000_000} million pixels in all of them"
+        f"It has more than {MAX_FRAMES} frames, or {MAX_ANIMATION_PIXELS // 1_000_000} million pixels in total"
     )

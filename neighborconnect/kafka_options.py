@@ -9,11 +9,11 @@ from neighborconnect.settings import Settings, get_settings
 
 
 def client_options(bootstrap_servers: str, *, settings: Settings | None = None) -> dict[str, Any]:
-    """Return the options of kafka-python's clients that say where the brokers are and who connects.
+    """Return the connection and authentication options of kafka-python's clients.
 
     Args:
         bootstrap_servers: ``host:port`` of brokers, separated by commas.
-        settings: holds protocol and credentials; those of the process when None.
+        settings: protocol and credentials; the settings of the process if None.
     """
     chosen = settings or get_settings()
     options: dict[str, Any] = {
@@ -21,7 +21,7 @@ def client_options(bootstrap_servers: str, *, settings: Settings | None = None) 
         "security_protocol": chosen.kafka_security_protocol,
     }
     if chosen.kafka_security_protocol.startswith("SASL_"):
-        # kafka-python warns at every connection that SASL/PLAIN without TLS is readable on the wire.
+        # kafka-python warns at every connection that SASL/PLAIN without TLS is not encrypted.
         logging.getLogger("kafka.net.sasl.plain").setLevel(logging.ERROR)
         options |= {
             "sasl_mechanism": chosen.kafka_sasl_mechanism,

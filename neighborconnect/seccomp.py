@@ -1,4 +1,4 @@
-"""System calls that a process gives up for good: the network, other programs, other processes (Linux seccomp)."""
+"""Linux seccomp filter that denies a process the network, other programs and other processes, irrevocably."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _X32 = 0x40000000
 
-# The numbers of Linux' system call tables: architecture, ``seccomp`` itself, and each that is refused. ``socketpair``
-# stays, which reaches nobody else.
+# By machine: audit architecture, system call number of ``seccomp``, and the denied system calls. ``socketpair`` is
+# allowed because it connects only to itself.
 _COMMON = (425, 426, 427, 434, 438)  # io_uring_setup, _enter, _register; pidfd_open, pidfd_getfd
 _TABLES: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "x86_64": (
@@ -44,43 +44,43 @@ class _Program(ctypes.Structure):
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends, however that ends."""
+    """Have the operating system kill this process when its parent ends for any reason."""
     if sys.platform == "linux":
         _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
 
 
 def drop_privileges() -> bool:
-    """Refuse network, programs and other processes to all threads of this process, for good.
+    """Deny network, programs and other processes to all threads of this process, irrevocably.
 
     Returns:
-        False on a system that has no such filter: another than Linux, or a processor without a table here.
+        False on an unsupported system: not Linux, or another processor architecture.
 
     Raises:
-        OSError: when the kernel refuses the filter.
+        OSError: the operating system rejects the filter.
     """
     table = _TABLES.get(platform.machine()) if sys.platform == "linux" else None
     if table is None:
         return False
-    architecture, seccomp, refused = table
-    program = _program(architecture, (*refused, *_COMMON))
+    architecture, seccomp, denied = table
+    program = _program(architecture, (*denied, *_COMMON))
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _check(libc.syscall(seccomp, _SET_MODE_FILTER, _ALL_THREADS, ctypes.byref(program)))
     return True
 
 
-def _program(architecture: int, refused: tuple[int, ...]) -> _Program:
-    number = len(refused)
-    refuse = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
+def _program(architecture: int, denied: tuple[int, ...]) -> _Program:
+    count = len(denied)
+    deny = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUAL, 1, 0, architecture),
-        refuse,
+        deny,
         (_LOAD, 0, 0, _NUMBER_AT),
-        (_AT_LEAST, number + 1, 0, _X32),
-        *((_EQUAL, number - place, 0, one) for place, one in enumerate(refused)),
+        (_AT_LEAST, count + 1, 0, _X32),
+        *((_EQUAL, count - index, 0, call) for index, call in enumerate(denied)),
         (_RETURN, 0, 0, _ALLOW),
-        refuse,
+        deny,
     ]
     instructions = (_Instruction * len(steps))(*(_Instruction(*step) for step in steps))
     return _Program(len(steps), instructions)

@@ -1,6 +1,6 @@
 """Authentication of the platform's own HTTP services: bearer tokens for processes, a password for operators.
 
-Nothing here knows a route: a service wraps its ASGI application, and names the paths that stay open for probes.
+A service wraps its ASGI application and lists the paths that stay open for health probes.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPERATOR = "operator"
-"""User name with which a person opens the web interfaces; the password is ``OPERATOR_PASSWORD``."""
+"""User name of the web interfaces; the password is ``OPERATOR_PASSWORD``."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROBLEM = "application/problem+json"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def bearer(token: SecretStr) -> dict[str, str]:
-    """Return the header that proves a caller by its token."""
+    """Return the ``Authorization`` header with a bearer token."""
     return {"authorization": f"Bearer {token.get_secret_value()}"}
 
 
 def is_bearer(authorization: str | None, token: SecretStr) -> bool:
-    """Whether an ``Authorization`` header carries this token; takes the same time for every wrong one."""
+    """Return whether an ``Authorization`` header has this bearer token, compared in constant time."""
     scheme, _, given = (authorization or "").partition(" ")
-    return scheme.lower() == "bearer" and _same(given.strip(), token)
+    return scheme.lower() == "bearer" and _equals(given.strip(), token)
 
 
 async def refuse(
     status: HTTPStatus, detail: str, scope: Scope, receive: Receive, send: Send, *, challenges: Sequence[str] = ()
 ) -> None:
-    """Answer with a problem (RFC 9457), or close a WebSocket that is not open yet."""
+    """Respond with problem details (RFC 9457), or reject a WebSocket handshake."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008})
@@ -65,10 +65,10 @@ class RequireCredentials:
 
         Args:
             application: the service.
-            tokens: bearer tokens that may do everything.
-            read_tokens: bearer tokens that may use safe methods only.
-            password: of the operator, for HTTP basic authentication; None where no person uses the service.
-            open_paths: exact paths that need no credentials, such as those of health probes.
+            tokens: bearer tokens for all methods.
+            read_tokens: bearer tokens for safe methods only.
+            password: password of the operator for HTTP basic authentication; None to disable it.
+            open_paths: exact paths that can be read without credentials, such as those of health probes.
         """
         self._application = application
         self._tokens = tuple(tokens)
@@ -78,13 +78,17 @@ class RequireCredentials:
         self._challenges = ("Bearer",) if password is None else ('Basic realm="NeighborConnect"',)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 401."""
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and self._is_open(scope)) or self._knows(scope):
+        """Forward a request, or respond 401."""
+        if (
+            scope["type"] == "lifespan"
+            or (scope["type"] == "http" and self._is_open(scope))
+            or self._is_authorized(scope)
+        ):
             await self._application(scope, receive, send)
             return
         await refuse(
             HTTPStatus.UNAUTHORIZED,
-            "This service of the platform needs credentials.",
+            "This service requires credentials.",
             scope,
             receive,
             send,
@@ -94,7 +98,7 @@ class RequireCredentials:
     def _is_open(self, scope: Scope) -> bool:
         return scope["path"] in self._open_paths and scope["method"] in SAFE_METHODS
 
-    def _knows(self, scope: Scope) -> bool:
+    def _is_authorized(self, scope: Scope) -> bool:
         authorization = Headers(scope=scope).get("authorization")
         if any(is_bearer(authorization, token) for token in self._tokens):
             return True
@@ -104,10 +108,10 @@ class RequireCredentials:
         return self._password is not None and _is_operator(authorization, self._password)
 
 
-class RefuseForeignPages:
-    """ASGI middleware against pages of other origins, whose requests a browser sends with the operator's password.
+class RefuseCrossSiteRequests:
+    """ASGI middleware against cross-site requests, which a browser sends with the operator's password.
 
-    Checks the host (DNS rebinding), the origin of everything that is no link, and the origin of WebSockets.
+    Checks the host (DNS rebinding), and the origin of WebSockets and of all requests other than followed links.
     """
 
     def __init__(self, application: ASGIApp, *, hosts: Collection[str]) -> None:
@@ -115,33 +119,35 @@ class RefuseForeignPages:
 
         Args:
             application: the service.
-            hosts: host names, without ports, at which it may be asked.
+            hosts: allowed host names, without ports.
         """
         self._application = application
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 403."""
+        """Forward a request, or respond 403."""
         if scope["type"] == "lifespan":
             await self._application(scope, receive, send)
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if _split(f"//{host}").hostname not in self._hosts:
-            detail = "This host name is not one of the service's; OPERATOR_HOSTS names further ones."
+            detail = "This host name is not allowed; add it to OPERATOR_HOSTS."
             await refuse(HTTPStatus.FORBIDDEN, detail, scope, receive, send)
-        elif _is_foreign(scope, headers, host):
-            await refuse(HTTPStatus.FORBIDDEN, "Pages of other origins may not ask.", scope, receive, send)
+        elif _is_cross_site(scope, headers, host):
+            await refuse(
+                HTTPStatus.FORBIDDEN, "Requests from pages of other origins are refused.", scope, receive, send
+            )
         else:
             await self._application(scope, receive, send)
 
 
 def hosts_of(url: str, *, more: Collection[str] = ()) -> frozenset[str]:
-    """Return the host names of a service: loopback's, that of its URL, and those of a setting."""
+    """Return the host names of a service: loopback, the host of its URL, and ``more``."""
     return frozenset({*_LOOPBACK, urlsplit(url).hostname or "localhost", *more})
 
 
-def _same(given: str, secret: SecretStr) -> bool:
+def _equals(given: str, secret: SecretStr) -> bool:
     return hmac.compare_digest(given.encode(), secret.get_secret_value().encode())
 
 
@@ -153,7 +159,7 @@ def _is_operator(authorization: str | None, password: SecretStr) -> bool:
         name, _, given = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except ValueError:
         return False
-    return _same(given, password) and name == OPERATOR
+    return _equals(given, password) and name == OPERATOR
 
 
 def _split(url: str) -> SplitResult:
@@ -163,12 +169,12 @@ def _split(url: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
-def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
+def _is_cross_site(scope: Scope, headers: Headers, host: str) -> bool:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
     if origin is not None and _split(origin).netloc.lower() != host.lower():
         return True
     if site in {"none", "same-origin"}:
         return False
-    # A link on another page may open a page here, and nothing else.
+    # A link on another page may open a page of the service, and nothing else.
     follows_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return not (scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and follows_link)

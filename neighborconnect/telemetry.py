@@ -1,30 +1,60 @@
-"""Structured logs and W3C trace context, the same in every process."""
+"""Structured logs and W3C trace context of every process."""
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
 import sys
-from contextvars import ContextVar
+from contextvars import Token
 from typing import Any
 
 import structlog
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _SECRET_KEYS = re.compile(r"(password|secret|token|authorization|cookie)", re.IGNORECASE)
-# Addresses, phone numbers with their country's code, and JSON web tokens.
+# E-mail addresses, phone numbers with a country code, and JSON web tokens.
 _PERSONAL = re.compile(
     r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|\+\d[\d ()-]{6,18}\d|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
 )
 
-current_traceparent: ContextVar[str | None] = ContextVar("current_traceparent", default=None)
+_propagator = TraceContextTextMapPropagator()
+_ids = RandomIdGenerator()
+
+TraceToken = Token[Context]
 
 
-def new_traceparent(parent: str | None = None) -> str:
-    """Start a span: keep the trace id of ``parent`` where it is valid, else begin a new trace."""
-    trace_id = parent.split("-")[1] if parent and TRACEPARENT.match(parent) else secrets.token_hex(16)
-    return f"00-{trace_id}-{secrets.token_hex(8)}-01"
+def start_trace(traceparent: str | None = None) -> TraceToken:
+    """Make a new span current: in the trace of a valid W3C ``traceparent``, else in a new, sampled trace.
+
+    Returns:
+        A token for ``end_trace``.
+    """
+    parent = trace.get_current_span(
+        _propagator.extract({} if traceparent is None else {"traceparent": traceparent}, Context())
+    ).get_span_context()
+    span = SpanContext(
+        trace_id=parent.trace_id if parent.is_valid else _ids.generate_trace_id(),
+        span_id=_ids.generate_span_id(),
+        is_remote=False,
+        trace_flags=parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED),
+    )
+    return context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
+
+
+def end_trace(token: TraceToken) -> None:
+    """Make the span current again that was so before ``start_trace``."""
+    context.detach(token)
+
+
+def current_traceparent() -> str | None:
+    """Return the W3C ``traceparent`` of the current span; None outside of a trace."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent")
 
 
 def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -32,7 +62,7 @@ def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict)
 
 
 def mask_personal(value: Any) -> Any:
-    """Return a value of a log line without addresses, phone numbers and tokens, wherever in it they are."""
+    """Return a log value with every e-mail address, phone number and token in it replaced by ``***``, at any depth."""
     if isinstance(value, str):
         return _PERSONAL.sub("***", value)
     if isinstance(value, dict):
@@ -47,17 +77,18 @@ def _mask_personal(_logger: Any, _method: str, event: structlog.typing.EventDict
 
 
 def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if traceparent := current_traceparent.get():
-        event["trace_id"] = traceparent.split("-")[1]
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
     return event
 
 
 def configure_logging(service: str, *, level: str = "INFO", log_format: str = "json") -> None:
-    """Send structlog's and the standard library's records to stdout as one line each.
+    """Write the records of structlog and the standard library to stdout, one line each.
 
     Args:
-        service: name of the process, on every line.
-        level: least level that is written.
+        service: name of the process, added to every line.
+        level: minimum level of the lines that are written.
         log_format: ``json`` or ``console``.
     """
     shared: list[structlog.typing.Processor] = [
@@ -73,7 +104,7 @@ def configure_logging(service: str, *, level: str = "INFO", log_format: str = "j
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        # What is below the level costs nothing, not even putting its line together.
+        # Calls below the level return at once, before any processor runs.
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
@@ -93,12 +124,12 @@ def configure_logging(service: str, *, level: str = "INFO", log_format: str = "j
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("kafka", "httpx", "botocore", "urllib3", "alembic.runtime"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    for verbose in ("kafka", "httpx", "botocore", "urllib3", "alembic.runtime"):
+        logging.getLogger(verbose).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of a module."""
+    """Return a logger named after a module."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return logger

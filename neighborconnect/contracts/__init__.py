@@ -1,4 +1,4 @@
-"""What crosses from one part to another: tables that are captured, topics, events, serving messages.
+"""Contracts between the packages: captured tables, topics, events and serving messages.
 
-A part reads another's data only through these. Changing one is changing an interface: add, do not rename.
+A package reads another's data only through these. They are interfaces: add, do not rename.
 """

@@ -1,4 +1,4 @@
-"""The wire between the API and the content bento: what a text says, and whether it should be shown."""
+"""Wire format between the API and the content service: sentiment, moderation, topics, spam and embeddings of texts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ DIMENSIONS = 384
 class TextRequest(BaseModel):
     """One text: ``POST /sentiment``, ``/moderate``, ``/topics``, body ``{"request": ...}``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     text: str = Field(min_length=1, max_length=MAX_TEXT)
 
 
 class SpamRequest(TextRequest):
-    """One text and, where known, who wrote it: ``POST /spam-detection``."""
+    """One text and, where known, its author and the age of their account in days: ``POST /spam-detection``."""
 
     user_id: str | None = None
     account_days: float | None = Field(default=None, ge=0)
 
 
-class Feeling(StrEnum):
-    """How a text sounds."""
+class SentimentLabel(StrEnum):
+    """Sentiment of a text."""
 
     NEGATIVE = "negative"
     NEUTRAL = "neutral"
@@ -36,53 +36,59 @@ class Feeling(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What moderation would do with a text: show it, ask a person, or keep it back."""
+    """Moderation decision: publish, send to a moderator, or hold until a moderator decides."""
 
     ALLOW = "allow"
     REVIEW = "review"
     BLOCK = "block"
 
 
-class ModelAnswer(BaseModel):
-    """What every answer of a model says of itself."""
+class ModelResponse(BaseModel):
+    """Fields of every response of a model."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     model_version: str
+    features_age_ms: int | None = None
+    """Age of the oldest stored features that the response used; None if it used none."""
 
 
-class SentimentAnswer(ModelAnswer):
-    """How a text sounds; ``score`` from -1 (negative) to 1 (positive)."""
+class SentimentResponse(ModelResponse):
+    """Sentiment of a text; ``score`` from -1 (negative) to 1 (positive)."""
 
-    label: Feeling
+    label: SentimentLabel
     score: float = Field(ge=-1, le=1)
 
 
 class Highlight(BaseModel):
-    """A part of a text, in characters, and how much (0 to 1) less likely it were unwanted without it."""
+    """Span of a text in characters; ``weight`` (0 to 1) is its share of the evidence."""
 
     begin: int = Field(ge=0, examples=[4])
     end: int = Field(ge=0, examples=[9])
     weight: float = Field(ge=0, le=1, examples=[0.42])
 
 
-class ModerationAnswer(ModelAnswer):
-    """What to do with a text, how likely (0 to 1) it is of each kind that is not wanted, and for which words."""
+class ModerationResponse(ModelResponse):
+    """Moderation verdict of a text, the probability (0 to 1) of each category, and the words that caused it.
+
+    ``offers_help`` is whether the author writes about harming themselves, and is to be offered help.
+    """
 
     verdict: Verdict
     categories: dict[str, float]
     highlights: list[Highlight] = []
+    offers_help: bool = False
 
 
 class TopicScore(BaseModel):
-    """One topic of a text, from 0 to 1."""
+    """Topic of a text, with a score from 0 to 1."""
 
     topic: str
     score: float = Field(ge=0, le=1)
 
 
 class Entity(BaseModel):
-    """Something that a text names: a person, a place, an organisation, a date, a price."""
+    """Named entity: a person, place, organization, date or price."""
 
     kind: str = Field(examples=["location"])
     text: str = Field(examples=["Dean Street"])
@@ -90,16 +96,16 @@ class Entity(BaseModel):
     end: int = Field(ge=0, description="One past the last character.", examples=[30])
 
 
-class TopicsAnswer(ModelAnswer):
-    """What a text is about, the strongest topic first, what it names, and its language (ISO 639-1) where sure."""
+class TopicsResponse(ModelResponse):
+    """Topics of a text by descending score, its named entities, and its language (ISO 639-1) where it is certain."""
 
     topics: list[TopicScore]
     entities: list[Entity] = []
     language: str | None = None
 
 
-class SpamAnswer(ModelAnswer):
-    """How likely (0 to 1) a text is spam, and what speaks for it."""
+class SpamResponse(ModelResponse):
+    """Probability (0 to 1) that a text is spam, and the signals that were observed."""
 
     is_spam: bool
     score: float = Field(ge=0, le=1)
@@ -107,16 +113,16 @@ class SpamAnswer(ModelAnswer):
 
 
 class EmbedRequest(BaseModel):
-    """Texts to turn into vectors: ``POST /embed``."""
+    """Texts to embed: ``POST /embed``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     texts: list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]] = Field(
         min_length=1, max_length=MAX_TEXTS
     )
 
 
-class EmbedAnswer(ModelAnswer):
-    """A vector of length one for each text, in order; vectors of one ``model_version`` may be compared."""
+class EmbedResponse(ModelResponse):
+    """Unit vector of each text, in order; vectors are comparable within one ``model_version``."""
 
     embeddings: list[Annotated[list[float], Field(min_length=DIMENSIONS, max_length=DIMENSIONS)]]

@@ -1,4 +1,4 @@
-"""Messages on Kafka: change events in Debezium's envelope, behaviour events and prediction events."""
+"""Kafka messages: change events in Debezium's envelope, interaction events and prediction events."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from neighborconnect.contracts.tables import Column, ColumnType
+from neighborconnect.contracts.columns import Column, ColumnType, public, time
 
 EVENT_ID_HEADER = "event-id"
 TRACEPARENT_HEADER = "traceparent"
 
 
 class ChangeSource(BaseModel):
-    """Where a change came from. ``lsn`` is the event id: unique, and rising with each change of a row."""
+    """Origin of a change. ``lsn`` is the event id: unique, and increasing with each change of a row."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -42,24 +42,57 @@ class ChangeEvent(BaseModel):
 
 
 class InteractionKind(StrEnum):
-    """What a person did with an item. ``visit`` comes only from imported histories."""
+    """Kind of an interaction of a user with an item.
+
+    ``visit`` comes only from imported histories, and ``unhide`` only from the person's list of hidden items.
+    """
 
     IMPRESSION = "impression"
     CLICK = "click"
     DWELL = "dwell"
     HIDE = "hide"
+    UNHIDE = "unhide"
     VISIT = "visit"
 
 
 class ItemKind(StrEnum):
-    """What can be recommended."""
+    """Kind of an item that models recommend."""
 
     POST = "post"
     CONNECTOR = "connector"
+    EVENT = "event"
+    ITEM = "item"
+
+
+SHORT_LIVED = frozenset({ItemKind.EVENT, ItemKind.ITEM})
+"""Kinds whose items close: an event starts or is full, an item of the marketplace is sold."""
+
+
+class ReportableKind(StrEnum):
+    """Kind of an item that a feed serves, so that behavior with it can be reported; models rank ``ItemKind`` only."""
+
+    POST = "post"
+    CONNECTOR = "connector"
+    EVENT = "event"
+    ITEM = "item"
+    STORY = "story"
+    REEL = "reel"
+    USER = "user"
+
+
+class Surface(StrEnum):
+    """Part of the app that showed an item."""
+
+    FEED = "feed"
+    SEARCH = "search"
+    CONNECTOR = "connector"
+    PROFILE = "profile"
+    MAP = "map"
+    NOTIFICATION = "notification"
 
 
 class InteractionEvent(BaseModel):
-    """One behaviour event as published on ``behaviour.interactions``; keyed by user."""
+    """One interaction event as published on ``behaviour.interactions``; keyed by user."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,13 +100,14 @@ class InteractionEvent(BaseModel):
     interaction_id: UUID
     user_id: UUID
     kind: InteractionKind
-    item_kind: ItemKind
+    item_kind: ReportableKind
     item_id: UUID
     request_id: UUID | None
     position: int | None = Field(ge=0)
     dwell_ms: int | None = Field(ge=0)
     occurred_at: AwareDatetime
     received_at: AwareDatetime
+    surface: Surface | None = None
 
 
 class PredictionEvent(BaseModel):
@@ -93,10 +127,16 @@ class PredictionEvent(BaseModel):
     features: dict[str, Any]
     latency_ms: float
     predicted_at: datetime
+    item_index_version: str | None = None
+    policy_version: str | None = None
+    page: int | None = None
+    excluded_counts: dict[str, int] | None = None
+    items: list[dict[str, Any]] | None = None
+    stage_ms: dict[str, float] | None = None
 
 
 class JudgementEvent(BaseModel):
-    """What a model, or the rules in its place, said of a text, an upload or a person's matches.
+    """Prediction of a model, or of the rules in its place, about a text, an upload or a person's matches.
 
     As published on ``prediction.judgements``, keyed by who it is about. It holds verdicts and scores, never what was
     judged, and names nobody else.
@@ -120,7 +160,7 @@ class JudgementEvent(BaseModel):
 
 
 class ExposureEvent(BaseModel):
-    """Somebody met a variant of an experiment, as published on ``experiment.exposures``; keyed by user."""
+    """Exposure of a user to a variant of an experiment, as published on ``experiment.exposures``; keyed by user."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -132,58 +172,64 @@ class ExposureEvent(BaseModel):
     exposed_at: AwareDatetime
 
 
-_UUID, _TEXT, _INT, _TIME, _JSON, _FLOAT = (
+_UUID, _TEXT, _INT, _JSON, _FLOAT = (
     ColumnType.UUID,
     ColumnType.TEXT,
     ColumnType.INTEGER,
-    ColumnType.TIMESTAMP,
     ColumnType.JSON,
     ColumnType.FLOAT,
 )
 
 INTERACTION_COLUMNS: tuple[Column, ...] = (
-    Column("interaction_id", _UUID),
-    Column("user_id", _UUID),
-    Column("kind", _TEXT),
-    Column("item_kind", _TEXT),
-    Column("item_id", _UUID),
-    Column("request_id", _UUID),
-    Column("position", _INT),
-    Column("dwell_ms", _INT),
-    Column("occurred_at", _TIME),
-    Column("received_at", _TIME),
+    public("interaction_id", _UUID, "Id of the event, assigned by the client."),
+    public("user_id", _UUID, "Id of the acting user.", references="users"),
+    public("kind", _TEXT, "Kind of act.", values=tuple(InteractionKind)),
+    public("item_kind", _TEXT, "Kind of item.", values=tuple(ReportableKind)),
+    public("item_id", _UUID, "Id of the item."),
+    public("request_id", _UUID, "Id of the feed response with the item; null outside a feed."),
+    public("position", _INT, "Zero-based position in that feed."),
+    public("dwell_ms", _INT, "Time on screen in milliseconds."),
+    time("occurred_at", "Event time"),
+    time("received_at", "Time of receipt"),
+    public("surface", _TEXT, "Part of the app that showed the item; null if unstated.", values=tuple(Surface)),
 )
 PREDICTION_COLUMNS: tuple[Column, ...] = (
-    Column("request_id", _UUID),
-    Column("user_id", _UUID),
-    Column("item_kind", _TEXT),
-    Column("path", _TEXT),
-    Column("reason_code", _TEXT),
-    Column("model_version", _TEXT),
-    Column("item_ids", _JSON),
-    Column("scores", _JSON),
-    Column("features", _JSON),
-    Column("latency_ms", _FLOAT),
-    Column("predicted_at", _TIME),
+    public("request_id", _UUID, "Id of the response, which resulting behavior events repeat."),
+    public("user_id", _UUID, "Id of the requesting user.", references="users"),
+    public("item_kind", _TEXT, "Kind of the recommended items.", values=tuple(ItemKind)),
+    public("path", _TEXT, "Source of the response."),
+    public("reason_code", _TEXT, "Reason for a fallback; null without a fallback."),
+    public("model_version", _TEXT, "Version of the model; null if no model responded."),
+    public("item_ids", _JSON, "Item ids by descending rank: a JSON array."),
+    public("scores", _JSON, "Scores of the items, in the same order."),
+    public("features", _JSON, "Feature values used by the model."),
+    public("latency_ms", _FLOAT, "Latency in milliseconds."),
+    time("predicted_at", "Time of the response"),
+    public("item_index_version", _TEXT, "Version of the item index; null if no model responded."),
+    public("policy_version", _TEXT, "Hash of the re-ranking parameters."),
+    public("page", _INT, "Zero-based page of the feed."),
+    public("excluded_counts", _JSON, "Excluded items by reason code: a JSON object."),
+    public("items", _JSON, "Sources, path and reasons of each item, in the same order: a JSON array."),
+    public("stage_ms", _JSON, "Milliseconds of each stage: a JSON object."),
 )
 JUDGEMENT_COLUMNS: tuple[Column, ...] = (
-    Column("judgement_id", _UUID),
-    Column("user_id", _UUID),
-    Column("family", _TEXT),
-    Column("asked", _TEXT),
-    Column("subject_kind", _TEXT),
-    Column("subject_id", _UUID),
-    Column("path", _TEXT),
-    Column("reason_code", _TEXT),
-    Column("model_version", _TEXT),
-    Column("answer", _JSON),
-    Column("latency_ms", _FLOAT),
-    Column("judged_at", _TIME),
+    public("judgement_id", _UUID, "Id of the prediction."),
+    public("user_id", _UUID, "Id of the author, the uploader or the requesting user.", references="users"),
+    public("family", _TEXT, "Model family: content, matching, image or video."),
+    public("asked", _TEXT, "Task of the model."),
+    public("subject_kind", _TEXT, "Kind of the input."),
+    public("subject_id", _UUID, "Id of the input."),
+    public("path", _TEXT, "model or rules."),
+    public("reason_code", _TEXT, "Reason why no model responded."),
+    public("model_version", _TEXT, "Version of the model."),
+    public("answer", _JSON, "Labels and scores as JSON."),
+    public("latency_ms", _FLOAT, "Latency in milliseconds."),
+    time("judged_at", "Time of the event"),
 )
 EXPOSURE_COLUMNS: tuple[Column, ...] = (
-    Column("exposure_id", _UUID),
-    Column("user_id", _UUID),
-    Column("experiment", _TEXT),
-    Column("variant", _TEXT),
-    Column("exposed_at", _TIME),
+    public("exposure_id", _UUID, "Id of the exposure."),
+    public("user_id", _UUID, "Id of the exposed user.", references="users"),
+    public("experiment", _TEXT, "Key of the experiment."),
+    public("variant", _TEXT, "Variant shown to the user."),
+    time("exposed_at", "Time of the event"),
 )

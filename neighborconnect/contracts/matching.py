@@ -1,4 +1,4 @@
-"""The wire between the API and the matching bento: who and what fits a person."""
+"""Wire format between the API and the matching service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from neighborconnect.contracts.content import ModelAnswer
+from neighborconnect.contracts.content import ModelResponse
 
 MAX_MATCHES = 100
 MAX_COMPANIONS = 20
@@ -15,7 +15,7 @@ MAX_SEEKERS = 100
 
 
 class MatchKind(StrEnum):
-    """What is matched with a person."""
+    """Kind of the candidates of a match."""
 
     USERS = "users"
     COMMUNITIES = "communities"
@@ -24,12 +24,12 @@ class MatchKind(StrEnum):
 
 
 class MatchRequest(BaseModel):
-    """Match one person: ``POST /match`` on the bento, body ``{"request": ...}``.
+    """Match one user: ``POST /match``, body ``{"request": ...}``.
 
-    Connectors may be matched for a person together with others: ``with_user_ids``.
+    Connectors may be matched for a group: the user and ``with_user_ids``.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     user_id: str
     with_user_ids: list[str] = Field(default=[], max_length=MAX_COMPANIONS)
@@ -38,30 +38,30 @@ class MatchRequest(BaseModel):
 
 
 class Match(BaseModel):
-    """One match: an id, or the name of an interest. A higher score is better, within one answer only."""
+    """One match: an id, or the name of an interest. Scores are comparable within one response only."""
 
     key: str
     score: float
     reason: str
 
 
-class MatchAnswer(ModelAnswer):
-    """Matches, the best first."""
+class MatchResponse(ModelResponse):
+    """Matches by descending score."""
 
     matches: list[Match]
 
 
 class PairsRequest(BaseModel):
-    """Tell how well each of some people fits each of some others: ``POST /pairs`` on the bento."""
+    """Score every pair of two sets of users: ``POST /pairs``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     user_ids: list[str] = Field(min_length=1, max_length=MAX_OFFERS)
     with_user_ids: list[str] = Field(min_length=1, max_length=MAX_SEEKERS)
 
 
 class Pair(BaseModel):
-    """How well two people fit; it is the same either way round."""
+    """Match score of two users; symmetric."""
 
     user_id: str
     with_user_id: str
@@ -69,7 +69,7 @@ class Pair(BaseModel):
     reason: str
 
 
-class PairsAnswer(ModelAnswer):
-    """The pairs of whom the model knows both, in no order."""
+class PairsResponse(ModelResponse):
+    """Pairs of users that are both in the social graph, in no order."""
 
     pairs: list[Pair]

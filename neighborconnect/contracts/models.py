@@ -1,21 +1,28 @@
-"""Names of the registered models and of the artefacts that serving reads."""
+"""Names of the registered models and of the artifacts that serving reads."""
 
 from __future__ import annotations
 
-from neighborconnect.contracts.events import ItemKind
+from neighborconnect.contracts.events import SHORT_LIVED, ItemKind
 
 CHAMPION = "champion"
-REGISTERED_MODEL = {ItemKind.CONNECTOR: "connector_recommender", ItemKind.POST: "post_recommender"}
+REGISTERED_MODEL = {
+    ItemKind.CONNECTOR: "connector_recommender",
+    ItemKind.POST: "post_recommender",
+    ItemKind.EVENT: "event_recommender",
+    ItemKind.ITEM: "item_recommender",
+}
 CONTENT_MODEL = "content"
 MATCHING_MODEL = "matching"
 VISION_MODEL = "vision"
 MODELS = (*REGISTERED_MODEL.values(), CONTENT_MODEL, MATCHING_MODEL, VISION_MODEL)
-"""Every registered model that the first run of the pipelines leaves with a champion."""
+"""Registered models that have a champion after the first run of the pipelines."""
+ADDED_MODELS = frozenset(REGISTERED_MODEL[kind] for kind in SHORT_LIVED)
+"""Models that an installation may lack: one of an earlier release gets them with its next training."""
 
-TOWN_PREFIX = ("snapshots", "matching")
-"""Path parts, below the lake's bucket, of the snapshots of the town."""
+SOCIAL_GRAPH_PREFIX = ("social_graphs",)
+"""Path segments of the social graphs below the lake's bucket."""
 
 
-def snapshot_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
-    """Path parts, below the lake's bucket, of the item snapshots of one model version."""
-    return ("snapshots", "recommendation", kind.value, model_version)
+def item_index_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
+    """Return the path segments, below the lake's bucket, of the item indexes of one model version."""
+    return ("item_indexes", kind.value, model_version)

@@ -1,6 +1,6 @@
-"""How finely others may know where somebody lives."""
+"""Granularity of home locations that other users may see."""
 
 from __future__ import annotations
 
 HOME_CELL_RESOLUTION = 7
-"""Of the H3 cell that a home is in: five square kilometres."""
+"""H3 resolution of home cells: about five square kilometers."""

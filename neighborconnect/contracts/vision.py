@@ -1,7 +1,7 @@
-"""The wire between the API and the image and video bentos.
+"""Wire format between the API and the image and video services.
 
-Files do not travel through it: a request brings a link to read the upload with and, where something is made of it, a
-link to write that to. Both are good for some minutes, so that no model service holds a key of the object store.
+Files do not travel through it: a request carries a presigned URL to read the upload from and, where a file is written,
+a presigned URL to write it to. Both expire within minutes, so no model service holds object store credentials.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from neighborconnect.contracts.content import ModelAnswer, Verdict
+from neighborconnect.contracts.content import ModelResponse, Verdict
 
 REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
-"""The status with which a file is refused, its body ``[{"error": why}]``; asking again would not help."""
+"""Status of a rejected file, with body ``[{"error": reason}]``; a retry would not help."""
 MAX_EDGE = 4_096
-"""Pixels of the longest side that a picture is made of."""
+"""Maximum length of a picture's longer side, in pixels."""
 MIN_THUMBNAIL = 16
 
 
 class PictureFormat(StrEnum):
-    """What a picture is written as."""
+    """Output format of a picture."""
 
     JPEG = "jpeg"
     WEBP = "webp"
@@ -29,37 +29,37 @@ class PictureFormat(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """Its media type."""
+        """Media type of the format."""
         return f"image/{self.value}"
 
 
-class Hiding(StrEnum):
-    """How a face is made unknowable."""
+class AnonymizationMethod(StrEnum):
+    """Method that makes a face unrecognizable."""
 
     BLUR = "blur"
     PIXELATE = "pixelate"
 
 
 class MediaRequest(BaseModel):
-    """One upload, by a link that is good for some minutes; body ``{"request": ...}``."""
+    """One upload by presigned URL; the body is ``{"request": ...}``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     media_id: str
     url: str
 
 
 class OptimizeRequest(MediaRequest):
-    """A picture to write anew: ``POST /optimize``; ``target`` is where to PUT it."""
+    """Picture to re-encode: ``POST /optimize``; ``target`` is the presigned URL of the PUT."""
 
     target: str
     format: PictureFormat = PictureFormat.WEBP
-    longest: int = Field(default=MAX_EDGE, ge=1, le=MAX_EDGE)
+    max_edge: int = Field(default=MAX_EDGE, ge=1, le=MAX_EDGE)
     quality: int | None = Field(default=None, ge=1, le=100)
 
 
 class ThumbnailRequest(MediaRequest):
-    """A picture, or the best moment of a video, to show small: ``POST /thumbnail``, ``/extract-thumbnail``."""
+    """Picture or video to make a thumbnail of: ``POST /thumbnail``, ``POST /extract-thumbnail``."""
 
     target: str
     format: PictureFormat = PictureFormat.WEBP
@@ -67,15 +67,15 @@ class ThumbnailRequest(MediaRequest):
     height: int = Field(ge=MIN_THUMBNAIL, le=MAX_EDGE)
 
 
-class FacesRequest(MediaRequest):
-    """A picture to find faces in, and to hide them in a copy where a way is named: ``POST /detect-faces``."""
+class FaceDetectionRequest(MediaRequest):
+    """Picture to detect faces in: ``POST /detect-faces``; with a method, a copy is anonymized into ``target``."""
 
-    hide: Hiding | None = None
+    anonymization: AnonymizationMethod | None = None
     target: str | None = None
 
 
-class CopyAnswer(BaseModel):
-    """What was written to the target; ``ssim`` is how like it is to the upload, where that was compared."""
+class ImageRendition(BaseModel):
+    """Picture that was written to the target; ``ssim`` is its similarity to the upload, null where not measured."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -88,15 +88,15 @@ class CopyAnswer(BaseModel):
     model_version: str | None = None
 
 
-class ThumbnailAnswer(CopyAnswer):
-    """A thumbnail, and a BlurHash to show while it is under way; of a video also the second that it shows."""
+class ThumbnailResponse(ImageRendition):
+    """Thumbnail with its BlurHash placeholder; of a video also the position of the frame in seconds."""
 
     blur_hash: str
     second: float | None = None
 
 
 class Face(BaseModel):
-    """Where a face is, in shares of the picture's width and height."""
+    """Bounding box of a face, as fractions of the picture's width and height."""
 
     left: float = Field(ge=0, le=1, examples=[0.31])
     top: float = Field(ge=0, le=1, examples=[0.12])
@@ -105,69 +105,70 @@ class Face(BaseModel):
     score: float = Field(ge=0, le=1, examples=[0.97])
 
 
-class FacesAnswer(ModelAnswer):
-    """The faces of a picture, the surest first; with a copy that hides them also what was written."""
+class FaceDetectionResponse(ModelResponse):
+    """Faces of a picture by descending score, and the anonymized copy where one was requested."""
 
     faces: list[Face]
-    written: CopyAnswer | None = None
+    anonymized: ImageRendition | None = None
 
 
 class Label(BaseModel):
-    """What is to be seen, from 0 to 1."""
+    """Label of a picture, with a score from 0 to 1."""
 
     label: str = Field(examples=["garden"])
     score: float = Field(ge=0, le=1, examples=[0.84])
 
 
-class Colour(BaseModel):
-    """A colour of a picture, and its share from 0 to 1."""
+class Color(BaseModel):
+    """Color of a picture, and its share of the area from 0 to 1."""
 
-    colour: str = Field(pattern="^#[0-9a-f]{6}$", examples=["#2e8b57"])
+    color: str = Field(pattern="^#[0-9a-f]{6}$", examples=["#2e8b57"])
     share: float = Field(ge=0, le=1, examples=[0.62])
 
 
-class SeenAnswer(ModelAnswer):
-    """What is to be seen in a picture, the surest first: ``POST /classify``.
+class ImageAnalysisResponse(ModelResponse):
+    """Analysis of a picture: ``POST /classify``; labels and classes by descending score.
 
     Attributes:
-        labels: in the words of a neighbourhood.
-        classes: the things behind them, of ImageNet's thousand.
-        nsfw: how likely it is not for everybody.
-        verdict: what moderation would do with it.
-        faults: of ``blurred``, ``dark``, ``overexposed`` and ``flat``.
-        perceptual_hash: 64 bits in hex; few differ where pictures look the same.
+        labels: labels of the platform's taxonomy.
+        classes: ImageNet classes that the labels are summed from.
+        nsfw: probability that the picture is not safe for work.
+        verdict: moderation decision for that probability.
+        sharpness: variance of the Laplacian.
+        quality_issues: any of ``blurred``, ``dark``, ``overexposed`` and ``flat``.
+        perceptual_hash: 64-bit pHash in hex; a small Hamming distance means similar pictures.
     """
 
     labels: list[Label]
     classes: list[Label]
     nsfw: float = Field(ge=0, le=1)
     verdict: Verdict
-    faces: int = Field(ge=0)
+    face_count: int = Field(ge=0)
     sharpness: float
     brightness: float = Field(ge=0, le=1)
     contrast: float = Field(ge=0, le=1)
-    faults: list[str]
-    colours: list[Colour]
+    quality_issues: list[str]
+    colors: list[Color]
     perceptual_hash: str
     blur_hash: str
     alt_text: str
 
 
 class VideoCodec(StrEnum):
-    """How the pictures of a video are written."""
+    """Video codec of a rendition."""
 
     H264 = "h264"
     AV1 = "av1"
 
 
 class RenditionRequest(MediaRequest):
-    """A video to write anew: ``POST /process``, answered by lines of ``RenditionStep``; hanging up cancels it.
+    """Video to transcode: ``POST /process``, which streams lines of ``RenditionProgress``; disconnecting cancels it.
 
     Attributes:
-        target: where to PUT it: one file that plays from its beginning, and in ranges as the playlist says.
-        height: of its pictures, in pixels; never more than the video has.
-        codec: how they are written; sounds are AAC.
-        uri: what the playlist calls the file.
+        target: presigned URL of the PUT; one fragmented MP4 that plays from its start, and by the playlist's ranges.
+        height: height in pixels; never more than that of the video.
+        codec: video codec; audio is AAC.
+        uri: URI of the file in the playlist.
     """
 
     target: str
@@ -177,7 +178,7 @@ class RenditionRequest(MediaRequest):
 
 
 class Rendition(BaseModel):
-    """A video that was written; ``playlist`` is HLS, ``bandwidth`` its most bits a second."""
+    """Transcoded video; ``playlist`` is HLS, ``bandwidth`` its peak in bits per second."""
 
     width: int
     height: int
@@ -189,80 +190,80 @@ class Rendition(BaseModel):
     playlist: str
 
 
-class RenditionStep(BaseModel):
-    """How far a rendition is, from 0 to 1; the last step has it, or says why the video is refused."""
+class RenditionProgress(BaseModel):
+    """Progress of a rendition from 0 to 1; the last line has the rendition or the reason of the rejection."""
 
-    share: float = Field(ge=0, le=1)
-    done: Rendition | None = None
-    refused: str | None = None
+    progress: float = Field(ge=0, le=1)
+    rendition: Rendition | None = None
+    rejection: str | None = None
 
 
 class PosterRequest(ThumbnailRequest):
-    """The best moment of a video: ``POST /extract-thumbnail``; with ``sprite`` also a sheet of small pictures."""
+    """Video to take the most representative frame of: ``POST /extract-thumbnail``; ``sprite`` also asks for a sheet."""
 
     sprite: str | None = None
 
 
 class Sprite(BaseModel):
-    """A sheet of small pictures, row by row, one every so many seconds."""
+    """Sheet of preview frames, row by row, at a constant interval."""
 
     columns: int
     rows: int
     width: int
     height: int
-    every_seconds: float
+    interval_seconds: float
 
 
-class PosterAnswer(ThumbnailAnswer):
-    """The best moment of a video as a thumbnail."""
+class PosterResponse(ThumbnailResponse):
+    """Most representative frame of a video as a thumbnail."""
 
     second: float
     sprite: Sprite | None = None
 
 
 class Shot(BaseModel):
-    """A part of a video without a cut, in seconds; motion and brightness from 0 to 1, faces at most at once."""
+    """Part of a video between two cuts, in seconds; motion and brightness from 0 to 1, most faces in one frame."""
 
     begin: float = Field(examples=[0.0])
     end: float = Field(examples=[4.2])
     motion: float = Field(ge=0, le=1, examples=[0.03])
     brightness: float = Field(ge=0, le=1, examples=[0.51])
-    faces: int = Field(ge=0, examples=[1])
+    face_count: int = Field(ge=0, examples=[1])
 
 
-class Sound(StrEnum):
-    """What is to be heard."""
+class AudioKind(StrEnum):
+    """Content of an audio segment."""
 
     SILENCE = "silence"
     SPEECH = "speech"
     MUSIC = "music"
 
 
-class SoundPart(BaseModel):
-    """A part of a video that sounds alike, in seconds; its level in dBFS."""
+class AudioSegment(BaseModel):
+    """Part of a video's audio of one kind, in seconds, with its level in dBFS."""
 
     begin: float = Field(examples=[0.0])
     end: float = Field(examples=[12.0])
-    sound: Sound = Field(examples=["speech"])
+    kind: AudioKind = Field(examples=["speech"])
     level: float = Field(examples=[-21.5])
 
 
-class VideoAnswer(ModelAnswer):
-    """What a video is and shows: ``POST /analyze``. ``labels`` are those of its pictures, the surest first."""
+class VideoAnalysisResponse(ModelResponse):
+    """Technical facts and content of a video: ``POST /analyze``; labels of its frames by descending score."""
 
     seconds: float
     width: int
     height: int
-    frames_a_second: float
+    frame_rate: float
     codec: str
     audio_codec: str | None
     shots: list[Shot]
     labels: list[Label]
-    sounds: list[SoundPart]
+    audio_segments: list[AudioSegment]
 
 
 class VideoSpan(BaseModel):
-    """A part of a video, in seconds, of which moderation would do something else than show it, and why."""
+    """Part of a video, in seconds, with a verdict other than ``allow``, and the reason."""
 
     begin: float = Field(examples=[4.2])
     end: float = Field(examples=[6.0])
@@ -271,9 +272,9 @@ class VideoSpan(BaseModel):
     score: float = Field(ge=0, le=1, examples=[0.71])
 
 
-class VideoVerdict(ModelAnswer):
-    """What moderation would do with a video, and for which parts: ``POST /moderate``."""
+class VideoModerationResponse(ModelResponse):
+    """Moderation verdict for a video and for its parts: ``POST /moderate``."""
 
     verdict: Verdict
-    nsfw: float = Field(ge=0, le=1, description="The highest of its pictures.")
+    nsfw: float = Field(ge=0, le=1, description="Highest score of any frame.")
     timeline: list[VideoSpan]

@@ -1,0 +1,1 @@
+"""Drivers of the servers: how each is installed, configured, started and checked."""

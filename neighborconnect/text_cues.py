@@ -1,0 +1,197 @@
+"""Lexical cues for text moderation, in addition to a classifier: words, target, insult, threat and sales pressure.
+
+Shared by the content models and the API's rules. A classifier trained on tweets labels swearing as offensive and a
+phone number as spam; these cues detect whether a person is the target. English only, like the models.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_EMOTICON: Final = re.compile(
+    r"(?<!\w)(?:[:;=8][-'^o]?[()\[\]{}DPpOoSsXx3/\\|*$]+|[xX]+[dD]+|[oO0][._][oO0]|[tT][._][tT]|[uU][wW][uU]|<3+)(?!\w)"
+)
+_KEYWORD_LETTERS: Final = frozenset("ℹⓂ™©®")
+_MIN_LETTERS: Final = 2
+_LAST_CYRILLIC: Final = 0x52F
+_SPACED_LETTERS: Final = 4
+
+
+def has_words(text: str) -> bool:
+    """Return whether a text has words, and not only emoji, emoticons, digits and punctuation.
+
+    A single letter counts as a word in scripts other than Latin, Greek and Cyrillic. Spaced letters count together.
+    """
+    letters = 0
+    for word in re.findall(r"[^\W\d_]+", _EMOTICON.sub(" ", text)):
+        letters_of_word = [
+            letter for letter in word if letter not in _KEYWORD_LETTERS and unicodedata.category(letter) != "Mn"
+        ]
+        if len(letters_of_word) >= _MIN_LETTERS or any(ord(letter) > _LAST_CYRILLIC for letter in letters_of_word):
+            return True
+        letters += len(letters_of_word)
+    return letters >= _SPACED_LETTERS
+
+
+_PROFANITY: Final = re.compile(
+    r"\b(?:god)?(?:damn(?:ed|it)?|dammit|darn(?:ed)?|hell|shit(?:ty|s|e)?|bullshit|crap(?:py|s)?|fuck(?:ing|in|ed|s)?|"
+    r"freaking|frigging|bloody|arse|ass|pissed|piss(?:ing)?|bastards?|sucks?|sucked|stupid|dumb|wtf|ffs|bugger(?:ed)?|"
+    r"bollocks|idiotic)\b",
+    re.IGNORECASE,
+)
+# Words that refer to people. Names of groups are an open class: any plural noun after a determiner ("these ...",
+# "all ...") counts as one.
+_PEOPLE: Final = re.compile(
+    r"\b(?:you(?:r|rs|rself|rselves|'?re|'?ve|'?ll|'?d)?|u|ur|ya|yall|y'all|thou|"
+    r"he|she|they|them|him|her|hers|his|their|theirs|who|whoever|someone|somebody|everyone|everybody|nobody|people|folks?|"
+    r"persons?|m[ae]n|wom[ae]n|boys?|girls?|guys?|kids?|child(?:ren)?|neighbou?rs?|family|families|mother|mom|mum|father|"
+    r"dad|wife|husband|son|daughter|sister|brother|teachers?|owners?|moderators?|admins?|members?|"
+    r"muslims?|jews?|jewish|christians?|hindus?|immigrants?|migrants?|refugees?|foreigners?|gays?|lesbians?|trans|"
+    r"blacks?|whites?|asians?|latinos?|mexicans?|arabs?|indians?|chinese|disabled|"
+    r"bitch(?:es)?|whores?|sluts?|cunts?|dicks?|pricks?|wankers?|morons?|idiots?|losers?|assholes?|arseholes?|"
+    r"scum|vermin|kill|die|shoot|burn|hang)\b|@\w|\b(?:these|those|all|damn|fucking)\s+(?!the\b|this\b)\w{3,}(?:ers|ans|ies|os)\b",
+    re.IGNORECASE,
+)
+
+
+def is_untargeted_profanity(text: str) -> bool:
+    """Return whether a text swears, but neither at nor about anybody."""
+    return _PROFANITY.search(text) is not None and _PEOPLE.search(text) is None
+
+
+_NOUN: Final = (
+    r"(?:idiots?|morons?|imbeciles?|losers?|loser|scum(?:bags?)?|trash|garbage|filth|pigs?|rats?|vermin|cockroach(?:es)?|"
+    r"parasites?|clowns?|fools?|jerks?|creeps?|liars?|cowards?|weirdos?|freaks?|bastards?|assholes?|arseholes?|dickheads?|cows?|sows?|donkeys?|weasels?|slugs?|hags?|witch(?:es)?|"
+    r"dicks?|pricks?|cunts?|bitch(?:es)?|whores?|sluts?|twats?|wankers?|tossers?|dumbass(?:es)?|dumbos?|halfwits?|"
+    r"nitwits?|dimwits?|simpletons?|disgrace|embarrassment|joke|nobody|nobodies|waste of (?:space|air|oxygen|skin)|"
+    r"piece of (?:shit|crap|trash|garbage)|retards?|monsters?|snakes?|degenerates?|bullies|bully|hypocrites?)"
+)
+_ADJECTIVE: Final = (
+    r"(?:stupid|dumb|pathetic|worthless|useless|disgusting|ugly|fat|hideous|brainless|clueless|idiotic|moronic|"
+    r"repulsive|revolting|vile|despicable|ridiculous|incompetent|insane|retarded|filthy|spineless|braindead|"
+    r"brain[- ]?dead|hopeless|unlovable|contemptible|good[- ]for[- ]nothing|laughable)"
+)
+_VERY: Final = (
+    r"(?:(?:such|so|really|just|truly|simply|all|both|literally|absolutely|completely|totally|a|an|the|total|complete|utter|"
+    r"absolute|real|big|biggest|little|old|fucking|bloody|damn|goddamn|freaking|most|"
+    r"nothing but|kind of|quite|very|too|always|clearly|obviously)\s+){0,6}"
+)
+_YOU_ARE: Final = (
+    r"(?:you\s+(?:are|were|r)|you'?re|u\s*r|ur|u\s+are|you\s+(?:all|lot|guys|people|two)(?:\s+are)?|y'?all(?:\s+are)?)"
+)
+_INSULTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?<!if )(?<!think )(?<!thought )\b{_YOU_ARE}\s+{_VERY}{_ADJECTIVE}?\s*{_VERY}{_NOUN}\b",
+        rf"(?<!if )(?<!think )\b{_YOU_ARE}\s+{_VERY}{_ADJECTIVE}\b(?!\s+(?:not|idea|good|cute|funny))",
+        (
+            rf"\byou(?:\s+(?:{_ADJECTIVE}|fucking|bloody|damn|little|old|absolute|complete|utter|total|sad)){{0,4}}"
+            rf"\s+{_NOUN}\b"
+        ),
+        rf"\b{_NOUN}\s+like\s+(?:you|yourself|u)\b",
+        rf"\b(?:shut\s+up|go\s+away|get\s+lost|fuck\s+off|piss\s+off|listen|hey)\W+(?:you\s+)?{_VERY}{_ADJECTIVE}?\s*{_NOUN}\b",
+        (
+            r"\b(?:no\s?(?:body|-one|\s?one)|no\s+one)\s+(?:here\s+|in\s+this\s+\w+\s+|really\s+|even\s+|will\s+ever\s+){0,4}"
+            r"(?:likes?|loves?|wants?|needs?|respects?|cares?\s+about|can\s+stand)\s+(?:you|u)\b(?!\s+to\b)(?!r)"
+        ),
+        (
+            r"\b(?:everyone|everybody|we\s+all|the\s+whole\s+\w+|i)\s+(?:here\s+|really\s+|just\s+|fucking\s+){0,4}"
+            r"(?:hates?|despises?|loathes?|laughs?\s+at)\s+(?:you|u)\b(?!r)"
+        ),
+        (
+            r"\byou\s+(?:disgust\s+me|make\s+me\s+(?:sick|want\s+to\s+(?:puke|vomit))|should\s+be\s+ashamed\s+of\s+yourself|"
+            r"don'?t\s+deserve\s+to\s+live|deserve\s+to\s+(?:die|suffer|rot)|have\s+no\s+brain)"
+        ),
+        r"\b(?:fuck|screw|damn|curse)\s+(?:you|u)\b(?!\s+(?:got|have|can|guys?\s+(?:rock|are\s+great)))",
+        r"\b(?:go\s+)?(?:kill|hang|drown|shoot)\s+(?:yourself|urself|yourselves)\b|\bkys\b|\bgo\s+(?:and\s+)?die\b",
+        r"\b(?:go\s+to|rot\s+in|burn\s+in)\s+hell\b",
+        rf"\byou(?:r|'re)\s+(?:face|brain|head|mother|mum|mom|family|kids?)\s+(?:is|are|looks?)\s+{_VERY}(?:like\s+)?(?:{_ADJECTIVE}|{_NOUN}|an?\s+{_NOUN})\b",
+    )
+)
+_THREATS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        (
+            r"\b(?:i|we|i'?ll|we'?ll|i'?m|we'?re|gonna|someone|somebody)\s+(?:will\s+|am\s+|are\s+|going\s+to\s+|gonna\s+|should\s+|"
+            r"swear\s+(?:i\s+will\s+|i'?ll\s+)?|come\s+(?:over\s+)?and\s+|find\s+you\s+and\s+|hunt\s+you\s+down\s+and\s+){0,4}"
+            r"(?:kill|murder|hurt|shoot|stab|beat|smash|punch|strangle|burn|break|hang|cut|slap|poison|destroy|end)\s+"
+            r"(?:you|u|your\s+(?:face|head|legs?|neck|teeth|kids?|family|house|car|dog)|him|her|them)\b"
+        ),
+        r"\b(?:hope|wish|want)\s+(?:that\s+)?(?:you|u|they|he|she)\s+(?:all\s+)?(?:to\s+)?(?:die|suffer|rot|burn|get\s+(?:shot|killed|cancer|run\s+over))",
+        (
+            r"\b(?:you|they|he|she|these\s+\w+|those\s+\w+)\s+(?:all\s+)?(?:should|must|deserve\s+to|need\s+to|ought\s+to)\s+(?:all\s+)?(?:be\s+)?"
+            r"(?:shot|hanged|hung|killed|gassed|exterminated|wiped\s+out|put\s+down|burned|burnt|die|drowned|beaten)\b"
+        ),
+        r"\b(?:kill|hurt|shoot|stab)\s+(?:you|yourself)\b",
+        r"\byou(?:'?re|\s+are)\s+(?:so\s+)?dead\b(?!\s+(?:right|wrong|tired|on|set|keen))|\bwatch\s+your\s+back\b",
+    )
+)
+_VERMIN: Final = re.compile(
+    rf"\b(?:they|these\s+\w+|those\s+\w+|all\s+(?:these\s+|those\s+|of\s+them\s+)?\w*|[a-z]+s)\s+(?:are|r)\s+{_VERY}"
+    r"(?:dirty\s+|filthy\s+|disgusting\s+){0,4}(?:vermin|cockroaches|parasites|subhumans?|sub-human|scum|filth|animals\s+and\b|"
+    r"a\s+(?:plague|disease|cancer)|an\s+infestation|not\s+(?:even\s+)?human|less\s+than\s+human)\b",
+    re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(r"[\"“”„«»\u2018][^\"“”„«»\u2019]*[\"“”„«»\u2019]|(?<!\w)'[^']*'(?!\w)")
+
+
+def _unquoted(text: str) -> str:
+    """Remove quotations and repeated spaces, so that patterns with optional words match in linear time."""
+    return " ".join(_QUOTED.sub(" ", text.replace("\u2019", "'")).split())
+
+
+_NEGATED: Final = re.compile(
+    rf"\b(?:{_YOU_ARE}|you)\s+(?:are\s+)?(?:not|never|no|hardly|anything\s+but|far\s+from)\s+{_VERY}(?:{_ADJECTIVE}|{_NOUN})\b"
+    rf"|\byou\s+aren'?t\s+{_VERY}(?:{_ADJECTIVE}|{_NOUN})\b",
+    re.IGNORECASE,
+)
+
+
+def insults_reader(text: str) -> bool:
+    """Return whether a text insults its reader in the second person; quoted and negated insults do not count."""
+    plain = " ".join(_NEGATED.sub(" ", _unquoted(text)).split())
+    return any(pattern.search(plain) for pattern in _INSULTS)
+
+
+def threatens(text: str) -> bool:
+    """Return whether a text threatens people or wishes them harm; quoted threats do not count."""
+    plain = _unquoted(text)
+    return any(pattern.search(plain) for pattern in _THREATS)
+
+
+def dehumanizes(text: str) -> bool:
+    """Return whether a text calls people vermin, a disease or not human; quotations do not count."""
+    return _VERMIN.search(_unquoted(text)) is not None
+
+
+def attacks_people(text: str) -> bool:
+    """Return whether a text insults its reader, or threatens or dehumanizes people."""
+    return insults_reader(text) or threatens(text) or dehumanizes(text)
+
+
+_PRESSURE: Final = re.compile(
+    r"https?://|www\.|\b\w+\.(?:com|net|biz|info|xyz|top|ru|click|io|ly)\b|\b(?:urgent(?:ly)?|act\s+(?:now|fast)|claim|winner|won|prize|"
+    r"guarantee[ds]?|congratulations|congrats|limited\s+(?:time|offer|stock)|click|subscribe|investment|invest|crypto|"
+    r"bitcoin|casino|loans?|credit|cash|refund|earn|income|profit|passive|discount|deal|offer|voucher|gift\s?card|"
+    r"selected|verify|password|account|pin|bank|viagra|pills|sexy?|singles|xxx|dating|txt|reply|opt[- ]?out|p/min|ppm|"
+    r"whatsapp|telegram|weight\s+loss|work\s+from\s+home|risk[- ]free|no\s+risk|buy\s+now|order\s+now|hurry|"
+    r"last\s+chance|expires?|free\s+(?:entry|gift|trial|money|msgs?|ringtones?|vip))\b|[$£€]\s?\d|\d\s?(?:%|percent)\s+off",
+    re.IGNORECASE,
+)
+
+
+_PHONE_NUMBER: Final = re.compile(r"(?:\+?\d[\s().-]?){5,}\d")
+
+
+def without_phone_numbers(text: str) -> str | None:
+    """Replace each phone number in a text by "me"; None if it has none, or has sales pressure, a price or a link.
+
+    A post about a lost cat needs a phone number. A number indicates spam only together with pressure, a price or a
+    link.
+    """
+    if _PRESSURE.search(text) is not None:
+        return None
+    replaced = _PHONE_NUMBER.sub("me", text)
+    return None if replaced == text else replaced
