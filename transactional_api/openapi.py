@@ -1,4 +1,4 @@
-"""``python -m transactional_api.openapi`` writes the API's description to ``openapi.json`` beside this module."""
+"""``python -m transactional_api.openapi`` writes the API's description to ``openapi.json`` next to this module."""
 
 from __future__ import annotations
 

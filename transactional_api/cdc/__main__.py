@@ -1,4 +1,4 @@
-"""``python -m transactional_api.cdc`` relays; ``… snapshot`` publishes the tables' present rows again."""
+"""``python -m transactional_api.cdc`` runs the relay; ``… snapshot`` publishes the current rows of captured tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from neighborconnect.contracts.tables import CAPTURED_TABLES
+from neighborconnect.contracts.tables import CAPTURED
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging, get_logger
+from transactional_api.cdc.back_pressure import OutboxFullError
 from transactional_api.cdc.relay import Relay
 from transactional_api.cdc.snapshot import snapshot as publish_snapshot
 
@@ -32,14 +33,23 @@ def relay(context: typer.Context) -> None:
 
 @app.command()
 def snapshot(
-    table: Annotated[list[str] | None, typer.Option(help="A captured table; all of them if none is named.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="A captured table; all captured tables by default.")] = None,
 ) -> None:
-    """Write every present row to the outbox as an ``r`` event, to rebuild Kafka from PostgreSQL."""
-    known = {captured.name: captured for captured in CAPTURED_TABLES}
-    if unknown := sorted(set(table or ()) - known.keys()):
-        raise typer.BadParameter(f"{', '.join(unknown)} is not captured; captured are {', '.join(known)}")
-    for name in table or known:
-        rows = publish_snapshot(get_settings().database_url, known[name])
+    """Write every current row to the outbox as an ``r`` event, to rebuild Kafka from PostgreSQL.
+
+    Stories and reels in MongoDB are published by ``python -m transactional_api.cdc.documents``.
+    """
+    captured_tables = {captured.name: captured for captured in CAPTURED}
+    if unknown := sorted(set(table or ()) - captured_tables.keys()):
+        raise typer.BadParameter(
+            f"{', '.join(unknown)} is not captured; captured tables are {', '.join(captured_tables)}"
+        )
+    for name in table or captured_tables:
+        try:
+            rows = publish_snapshot(get_settings().database_url, captured_tables[name])
+        except OutboxFullError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
         get_logger(__name__).info("snapshot.written", table=name, rows=rows)
 
 

@@ -1,9 +1,9 @@
-"""The database half of change capture: the outbox, and the triggers that fill it.
+"""Change capture in the database: the outbox, and the triggers that fill it.
 
-Triggers are per statement with transition tables: one ``INSERT … SELECT`` a statement, whatever its size.
-Each function names the columns it publishes, so that what leaves PostgreSQL can be read in the database itself.
+Triggers are per statement with transition tables: one ``INSERT … SELECT`` per statement, whatever its size.
+Each function lists the columns it publishes, so that the published data can be audited in the database itself.
 A migration runs these statements; a later change of ``neighborconnect.contracts.tables`` needs a new migration
-that runs ``trigger_statements`` again, and a test holds the live functions against the contract.
+that runs ``trigger_statements`` again, and a test compares the live functions with the contract.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ WAKE_CHANNEL = "cdc_outbox"
 
 
 def create_statements() -> list[str]:
-    """Return the statements that create the outbox and what wakes the relay; needs PostgreSQL 15 or later.
+    """Return the statements that create the outbox and the wake-up of the relay; requires PostgreSQL 15 or later.
 
-    ``cdc_outbox.id`` is the event id. Its sequence must not cache: a row's next change is made under the row's
-    lock, after the one before, so without a cache its id is higher.
+    ``cdc_outbox.id`` is the event id. Its sequence must not cache: changes of a row are serialized by the row lock,
+    so without a cache a later change has a higher id.
     """
     return [
-        # A queue: rows are few and short-lived, so vacuum must not wait for a share of the table to be dead.
+        # Queue: rows are few and short-lived, so vacuum must not wait for a share of the table to be dead.
         """
         CREATE TABLE cdc_outbox (
             id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
@@ -44,16 +44,16 @@ def create_statements() -> list[str]:
         """,
         "COMMENT ON COLUMN cdc_outbox.rejected IS 'Why Kafka will never take this message; the relay skips it'",
         "CREATE INDEX cdc_outbox_rejected ON cdc_outbox (id) WHERE rejected IS NOT NULL",
-        # Unlogged: the relay writes it twice an idle spell. After a crash it is empty, which reads as asleep.
+        # Unlogged: the relay writes it twice per idle period. After a crash it is empty, which reads as idle.
         (
             "CREATE UNLOGGED TABLE cdc_relay_state (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), "
-            "asleep boolean NOT NULL)"
+            "idle boolean NOT NULL)"
         ),
-        # NOTIFY takes a global lock at commit, so it is sent only to a relay that waits for it.
+        # NOTIFY takes a global lock at commit, so it is sent only to an idle relay.
         f"""
         CREATE FUNCTION cdc_wake_relay() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF NOT EXISTS (SELECT FROM public.cdc_relay_state WHERE NOT asleep) THEN
+            IF NOT EXISTS (SELECT FROM public.cdc_relay_state WHERE NOT idle) THEN
                 PERFORM pg_notify('{WAKE_CHANNEL}', '');
             END IF;
             RETURN NULL;
@@ -73,7 +73,7 @@ def create_statements() -> list[str]:
 
 
 def trigger_statements(table: CapturedTable) -> list[str]:
-    """Return the statements that begin, or bring up to date, the capture of ``table``."""
+    """Return the statements that start or update the capture of ``table``."""
     name = table.name
     return [
         _capture_function(table),
@@ -97,7 +97,7 @@ def trigger_statements(table: CapturedTable) -> list[str]:
 
 
 def image(table: CapturedTable, alias: str) -> str:
-    """Return the SQL expression of one row's image: the published columns of ``alias``, and no other."""
+    """Return the SQL expression of one row's image: the published columns of ``alias`` only."""
     pairs = ", ".join(f"'{column.name}', {alias}.{column.name}" for column in table.published)
     return f"jsonb_build_object({pairs})"
 
@@ -106,8 +106,8 @@ def _capture_function(table: CapturedTable) -> str:
     def row(alias: str) -> str:
         return "(" + ", ".join(f"{alias}.{column.name}" for column in table.published) + ")"
 
-    # The full join serves a changed primary key (a delete and a create), and it cannot be planned as a nested
-    # loop, which a plan cached from a one-row update would be when the next update has 100,000 rows.
+    # The full join handles a changed primary key (a delete and a create), and cannot be planned as a nested loop:
+    # a plan cached for a one-row update would use one for the next update of 100,000 rows.
     return f"""
         CREATE OR REPLACE FUNCTION cdc_capture_{table.name}() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN

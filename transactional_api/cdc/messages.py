@@ -1,4 +1,4 @@
-"""What a row of the outbox becomes on Kafka: Debezium's envelope for changes, the payload for events."""
+"""Kafka records of outbox rows: Debezium's envelope for changes, the payload for events."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 import orjson
 
 from neighborconnect.contracts.events import EVENT_ID_HEADER, TRACEPARENT_HEADER
-from neighborconnect.contracts.tables import CDC_TOPIC_PREFIX
+from neighborconnect.contracts.tables import CDC_TOPIC_PREFIX, REGISTRY_VERSION
 
 SOURCE_NAME = CDC_TOPIC_PREFIX.split(".", maxsplit=1)[0]
-SOURCE_VERSION = "1"
+SOURCE_VERSION = REGISTRY_VERSION
 
 
 class OutboxRow(NamedTuple):
@@ -35,7 +35,7 @@ OUTBOX_COLUMNS = (
 
 
 class Message(NamedTuple):
-    """One Kafka record; its timestamp is the time of the change, not of the publishing."""
+    """One Kafka record; its timestamp is the time of the change, not of publication."""
 
     topic: str
     key: bytes
@@ -45,7 +45,7 @@ class Message(NamedTuple):
 
 
 def to_message(row: OutboxRow, *, database: str, now_ms: int) -> Message:
-    """Wrap a row for Kafka; images and payload go through as the text that PostgreSQL wrote."""
+    """Wrap a row for Kafka; images and payload are passed through as the text that PostgreSQL wrote."""
     headers = [(EVENT_ID_HEADER, b"%d" % row.id)]
     if row.traceparent:
         headers.append((TRACEPARENT_HEADER, row.traceparent.encode()))

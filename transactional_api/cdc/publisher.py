@@ -1,4 +1,4 @@
-"""The Kafka half of the relay: publish a batch and know which of it the brokers keep."""
+"""Kafka producer of the relay: publishes a batch and returns once the brokers have acknowledged all of it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from neighborconnect.kafka_options import client_options
 from transactional_api.cdc.messages import Message
 
-# A batch that gave up while a later one went through would reorder a row's changes: wait, as long as it takes.
-_NEVER_GIVE_UP_MS = 7 * 24 * 3_600_000
-_PATIENCE_SECONDS = 1.0
+# A batch that timed out while a later one succeeded would reorder the changes of a row, so batches do not time out.
+_DELIVERY_TIMEOUT_MS = 7 * 24 * 3_600_000
+_FLUSH_SECONDS = 1.0
 
 
 class PublishingStoppedError(RuntimeError):
-    """The relay was told to stop before the brokers acknowledged the batch."""
+    """The relay was stopped before the brokers acknowledged the batch."""
 
 
 class Publisher:
-    """One idempotent producer. After any error but a message that is too large it must be closed and made anew."""
+    """Idempotent producer. After any error except a message that is too large, close it and create another."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        """Connect.
+        """Connect to the brokers.
 
         Raises:
-            KafkaError: when no broker answers within two seconds.
+            KafkaError: when no broker responds within two seconds.
         """
         self._producer = KafkaProducer(
             **client_options(bootstrap_servers),
             client_id="relay",
             enable_idempotence=True,
             acks="all",
-            delivery_timeout_ms=_NEVER_GIVE_UP_MS,
+            delivery_timeout_ms=_DELIVERY_TIMEOUT_MS,
             request_timeout_ms=10_000,
             reconnect_backoff_max_ms=1_000,
             bootstrap_timeout_ms=2_000,
@@ -45,19 +45,19 @@ class Publisher:
             metrics_enabled=False,
         )
 
-    def publish(self, messages: Iterable[tuple[int, Message]], *, waiting: Callable[[], bool]) -> dict[int, str]:
-        """Send a batch and return once the brokers hold all of it.
+    def publish(self, messages: Iterable[tuple[int, Message]], *, should_wait: Callable[[], bool]) -> dict[int, str]:
+        """Send a batch and return once the brokers have acknowledged all of it.
 
         Args:
-            messages: event ids and their messages; order is kept per key.
-            waiting: called each second while acknowledgements are out; publishing stops when it returns False.
+            messages: event ids and their messages; order is preserved per key.
+            should_wait: called each second while acknowledgements are pending; publishing stops when it returns False.
 
         Returns:
-            The events that Kafka will never take, with the reason.
+            The ids of messages that Kafka will never accept, with the reason.
 
         Raises:
-            KafkaError: when part of the batch may not have arrived; publish all of it again.
-            PublishingStoppedError: when ``waiting`` said so.
+            KafkaError: when part of the batch may be missing; publish all of it again.
+            PublishingStoppedError: when ``should_wait`` returned False.
         """
         rejected: dict[int, str] = {}
         futures: list[tuple[int, Any]] = []
@@ -74,7 +74,7 @@ class Publisher:
                 rejected[event_id] = str(error)
             else:
                 futures.append((event_id, future))
-        self._flush(waiting)
+        self._flush(should_wait)
         for event_id, future in futures:
             if not future.succeeded():
                 if not isinstance(future.exception, MessageSizeTooLargeError):
@@ -82,18 +82,18 @@ class Publisher:
                 rejected[event_id] = str(future.exception)
         return rejected
 
-    def _flush(self, waiting: Callable[[], bool]) -> None:
+    def _flush(self, should_wait: Callable[[], bool]) -> None:
         while True:
             try:
-                self._producer.flush(timeout=_PATIENCE_SECONDS)
+                self._producer.flush(timeout=_FLUSH_SECONDS)
             except KafkaTimeoutError:
-                if not waiting():
+                if not should_wait():
                     raise PublishingStoppedError from None
             else:
                 return
 
     def close(self) -> None:
-        """Drop the producer and whatever it has not sent."""
+        """Close the producer and discard messages that it has not sent."""
         self._producer.close(timeout=0)
 
     def __enter__(self) -> Self:

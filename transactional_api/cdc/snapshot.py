@@ -1,4 +1,4 @@
-"""Publishes the present rows of captured tables again (``op`` ``r``), so that Kafka can be rebuilt from PostgreSQL."""
+"""Snapshot of captured tables: publishes their current rows (``op`` ``r``), to rebuild Kafka from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from collections.abc import Callable
 import psycopg
 
 from neighborconnect.contracts.tables import CapturedTable
+from transactional_api.cdc.back_pressure import wait_for_room
 from transactional_api.cdc.ddl import image
 
 CHUNK_ROWS = 5_000
 
 
-def snapshot(database_url: str, table: CapturedTable, *, done: Callable[[int], None] = lambda _rows: None) -> int:
-    """Write an ``r`` event for every row of ``table`` to the outbox, a chunk a transaction, while writers go on.
+def snapshot(
+    database_url: str, table: CapturedTable, *, on_progress: Callable[[int], None] = lambda _rows: None
+) -> int:
+    """Write an ``r`` event for every row of ``table`` to the outbox, one transaction per chunk, while writers go on.
 
     Args:
-        database_url: the product's database.
-        table: what to publish.
-        done: told the number of rows after each chunk.
+        database_url: product database.
+        table: captured table to publish.
+        on_progress: called with the number of rows written so far, after each chunk.
 
     Returns:
-        How many rows were written.
+        The number of rows written.
+
+    Raises:
+        OutboxFullError: if the outbox is full and the relay publishes nothing.
     """
     total, after = 0, None
     with psycopg.connect(database_url, autocommit=True, application_name="snapshot") as connection:
@@ -30,12 +36,13 @@ def snapshot(database_url: str, table: CapturedTable, *, done: Callable[[int], N
             if row is None or row[0] == 0:
                 return total
             total, after = total + int(row[0]), row[1]
-            done(total)
+            on_progress(total)
+            wait_for_room(connection)
 
 
 def _chunk(table: CapturedTable, *, first: bool) -> str:
-    # FOR SHARE waits for a writer and reads what it wrote, and holds the next one off until the event has its id.
-    # Without it an image could get a higher event id than the change that made it old.
+    # FOR SHARE waits for a concurrent writer, reads its result, and blocks the next writer until the event has its id.
+    # Without it an outdated image could get a higher event id than the change that replaced it.
     return f"""
         WITH written AS (
             INSERT INTO cdc_outbox (topic, key, op, after)

@@ -1,0 +1,254 @@
+"""Messages: sending, editing and reading."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from transactional_api.community.chat import queries, service, statements
+from transactional_api.community.chat.publisher import ChatPublisher
+from transactional_api.community.chat.schemas import (
+    ChatEventOut,
+    ConversationEvents,
+    ConversationKind,
+    EventKind,
+    MessageBody,
+    MessageOut,
+    NewMessage,
+)
+from transactional_api.core.db.statements import SessionRunner, StatementRunner
+from transactional_api.core.db.tables import ChatMessage
+from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
+from transactional_api.core.media.references import references_to, resolve_attachments
+from transactional_api.core.pagination import Page, PageRequest
+from transactional_api.core.viewer import Viewer
+
+
+class MessageDeletedError(Problem):
+    """The message was deleted."""
+
+    status, code, title = 409, "message_deleted", "This message was deleted"
+
+
+async def send(
+    runner: StatementRunner, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, body: NewMessage
+) -> MessageOut:
+    """Send a message; a repeated ``client_id`` returns the message sent first.
+
+    Raises:
+        NotFoundError: when the viewer is not a member of the conversation.
+        UnauthenticatedError: when their session has ended, or their account is closed or suspended.
+        ForbiddenError: when the conversation is direct and one of the two blocks the other.
+    """
+    message_key = {"viewer_id": viewer.id, "client_id": body.client_id}
+    parameters = {"session_id": viewer.session_id, "conversation_id": conversation_id} | message_key
+    # Checked under the lock, so that a removal, log-out or suspension that committed before takes effect.
+    _, rows = await runner.fetch_pipelined(
+        (service.LOCK, {"conversation_id": conversation_id}), (statements.MAY_SEND, parameters)
+    )
+    if not rows:
+        raise NotFoundError
+    (permission,) = rows
+    if not permission.is_session_active:
+        raise UnauthenticatedError
+    if permission.kind == ConversationKind.DIRECT and not permission.is_reachable:
+        raise ForbiddenError("You cannot write to this neighbor")
+    if permission.is_duplicate:
+        original = await statements.DUPLICATE.one_or_none(runner, conversation_id=conversation_id, **message_key)
+        return MessageOut.model_validate(original)
+    media_ids = await references_to(runner, viewer=viewer, media_ids=body.media_ids, links=body.attachments)
+    content = {"content": body.content, "media_ids": media_ids}
+    job = {"conversation_id": str(conversation_id), "author_id": str(viewer.id)}
+    (row,), _ = await runner.fetch_pipelined(
+        (statements.WRITE, {"id_of_conversation": conversation_id, **message_key, **content}),
+        (statements.NOTIFY, {"job": job}),
+    )
+    message = MessageOut.model_validate(row)
+    event = ChatEventOut(
+        event_id=message.event_id,
+        kind=EventKind.MESSAGE_CREATED,
+        user_id=viewer.id,
+        user=message.author,
+        message=message.model_copy(),
+        created_at=row.logged_at,
+    )
+    await resolve_attachments(runner, event, viewer=None)
+    publisher.publish_event(runner, conversation_id, event)
+    return message
+
+
+async def list_messages(
+    runner: StatementRunner, *, viewer: Viewer, conversation_id: UUID, page: PageRequest
+) -> Page[MessageOut]:
+    """List a conversation's messages, newest first."""
+    parameters = {"viewer_id": viewer.id, "conversation_id": conversation_id}
+    rows = await statements.OF_CONVERSATION.rows(
+        runner, page=page, visibility_check=service.membership_check(viewer, conversation_id), **parameters
+    )
+    return page.of(rows, MessageOut.model_validate)
+
+
+async def events_after(
+    runner: StatementRunner, *, viewer: Viewer, conversation_id: UUID, after: int
+) -> ConversationEvents:
+    """Return up to ``statements.EVENTS_AT_ONCE`` events after an event number, oldest first."""
+    hidden = await check_subscription(runner, viewer=viewer, conversation_id=conversation_id)
+    last = await last_event_id(runner, conversation_id=conversation_id)
+    items = await read_events(runner, conversation_id=conversation_id, after=after)
+    return ConversationEvents(items=[redact(event, hidden) for event in items], last_event_id=last)
+
+
+async def edit(
+    session: AsyncSession,
+    *,
+    viewer: Viewer,
+    publisher: ChatPublisher,
+    conversation_id: UUID,
+    message_id: UUID,
+    body: MessageBody,
+) -> MessageOut:
+    """Edit the content of a message.
+
+    Raises:
+        ForbiddenError: when the viewer is not its author.
+        MessageDeletedError: when the message was deleted.
+    """
+    message = await _own(session, viewer=viewer, conversation_id=conversation_id, message_id=message_id)
+    if message.deleted_at is not None:
+        raise MessageDeletedError
+    message.media_ids = await references_to(
+        session, viewer=viewer, media_ids=body.media_ids, links=body.attachments, present=message.media_ids
+    )
+    message.content, message.attachments = body.content, []
+    message.edited_at = await _database_time(session)
+    await session.flush()
+    await service.add_event(
+        session,
+        publisher=publisher,
+        conversation_id=conversation_id,
+        kind=EventKind.MESSAGE_EDITED,
+        user_id=viewer.id,
+        message_id=message_id,
+    )
+    edited = queries.with_author(queries.messages(viewer, conversation_id=conversation_id))
+    return MessageOut.model_validate((await session.execute(edited.where(ChatMessage.id == message_id))).one())
+
+
+async def remove(
+    session: AsyncSession, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, message_id: UUID
+) -> None:
+    """Delete the content of a message and keep its event number; idempotent. Former members may delete their own."""
+    message = await _own(
+        session, viewer=viewer, conversation_id=conversation_id, message_id=message_id, allow_former_member=True
+    )
+    if message.deleted_at is not None:
+        return
+    message.content, message.attachments, message.media_ids = None, [], []
+    message.deleted_at = await _database_time(session)
+    await session.flush()
+    await service.add_event(
+        session,
+        publisher=publisher,
+        conversation_id=conversation_id,
+        kind=EventKind.MESSAGE_DELETED,
+        user_id=viewer.id,
+        message_id=message_id,
+    )
+
+
+async def mark_read(
+    runner: StatementRunner, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, event_id: int
+) -> None:
+    """Advance the viewer's read position; it never moves back, nor past the latest event."""
+    parameters = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
+    if await statements.READ.one_or_none(runner, **parameters) is None:
+        raise NotFoundError
+    hidden_from = await blocked_users(runner, viewer=viewer)
+    receipt = {"type": "read", "user_id": str(viewer.id), "event_id": event_id}
+    publisher.publish_after_commit(runner, conversation_id, receipt, hidden_from=hidden_from)
+
+
+async def read_events(runner: StatementRunner, *, conversation_id: UUID, after: int) -> list[ChatEventOut]:
+    """Return events after an event number, without permission checks; the caller checks membership."""
+    return [_event(row) for row in await statements.EVENTS.all(runner, conversation_id=conversation_id, after=after)]
+
+
+async def last_event_id(runner: StatementRunner, *, conversation_id: UUID) -> int:
+    """Return the number of the latest event, or 0 for an unknown conversation."""
+    row = await statements.LATEST.one_or_none(runner, conversation_id=conversation_id)
+    return row.last_event_id if row else 0
+
+
+async def check_subscription(runner: StatementRunner, *, viewer: Viewer, conversation_id: UUID) -> set[UUID]:
+    """Check that the viewer may receive a conversation's events; return the users whose messages are hidden.
+
+    Raises:
+        NotFoundError: when the viewer is not a member.
+        UnauthenticatedError: when their session ended, or their account is closed or suspended.
+    """
+    parameters = {"viewer_id": viewer.id, "session_id": viewer.session_id, "conversation_id": conversation_id}
+    permission = await statements.MAY_SUBSCRIBE.one_or_none(runner, **parameters)
+    if permission is None:
+        raise NotFoundError
+    if not permission.is_session_active:
+        raise UnauthenticatedError
+    return set(permission.hidden)
+
+
+async def blocked_users(runner: StatementRunner, *, viewer: Viewer) -> set[UUID]:
+    """Return the users who block the viewer or are blocked by them."""
+    return {row[0] for row in await statements.BLOCKED.all(runner, viewer_id=viewer.id)}
+
+
+def redact(event: ChatEventOut, hidden: set[UUID]) -> ChatEventOut:
+    """Return the event without its user and message where the user is hidden; its number stays."""
+    if event.user_id in hidden:
+        return event.model_copy(update={"user": None, "message": None})
+    return event
+
+
+def _event(row: Any) -> ChatEventOut:
+    message = None
+    if row.message_id is not None:
+        message = MessageOut(
+            id=row.message_id,
+            event_id=row.message_event_id,
+            author_id=row.author_id,
+            author=row.user,
+            content=row.content,
+            media_ids=row.media_ids,
+            client_id=row.client_id,
+            created_at=row.message_created_at,
+            edited_at=row.edited_at,
+            deleted_at=row.deleted_at,
+        )
+    return ChatEventOut(
+        event_id=row.event_id,
+        kind=EventKind(row.kind),
+        user_id=row.user_id,
+        user=row.user,
+        message=message,
+        created_at=row.created_at,
+    )
+
+
+async def _own(
+    session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, message_id: UUID, allow_former_member: bool = False
+) -> ChatMessage:
+    await service.lock(session, conversation_id=conversation_id)
+    statement = queries.messages(viewer, conversation_id=conversation_id).where(ChatMessage.id == message_id)
+    message: ChatMessage | None = await session.scalar(statement.execution_options(populate_existing=True))
+    if message is None or message.author_id != viewer.id or not allow_former_member:
+        await service.check_membership(SessionRunner(session), viewer=viewer, conversation_id=conversation_id)
+    if message is None:
+        raise NotFoundError
+    if message.author_id != viewer.id:
+        raise ForbiddenError("Only the author of a message may change it")
+    return message
+
+
+async def _database_time(session: AsyncSession) -> Any:
+    return await session.scalar(select(func.clock_timestamp()))

@@ -1,0 +1,119 @@
+"""Statements for conversations, messages and events that a viewer may see; the only way to load one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
+
+from transactional_api.core.db.tables import Block, ChatEvent, ChatMessage, Conversation, ConversationMember, User
+from transactional_api.core.viewer import Viewer
+from transactional_api.identity.users import queries as users
+from transactional_api.identity.users.people import person_json
+
+MAX_UNREAD = 100
+
+
+def is_member(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition: the joined membership is the viewer's in the conversation of the enclosing statement."""
+    return and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == viewer.id)
+
+
+def visible_to(viewer: Viewer) -> Select[Any]:
+    """Select the viewer's conversations with the number of unread messages, at most ``MAX_UNREAD``."""
+    unread = (
+        select(ChatMessage.id)
+        .where(
+            ChatMessage.conversation_id == Conversation.id,
+            ChatMessage.event_id > ConversationMember.read_up_to,
+            ChatMessage.author_id != viewer.id,
+            ChatMessage.deleted_at.is_(None),
+            users.not_blocked(viewer, ChatMessage.author_id),
+        )
+        .limit(MAX_UNREAD)
+        .correlate(Conversation, ConversationMember)
+        .subquery()
+    )
+    return (
+        select(
+            *Conversation.__table__.columns,
+            select(func.count()).select_from(unread).scalar_subquery().label("unread_count"),
+        )
+        .select_from(Conversation)
+        .join(ConversationMember, is_member(viewer))
+    )
+
+
+def participants(viewer: Viewer, conversation_ids: list[UUID]) -> Select[Any]:
+    """Select the members of conversations in order of joining; ``hidden`` marks a block with the viewer."""
+    return (
+        select(
+            ConversationMember.conversation_id,
+            ConversationMember.user_id,
+            ConversationMember.read_up_to,
+            User.username,
+            User.avatar_url,
+            person_json().label("user"),
+            (~users.not_blocked(viewer, User.id)).label("hidden"),
+        )
+        .join(User, User.id == ConversationMember.user_id)
+        .where(ConversationMember.conversation_id.in_(conversation_ids), User.is_active.is_(True))
+        .order_by(ConversationMember.joined_at, ConversationMember.id)
+    )
+
+
+def messages(viewer: Viewer, *, conversation_id: UUID) -> Select[Any]:
+    """Select the messages of a conversation except those of users who block the viewer or are blocked by them."""
+    return select(ChatMessage).where(
+        ChatMessage.conversation_id == conversation_id,
+        or_(ChatMessage.author_id == viewer.id, users.not_blocked(viewer, ChatMessage.author_id)),
+    )
+
+
+def with_author(statement: Select[Any]) -> Select[Any]:
+    """Select the columns of the messages of a statement, with their author."""
+    columns = [*ChatMessage.__table__.columns, person_json().label("author")]
+    return statement.with_only_columns(*columns).join(User, User.id == ChatMessage.author_id)
+
+
+def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> Select[Any]:
+    """Select the events after an event number with the current state of their messages, oldest first."""
+    return (
+        select(
+            ChatEvent.event_id,
+            ChatEvent.kind,
+            ChatEvent.user_id,
+            ChatEvent.created_at,
+            ChatEvent.message_id,
+            ChatMessage.event_id.label("message_event_id"),
+            ChatMessage.author_id,
+            ChatMessage.content,
+            ChatMessage.media_ids,
+            ChatMessage.client_id,
+            ChatMessage.created_at.label("message_created_at"),
+            ChatMessage.edited_at,
+            ChatMessage.deleted_at,
+            # Only its author changes a message, so that the user of the event is the author of its message.
+            person_json().label("user"),
+        )
+        .join(User, User.id == ChatEvent.user_id)
+        .outerjoin(ChatMessage, ChatMessage.id == ChatEvent.message_id)
+        .where(ChatEvent.conversation_id == conversation_id, ChatEvent.event_id > after)
+        .order_by(ChatEvent.event_id)
+        .limit(limit)
+    )
+
+
+def blocked_by_or_blocking(viewer: Viewer) -> Select[Any]:
+    """Select the ids of the users who block the viewer or are blocked by them."""
+    other = case((Block.blocker_id == viewer.id, Block.blocked_id), else_=Block.blocker_id)
+    return select(other).where(or_(Block.blocker_id == viewer.id, Block.blocked_id == viewer.id))
+
+
+def direct_peer(viewer: Viewer, conversation_id: UUID) -> Select[Any]:
+    """Select the other member of a direct conversation, if the viewer may see them."""
+    others = select(ConversationMember.user_id).where(
+        ConversationMember.conversation_id == conversation_id, ConversationMember.user_id != viewer.id
+    )
+    return users.visible_to(viewer).with_only_columns(User.id).where(User.id.in_(others.correlate(None)))

@@ -1,0 +1,1 @@
+"""Live status of a connector, for a page that polls it."""

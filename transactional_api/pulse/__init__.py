@@ -1,1 +1,0 @@
-"""What goes on in a connector right now, for a page that is open and asks again and again."""
