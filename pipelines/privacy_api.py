@@ -1,4 +1,4 @@
-"""Client of the API's ``/privacy`` endpoints for the platform's own pipelines."""
+"""Client of the API's ``/privacy`` endpoints for the pipelines."""
 
 from __future__ import annotations
 
@@ -11,59 +11,65 @@ import httpx
 
 from neighborconnect.settings import Settings
 
-_ANSWER_SECONDS: Final = 10.0
-_PAGE: Final = 100
+_TIMEOUT_SECONDS: Final = 10.0
+_PAGE_SIZE: Final = 100
 _ERASURES: Final = "/platform/erasures"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedErasure:
-    """An erasure that the API holds, so that its person asked for it."""
+    """An erasure stored in the API, which proves that its user requested it.
+
+    ``is_reported`` is true after the pipelines have erased the user once.
+    """
 
     id: str
     user_id: str
-    keeps_words: bool
+    keep_words: bool
+    is_reported: bool = False
 
 
 def privacy_api(settings: Settings) -> httpx.Client:
-    """Return a client that has the platform's token."""
+    """Return a client that authenticates with the platform token."""
     return httpx.Client(
         base_url=f"{settings.api_url}/api/v1/privacy",
         headers={"X-Platform-Token": settings.platform_token.get_secret_value()},
-        timeout=_ANSWER_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         trust_env=False,
     )
 
 
-def requested_erasures(settings: Settings, *, ids: Sequence[str]) -> list[RequestedErasure]:
-    """Return those of ``ids`` that the API knows.
+def find_erasures(settings: Settings, *, ids: Sequence[str]) -> list[RequestedErasure]:
+    """Return the erasures with one of ``ids`` that exist in the API.
 
     Raises:
-        httpx.HTTPError: when it does not answer, or not with success.
+        httpx.HTTPError: if the API is unreachable or responds with an error.
     """
-    found: list[RequestedErasure] = []
+    erasures: list[RequestedErasure] = []
     with privacy_api(settings) as api:
-        for start in range(0, len(ids), _PAGE):
-            answer = api.get(_ERASURES, params=[("id", one) for one in ids[start : start + _PAGE]])
-            found += _erasures(answer)
-    return found
+        for start in range(0, len(ids), _PAGE_SIZE):
+            erasures += _parse(api.get(_ERASURES, params={"id": ids[start : start + _PAGE_SIZE]}))
+    return erasures
 
 
-def all_erasures(settings: Settings, *, since: datetime | None = None) -> list[RequestedErasure]:
-    """Return every erasure that was requested at ``since`` or later.
+def read_erasures(settings: Settings, *, since: datetime | None = None) -> list[RequestedErasure]:
+    """Return every erasure that was requested at ``since`` or later; all of them if None.
 
     Raises:
-        httpx.HTTPError: when the API does not answer, or not with success.
+        httpx.HTTPError: if the API is unreachable or responds with an error.
     """
-    found: list[RequestedErasure] = []
+    erasures: list[RequestedErasure] = []
     params: dict[str, Any] = {"since": since.isoformat()} if since else {}
     with privacy_api(settings) as api:
-        while page := _erasures(api.get(_ERASURES, params=params)):
-            found += page
+        while page := _parse(api.get(_ERASURES, params=params)):
+            erasures += page
             params["after"] = page[-1].id
-    return found
+    return erasures
 
 
-def _erasures(answer: httpx.Response) -> list[RequestedErasure]:
-    rows = answer.raise_for_status().json()["erasures"]
-    return [RequestedErasure(row["id"], row["user_id"], row["keeps_words"]) for row in rows]
+def _parse(response: httpx.Response) -> list[RequestedErasure]:
+    rows = response.raise_for_status().json()["erasures"]
+    return [
+        RequestedErasure(row["id"], row["user_id"], row["keep_words"], row["platform_done_at"] is not None)
+        for row in rows
+    ]

@@ -1,4 +1,4 @@
-"""What assets are given when they run."""
+"""Resources of the code location."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from neighborconnect.settings import Settings, get_settings
-from pipelines.dbt import EXECUTABLE, PROJECT_DIR
 from pipelines.run_control import end_with_code_server
+from pipelines.warehouse.dbt import EXECUTABLE, PROJECT_DIR
 
 
-@dg.resource(description="Where every store and service is; read when a run starts, so that definitions load bare.")
+@dg.resource(description="Settings of the stores and services; read when a run starts, so that loading needs none.")
 def settings_resource(context: dg.InitResourceContext) -> Settings:
-    """Return the settings of the process, with the run that they are read for."""
+    """Return the settings of the process, with the id of the current run."""
     end_with_code_server()
     run = context.run_id if context.dagster_run is not None else None
     return get_settings().model_copy(update={"dagster_run_id": run})

@@ -1,7 +1,7 @@
-"""How Dagster starts runs and decides that one is dead: the run coordinator and the launcher of ``dagster.yaml``.
+"""The run coordinator and the run launcher of ``dagster.yaml``: run slots and detection of dead runs.
 
-A run takes the slot that its tag ``neighborconnect/slot`` names, one run a slot; without a tag it takes ``batch``.
-Erasures, copies of data and the restoring of the online store have slots of their own, so that no training delays them.
+A run occupies the slot of its tag ``neighborconnect/slot``, or ``batch`` without a tag; a slot holds one run at a time.
+Erasures, data exports and the restore of the online store have slots of their own, so that no training delays them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,26 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 
 SLOT: Final = "neighborconnect/slot"
-BATCH, ERASURE, COPIES, SERVING = "batch", "erasure", "copies", "serving"
+BATCH, ERASURE, DATA_EXPORTS, SERVING = "batch", "erasure", "data_exports", "serving"
 PROCESS: Final = "neighborconnect/process"
-"""Tag of a run that was started without a code server: host, process id and start time of its process."""
+"""Tag of a run without a code server: host, process id and start time of the run's process."""
+NETWORK_RETRY: Final = dg.RetryPolicy(
+    max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""Retries of a step, after about 10 and 30 seconds, in jobs that read and write other servers.
+
+Trainings have none: a run that failed is repeated once, by ``dagster.yaml``."""
 UNREACHABLE_SECONDS: Final = 25.0
-"""A code server that does not answer for this long has lost its runs. One that was restarted says so at once."""
-_ANSWER_SECONDS: Final = 5
+"""The runs of a code server that does not respond for this long are failed. A restarted one reports it at once."""
+_TIMEOUT_SECONDS: Final = 5
 _PARENT_DIED: Final = 70
 
 
 class SlotRunCoordinator(QueuedRunCoordinator):
-    """A queue in which every run has a slot."""
+    """Run queue that assigns a slot to every run."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
-        """Queue a run, in the slot for batches unless it names another."""
+        """Queue a run, in slot ``batch`` unless its tags name another."""
         run = context.dagster_run
         if SLOT not in run.tags:
             self._instance.add_run_tags(run.run_id, {SLOT: BATCH})
@@ -48,30 +54,30 @@ class SlotRunCoordinator(QueuedRunCoordinator):
 
 
 class HealthCheckingRunLauncher(DefaultRunLauncher):
-    """The default launcher, which also answers whether the process of a run still exists.
+    """The default launcher with a health check of the run's process.
 
-    Run monitoring asks it at each poll and marks a run without a process as failed.
+    Run monitoring calls it at each poll and marks a run without a process as failed.
     """
 
     def __init__(self, inst_data: Any = None) -> None:
-        """Start with every code server reachable."""
+        """Initialize without unreachable code servers."""
         super().__init__(inst_data)
         self._unreachable_since: dict[str, float] = {}
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Whether run monitoring may ask."""
+        """Whether run monitoring may call ``check_run_worker_health``."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Return whether the process of a started run is alive."""
         if GRPC_INFO_TAG in run.tags:
-            return self._ask_code_server(run)
+            return self._check_code_server(run)
         if PROCESS in run.tags:
             return _check_process(json.loads(run.tags[PROCESS]))
-        return CheckRunHealthResult(WorkerStatus.UNKNOWN, "The run names neither a code server nor a process.")
+        return CheckRunHealthResult(WorkerStatus.UNKNOWN, "The run has no tag of a code server or a process.")
 
-    def _ask_code_server(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+    def _check_code_server(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         address = json.loads(run.tags[GRPC_INFO_TAG])
         client = DagsterGrpcClient(
             host=address["host"],
@@ -80,41 +86,54 @@ class HealthCheckingRunLauncher(DefaultRunLauncher):
             use_ssl=bool(address.get("use_ssl")),
         )
         try:
-            answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_ANSWER_SECONDS)
+            response = client.can_cancel_execution(
+                CanCancelExecutionRequest(run_id=run.run_id), timeout=_TIMEOUT_SECONDS
+            )
         except DagsterUserCodeUnreachableError:
             since = self._unreachable_since.setdefault(run.run_id, time.monotonic())
             if time.monotonic() - since < UNREACHABLE_SECONDS:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "The code server does not answer; asked again soon.")
+                return CheckRunHealthResult(
+                    WorkerStatus.RUNNING, "The code server does not respond; the next poll retries."
+                )
             self._unreachable_since.pop(run.run_id)
-            return CheckRunHealthResult(WorkerStatus.FAILED, "The code server that ran it does not answer any more.")
+            return CheckRunHealthResult(WorkerStatus.FAILED, "The code server of the run does not respond any more.")
         self._unreachable_since.pop(run.run_id, None)
-        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+        if deserialize_value(response, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The code server has no process for it; it was restarted.")
+        return CheckRunHealthResult(
+            WorkerStatus.NOT_FOUND, "The code server was restarted and has no process of the run."
+        )
 
 
 def tags_of_this_process() -> dict[str, str]:
-    """Return the tags of a run that is executed in this process, so that its death is noticed."""
+    """Return the tags of a run that is executed in this process, by which the launcher checks its health."""
     process = psutil.Process()
-    mark = {"host": socket.gethostname(), "pid": process.pid, "started": process.create_time()}
-    return {SLOT: BATCH, PROCESS: json.dumps(mark)}
+    tag = {"host": socket.gethostname(), "pid": process.pid, "started": process.create_time()}
+    return {SLOT: BATCH, PROCESS: json.dumps(tag)}
 
 
-def _check_process(mark: dict[str, Any]) -> CheckRunHealthResult:
-    if mark["host"] != socket.gethostname():
-        return CheckRunHealthResult(WorkerStatus.RUNNING, "Its process is on another host and cannot be checked.")
+def _check_process(tag: dict[str, Any]) -> CheckRunHealthResult:
+    if tag["host"] != socket.gethostname():
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "The process is on another host and cannot be checked.")
     try:
-        is_same = psutil.Process(mark["pid"]).create_time() == mark["started"]
+        is_same = psutil.Process(tag["pid"]).create_time() == tag["started"]
     except psutil.NoSuchProcess:
         is_same = False
     if is_same:
         return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"Its process {mark['pid']} has ended.")
+    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"The process {tag['pid']} has ended.")
+
+
+def has_unfinished_run(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Return whether a run of the job is queued or in progress."""
+    status = dg.DagsterRunStatus
+    unfinished = [status.QUEUED, status.NOT_STARTED, status.STARTING, status.STARTED]
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=unfinished), limit=1))
 
 
 @cache
 def end_with_code_server() -> None:
-    """End this process when the code server that started it dies: its run is marked as failed, and may run again."""
+    """End this process when its code server dies, because the run is then marked as failed and may be retried."""
     server = parent_process()
     if server is None:
         return

@@ -1,7 +1,7 @@
 """Dagster's web server behind the operator's password: ``python -m pipelines.webserver`` on ``DAGSTER_LISTEN``.
 
-Dagster itself executes a mutation for everybody who reaches its port, and takes one from a link, a form or a script of
-any web page. Here GraphQL is JSON in a POST, of the same origin, with ``OPERATOR_PASSWORD``.
+Dagster executes mutations for every client that reaches its port, including links, forms and scripts of any web page.
+This server accepts GraphQL only as JSON in a POST of the same origin, with ``OPERATOR_PASSWORD``.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from dagster_webserver.version import __version__
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from neighborconnect.service_auth import RefuseForeignPages, RequireCredentials, hosts_of, refuse
+from neighborconnect.service_auth import RefuseCrossSiteRequests, RequireCredentials, hosts_of, refuse
 from neighborconnect.settings import get_settings, listen_address
 
 WORKSPACE = Path(__file__).parents[1] / "dagster_home" / "workspace.yaml"
-PROBE = "/server_info"
+HEALTH_PATH = "/server_info"
 _GRAPHQL = "/graphql"
 _JSON = "application/json"
 _STATEMENT_TIMEOUT_MS = 15_000
-# Its pool does not test connections: those that a restarted PostgreSQL closed would fail one request each.
+# The pool does not test connections before use: after a restart of PostgreSQL, each stale one would fail a request.
 _POOL_RECYCLE_SECONDS = 1
 _POOL_MAX_OVERFLOW = 20
 _POLL_MS = 2_000
-_GRACE_SECONDS = 4
+_SHUTDOWN_SECONDS = 4
 
 
-def only_posted_json(application: ASGIApp) -> ASGIApp:
-    """Return the application, but refuse GraphQL over HTTP that is not JSON in a POST."""
+def require_json_post(application: ASGIApp) -> ASGIApp:
+    """Wrap an application to refuse GraphQL requests over HTTP that are not JSON in a POST."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def application_with_check(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].rstrip("/").endswith(_GRAPHQL):
             if scope["method"] != "POST":
-                detail = "GraphQL is answered to POST only."
+                detail = "GraphQL requests must use POST."
                 await refuse(HTTPStatus.METHOD_NOT_ALLOWED, detail, scope, receive, send)
                 return
             if Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower() != _JSON:
-                detail = f"The body has to be {_JSON}."
+                detail = f"The body must be {_JSON}."
                 await refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, scope, receive, send)
                 return
         await application(scope, receive, send)
 
-    return answer
+    return application_with_check
 
 
 def main() -> None:
@@ -60,17 +60,19 @@ def main() -> None:
         target = WorkspaceFileTarget(paths=[str(WORKSPACE)])
         with WorkspaceProcessContext(instance, version=__version__, workspace_load_target=target) as context:
             application = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
-            known = RequireCredentials(
-                only_posted_json(application), password=settings.operator_password, open_paths=[PROBE]
+            authenticated = RequireCredentials(
+                require_json_post(application), password=settings.operator_password, open_paths=[HEALTH_PATH]
             )
             uvicorn.run(
-                RefuseForeignPages(known, hosts=hosts_of(settings.dagster_url, more=settings.operator_hosts)),
+                RefuseCrossSiteRequests(
+                    authenticated, hosts=hosts_of(settings.dagster_url, more=settings.operator_hosts)
+                ),
                 host=host,
                 port=port,
                 log_level="warning",
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
 
 

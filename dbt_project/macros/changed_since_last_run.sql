@@ -1,5 +1,5 @@
-{# True for the rows of an incremental model's input that may be new to it: committed after the newest row it
-   holds, less the time within which a slower partition may still deliver. On a full build, all rows. #}
+{# Condition: the row may be new to an incremental model. It was committed after the newest row of the model, less
+   `late_arrival`, because partitions of a topic are not delivered in step. True for all rows in a full build. #}
 {% macro changed_since_last_run(column) -%}
     {%- if is_incremental() -%}
         {{ column }} > coalesce(

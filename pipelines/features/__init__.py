@@ -1,6 +1,5 @@
-"""Features with their inputs and outputs: read the lake, transform, write the offline tables, materialize.
+"""Feature views: history in the offline store, latest rows, and materialization to the online store.
 
-``compute``: ``compute_<view>(settings, day=…)`` for a day's partition, ``compute_days(settings, view=…, first=…,
-last=…)`` for many days in one pass, ``compute_latest(settings, at=…)`` for the newest values of every view.
-``materialize``: ``materialize(settings, until=…)`` brings what is new to the online store.
+``compute.compute_days`` computes daily partitions, ``compute.compute_latest`` the latest rows of every view, and
+``materialize.materialize`` copies new rows to the online store.
 """

@@ -1,7 +1,7 @@
-"""Compute feature views from the lake into the offline store.
+"""Computation of the feature views from the lake into the offline store.
 
-A day's partition has one row an entity, as of the day's end (as of now for today). The hourly run adds a row as of
-its own time and keeps one an hour; once the day's partition is computed it stands in their place.
+A day's partition has one row per entity, as of the end of the UTC day (as of now for the current day). The hourly run
+adds a row as of its own time and replaces the row of the same hour; computing a day's partition replaces all of them.
 """
 
 from __future__ import annotations
@@ -15,128 +15,107 @@ from feature_repo.schemas import VIEW_SCHEMAS
 from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
-from pipelines.features.history import replace_rows
-from pipelines.features.lake import read_activity, read_connectors, read_posts, read_refusals
-from pipelines.transforms.items import connector_stats, post_stats
-from pipelines.transforms.users import (
-    ACTIVITY_HORIZON,
-    AFFINITY_HALF_LIFE,
-    AFFINITY_HORIZON,
-    RECENT_HORIZON,
-    user_activity,
-    user_affinity,
-    user_recent_activity,
-)
+from pipelines.features.lake_reads import read_activity
+from pipelines.features.offline_store import replace_rows
+from pipelines.features.view_computations import VIEW_COMPUTATIONS
+from pipelines.features.view_names import LATEST_VIEWS
+from pipelines.ingest.lake import LakeSnapshot
+from pipelines.quality.quarantine import QuarantinedError, QuarantinedPartition
+from pipelines.transforms.view_schema import require_complete
 
-# Views with a row a day. The last hour at midnight says nothing: that view has hourly rows only.
-DAILY_VIEWS = (names.USER_ACTIVITY, names.USER_AFFINITY, names.CONNECTOR_STATS, names.POST_STATS)
-LATEST_VIEWS = (*DAILY_VIEWS, names.USER_RECENT_ACTIVITY)
-# The lake is read once for a chunk of days, whose answers are held in memory: a week of them to see how many rows a day
-# has, and then as many days as stay below this number, four times as many as before at most.
-_FIRST_CHUNK_DAYS, _ROWS_A_CHUNK = 7, 500_000
+# The rows of a chunk of days are held in memory. The first chunk measures the rows per day; later chunks are as long as
+# this limit allows, and at most four times as long as the previous one.
+_FIRST_CHUNK_DAYS, _MAX_CHUNK_ROWS = 7, 500_000
+
+HOUR_FORMAT = "%Y-%m-%dT%H"
+"""Format of the name of an hour's partition."""
 
 _log = get_logger(__name__)
 
 
-def compute_user_activity(settings: Settings, *, day: date) -> int:
-    """Compute the day's rows of ``user_activity``; return how many."""
-    return compute_days(settings, view=names.USER_ACTIVITY, first=day, last=day)
-
-
-def compute_user_affinity(settings: Settings, *, day: date) -> int:
-    """Compute the day's rows of ``user_affinity``; return how many."""
-    return compute_days(settings, view=names.USER_AFFINITY, first=day, last=day)
-
-
-def compute_connector_stats(settings: Settings, *, day: date) -> int:
-    """Compute the day's rows of ``connector_stats``; return how many."""
-    return compute_days(settings, view=names.CONNECTOR_STATS, first=day, last=day)
-
-
-def compute_post_stats(settings: Settings, *, day: date) -> int:
-    """Compute the day's rows of ``post_stats``; return how many."""
-    return compute_days(settings, view=names.POST_STATS, first=day, last=day)
-
-
 def compute_days(settings: Settings, *, view: str, first: date, last: date) -> int:
-    """Compute the rows of ``view`` for the UTC days from ``first`` to ``last``, both included; return how many.
+    """Compute the rows of ``view`` for the UTC days from ``first`` to ``last``, inclusive; return their number.
 
-    Days after today have no rows. Repeating it replaces the rows. The offline tables must exist
+    Days after today are skipped. Existing rows are replaced. The offline tables must exist
     (``feature_repo.store.apply``).
 
     Raises:
-        EmptyInputError: when a day that had rows would have none; its rows stay.
+        EmptyInputError: if a day with rows would end up without; its rows are not deleted.
+        QuarantinedError: if days failed the check of their values; the other days are replaced.
     """
     now = datetime.now(UTC)
     days = [first + timedelta(days=n) for n in range((min(last, now.date()) - first).days + 1)]
+    lake = LakeSnapshot(settings)
     total, size = 0, _FIRST_CHUNK_DAYS
+    quarantined: list[QuarantinedPartition] = []
     while days:
         chunk, days = days[:size], days[size:]
-        rows = _compute(settings, view=view, at=[min(_day_start(day) + timedelta(days=1), now) for day in chunk])
-        written = replace_rows(
-            settings,
-            rows,
-            schema=VIEW_SCHEMAS[view],
-            after=_day_start(chunk[0]),
-            until=_day_start(chunk[-1]) + timedelta(days=1),
-        )
+        rows = _compute(lake, view=view, at=[min(_day_start(day) + timedelta(days=1), now) for day in chunk])
+        try:
+            written = replace_rows(
+                settings,
+                rows,
+                schema=VIEW_SCHEMAS[view],
+                after=_day_start(chunk[0]),
+                until=_day_start(chunk[-1]) + timedelta(days=1),
+            )
+        except QuarantinedError as error:
+            quarantined += error.partitions
+            written = error.rows[view]
         total += written
-        size = max(1, min(4 * size, _ROWS_A_CHUNK * len(chunk) // max(written, 1)))
+        size = max(1, min(4 * size, _MAX_CHUNK_ROWS * len(chunk) // max(written, 1)))
     _log.info("features.computed", view=view, first=str(first), last=str(last), rows=total)
+    if quarantined:
+        raise QuarantinedError(quarantined, rows={view: total})
     return total
 
 
 def compute_latest(settings: Settings, *, at: datetime, views: Sequence[str] = LATEST_VIEWS) -> dict[str, int]:
-    """Compute every view as of ``at`` (aware), in place of earlier rows of the same hour; return rows a view.
+    """Compute ``views`` as of ``at``, which has a time zone, and replace the rows of the same hour.
+
+    Returns:
+        The number of rows by view.
 
     Raises:
-        EmptyInputError: when the lake has nothing any more for a view that had rows in that hour.
+        EmptyInputError: if the lake has no rows for a view that has rows of that hour.
+        QuarantinedError: if views failed the check of their values; the rows of the others are replaced.
     """
     hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    # A row at midnight is the end of the day before, and belongs to that day's partition.
+    # A row at midnight belongs to the partition of the previous day.
     is_after_midnight = hour.hour == 0 and at > hour
-    written = {
-        view: replace_rows(
-            settings,
-            _compute(settings, view=view, at=[at]),
-            schema=VIEW_SCHEMAS[view],
-            after=hour if is_after_midnight else hour - timedelta(microseconds=1),
-            until=hour + timedelta(hours=1) - timedelta(microseconds=1),
-            # A quiet hour has no rows of it; a lake without any act is another matter.
-            may_be_empty=view == names.USER_RECENT_ACTIVITY and _has_activity(settings),
-        )
-        for view in views
-    }
+    lake = LakeSnapshot(settings)
+    written: dict[str, int] = {}
+    quarantined: list[QuarantinedPartition] = []
+    for view in views:
+        try:
+            written[view] = replace_rows(
+                settings,
+                _compute(lake, view=view, at=[at]),
+                schema=VIEW_SCHEMAS[view],
+                after=hour if is_after_midnight else hour - timedelta(microseconds=1),
+                until=hour + timedelta(hours=1) - timedelta(microseconds=1),
+                partition=hour.strftime(HOUR_FORMAT),
+                # An hour without activity has no rows; a lake without any act is an error.
+                may_be_empty=view == names.USER_RECENT_ACTIVITY and _has_activity(lake),
+            )
+        except QuarantinedError as error:
+            quarantined += error.partitions
     _log.info("features.computed_latest", at=at.isoformat(), **written)
+    if quarantined:
+        raise QuarantinedError(quarantined, rows=written)
     return written
 
 
-def _has_activity(settings: Settings) -> bool:
-    return not read_activity(settings).head(1).collect(engine="streaming").is_empty()
+def _has_activity(lake: LakeSnapshot) -> bool:
+    return not read_activity(lake).head(1).collect(engine="streaming").is_empty()
 
 
 def _day_start(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _consented(settings: Settings, *, since: datetime) -> pl.LazyFrame:
-    """Read the acts of people who do not refuse personalization."""
-    return read_activity(settings, since=since).join(read_refusals(settings), on="user_id", how="anti")
-
-
-def _compute(settings: Settings, *, view: str, at: Sequence[datetime]) -> pl.DataFrame:
-    oldest = min(at)
-    if view == names.USER_ACTIVITY:
-        rows = user_activity(_consented(settings, since=oldest - ACTIVITY_HORIZON), at=at)
-    elif view == names.USER_RECENT_ACTIVITY:
-        rows = user_recent_activity(_consented(settings, since=oldest - RECENT_HORIZON), at=at)
-    elif view == names.USER_AFFINITY:
-        since = oldest - AFFINITY_HORIZON - AFFINITY_HALF_LIFE
-        rows = user_affinity(_consented(settings, since=since), at=at)
-    elif view == names.CONNECTOR_STATS:
-        rows = connector_stats(read_activity(settings), connectors=read_connectors(settings), at=at)
-    elif view == names.POST_STATS:
-        rows = post_stats(read_activity(settings), posts=read_posts(settings), at=at)
-    else:
-        raise KeyError(f"{view} is not computed from the lake")
-    return rows.collect(engine="streaming")
+def _compute(lake: LakeSnapshot, *, view: str, at: Sequence[datetime]) -> pl.DataFrame:
+    if view not in VIEW_COMPUTATIONS:
+        raise KeyError(f"{view} is not a feature view that is computed from the lake")
+    rows = VIEW_COMPUTATIONS[view](lake, at).collect(engine="streaming")
+    return require_complete(rows, schema=VIEW_SCHEMAS[view])

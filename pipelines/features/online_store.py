@@ -1,8 +1,8 @@
-"""Which parts of the online store were written since it was last empty.
+"""Parts of the online store that were written since it was last empty.
 
-Redis may be emptied: a flush, a new server, a restart without persistence. Feast does not notice, since it keeps in
-its registry how far each view was materialized. So each writer marks its part in the store itself, where the mark
-shares the fate of the data: a part without a mark has to be written in full.
+Redis may be emptied: by a flush, a new server or a restart without persistence. Feast does not notice, because its
+registry stores how far each view was materialized. Therefore each writer marks its part as complete in Redis itself,
+where the mark is lost together with the data: a part without a mark must be written in full.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ STREAM = "stream"
 _KEY = "neighborconnect:online_store"
 _GENERATION = "generation"
 _TIMEOUT_SECONDS = 5
-# The store may be emptied while a part is written: then the mark would stand for rows that are gone.
+# If the store is emptied during the write, the generation differs and the part is not marked as complete.
 _MARK = "if redis.call('HGET', KEYS[1], 'generation') == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[2], '1') end"
 
 
 def vectors_part(kind: ItemKind) -> str:
-    """Return the name of the part that holds user vectors of the recommender of ``kind``."""
+    """Return the name of the part with the user vectors of the recommender of ``kind``."""
     return f"vectors:{kind.value}"
 
 
@@ -41,16 +41,20 @@ def _client(settings: Settings) -> Iterator[Redis]:
 
 
 def written_parts(settings: Settings) -> set[str]:
-    """Return the parts that are complete; raises ``redis.RedisError`` when the store does not answer."""
+    """Return the complete parts.
+
+    Raises:
+        redis.RedisError: if the store does not respond.
+    """
     with _client(settings) as client:
-        # redis-py types the answers as those of both its clients.
+        # redis-py types the results as those of its synchronous and asynchronous clients.
         names: Any = client.hkeys(_KEY)
         return {name.decode() for name in names} - {_GENERATION}
 
 
 @contextmanager
 def writing(settings: Settings, part: str) -> Iterator[None]:
-    """Mark ``part`` as complete at the end of the block, unless the block raises or the store is emptied meanwhile."""
+    """Mark ``part`` as complete after the block, unless the block raises or the store is emptied during it."""
     with _client(settings) as client:
         client.hsetnx(_KEY, _GENERATION, uuid4().hex)
         generation: Any = client.hget(_KEY, _GENERATION)

@@ -1,0 +1,1 @@
+"""Ingest of events from Kafka to the lake and to the warehouse, and dead letters."""

@@ -10,31 +10,31 @@ import typer
 
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.telemetry import configure_logging
-from pipelines.ingest.confirmation import ErasureConfirmation
+from pipelines.ingest.erasure_confirmation import ErasureConfirmation
 from pipelines.ingest.lake_sink import LakeSink
 from pipelines.ingest.sinks import Sink
 from pipelines.ingest.warehouse_sink import WarehouseSink
-from pipelines.ingest.worker import FlushRule, Worker
+from pipelines.ingest.worker import FlushPolicy, Worker
 
 app = typer.Typer(help="Kafka to the lake and to the warehouse.")
-# A commit to an object store costs more than one to PostgreSQL, and a table of few large files reads faster.
-# One and three commits a second took a third of a core for twenty events, and nothing reads them by the second.
-LAKE_RULE = FlushRule(rows=50_000, seconds=5.0)
-WAREHOUSE_RULE = FlushRule(rows=20_000, seconds=2.0)
+# A commit to an object store costs more than one to PostgreSQL, and few large files are faster to read. Committing
+# several times a second used a third of a core for twenty events, and no reader needs rows within a second.
+LAKE_FLUSH_POLICY = FlushPolicy(rows=50_000, seconds=5.0)
+WAREHOUSE_FLUSH_POLICY = FlushPolicy(rows=20_000, seconds=2.0)
 
 
 class SinkName(StrEnum):
-    """The sinks there are."""
+    """Names of the sinks."""
 
     LAKE = "lake"
     WAREHOUSE = "warehouse"
 
 
-def make_sink(name: SinkName, settings: Settings) -> tuple[Sink, FlushRule]:
-    """Return a sink, not yet open, and when it is flushed."""
+def make_sink(name: SinkName, settings: Settings) -> tuple[Sink, FlushPolicy]:
+    """Return a sink, not yet open, and its flush policy."""
     if name is SinkName.LAKE:
-        return LakeSink(settings), LAKE_RULE
-    return WarehouseSink(settings), WAREHOUSE_RULE
+        return LakeSink(settings), LAKE_FLUSH_POLICY
+    return WarehouseSink(settings), WAREHOUSE_FLUSH_POLICY
 
 
 def run(name: SinkName) -> None:
@@ -44,12 +44,12 @@ def run(name: SinkName) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    sink, rule = make_sink(name, settings)
+    sink, flush_policy = make_sink(name, settings)
     Worker(
         sink,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         confirmation=ErasureConfirmation(settings),
-        rule=rule,
+        flush_policy=flush_policy,
         stop=stop,
     ).run()
 

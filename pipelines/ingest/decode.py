@@ -1,7 +1,8 @@
-"""Kafka records to typed rows, and the records that cannot be rows with the reason why.
+"""Conversion of Kafka records to typed rows, and rejection of invalid records with a reason.
 
-Conversion is strict: a number in a text, a time without a zone or a broken UUID makes a record unfit. A column that
-the contract does not know is left out; one that the message does not have is null.
+Conversion is strict: a number in a text, a time without a time zone or a malformed UUID makes a record invalid. Values
+that the contract does not define come from a newer version of it and are retained in ``_unknown``, except those that
+are not published any more; columns that the message does not contain are null.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import polars as pl
 
 from neighborconnect.contracts.tables import Column, ColumnType
 from neighborconnect.contracts.topics import Stream
-from pipelines.ingest.schema import POLARS_TYPE, UTC_MICROSECONDS, lake_schema
+from pipelines.ingest.schema import POLARS_TYPE, UNKNOWN, UTC_MICROSECONDS, lake_schema
 
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ISO_TIME: Final = "%Y-%m-%dT%H:%M:%S%.f%:z"
+_NUMBERS: Final = frozenset({ColumnType.INTEGER, ColumnType.BIGINT, ColumnType.FLOAT, ColumnType.DECIMAL})
 _OPERATIONS: Final = frozenset("cudr")
-_LONGEST_REASON: Final = 300
-_UNFIT = (ValueError, TypeError, KeyError, OverflowError, pl.exceptions.PolarsError)
+_MAX_REASON_LENGTH: Final = 300
+_CONVERSION_ERRORS = (ValueError, TypeError, KeyError, OverflowError, pl.exceptions.PolarsError)
 
 
 class KafkaRecord(NamedTuple):
-    """What a sink needs of a consumed record; ``timestamp`` is in milliseconds since 1970, UTC."""
+    """A consumed record; ``timestamp`` is in milliseconds since 1970, UTC."""
 
     topic: str
     partition: int
@@ -39,8 +41,8 @@ class KafkaRecord(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """A record that no row can be made of."""
+class InvalidRecord:
+    """A record that cannot be converted to a row."""
 
     record: KafkaRecord
     reason: str
@@ -54,26 +56,29 @@ class _Row(NamedTuple):
     committed_ms: int
 
 
-def decode(stream: Stream, records: Sequence[KafkaRecord]) -> tuple[pl.DataFrame, list[Unfit]]:
-    """Return a frame with the columns of ``lake_schema(stream)``, a row for each fit record in order, and the rest.
+def decode(stream: Stream, records: Sequence[KafkaRecord]) -> tuple[pl.DataFrame, list[InvalidRecord]]:
+    """Convert records to a frame with the columns of ``lake_schema(stream)``.
 
-    Tombstones (records without a value) are neither.
+    Tombstones (records without a value) are skipped.
+
+    Returns:
+        The frame, with one row per valid record in the order of the records, and the invalid records.
     """
     rows: list[_Row] = []
-    unfit: list[Unfit] = []
+    invalid: list[InvalidRecord] = []
     for record in records:
         if record.value is None:
             continue
         try:
             rows.append(_parse(stream, record, record.value))
-        except _UNFIT as error:
-            unfit.append(Unfit(record, _reason(error)))
+        except _CONVERSION_ERRORS as error:
+            invalid.append(InvalidRecord(record, _reason(error)))
     try:
-        return _frame(stream, rows), unfit
-    except _UNFIT:
-        reasons = _unfit_rows(stream, rows)
-    unfit.extend(Unfit(rows[index].record, reason) for index, reason in reasons.items())
-    return _frame(stream, [row for index, row in enumerate(rows) if index not in reasons]), unfit
+        return _frame(stream, rows), invalid
+    except _CONVERSION_ERRORS:
+        reasons = _invalid_rows(stream, rows)
+    invalid.extend(InvalidRecord(rows[index].record, reason) for index, reason in reasons.items())
+    return _frame(stream, [row for index, row in enumerate(rows) if index not in reasons]), invalid
 
 
 def _parse(stream: Stream, record: KafkaRecord, value: bytes) -> _Row:
@@ -82,16 +87,16 @@ def _parse(stream: Stream, record: KafkaRecord, value: bytes) -> _Row:
         return _Row(record, event, _event_id(event["event_id"]), "c", record.timestamp)
     op, source = event["op"], event["source"]
     if op not in _OPERATIONS:
-        raise ValueError(f"op {op!r} is none of c, u, d, r")
+        raise ValueError(f"op {op!r} is not one of c, u, d, r")
     image = event["before" if op == "d" else "after"]
     if not isinstance(image, dict):
-        raise TypeError(f"a change with op {op!r} has no image")
+        raise TypeError(f"a change with op {op!r} has no row image")
     return _Row(record, image, _event_id(source["lsn"]), op, source["ts_ms"])
 
 
 def _event_id(value: Any) -> int:
     if type(value) is not int or not 0 < value < 2**63:
-        raise ValueError(f"this {type(value).__name__} is not an event id")
+        raise ValueError(f"a {type(value).__name__} is not a valid event id")
     return value
 
 
@@ -109,60 +114,102 @@ def _frame(stream: Stream, rows: Sequence[_Row]) -> pl.DataFrame:
             pl.Series("_partition", [row.record.partition for row in rows], dtype=pl.Int32()),
             pl.Series("_offset", [row.record.offset for row in rows], dtype=pl.Int64()),
             committed.dt.date().alias("_date"),
+            pl.Series(UNKNOWN, _unknown_values(stream, rows), dtype=pl.String()),
         ],
         schema=lake_schema(stream),
     )
 
 
+def _unknown_values(stream: Stream, rows: Sequence[_Row]) -> list[str | None]:
+    known = {column.name for column in stream.columns} | stream.withheld
+    if not stream.is_change_stream:
+        known.add("event_id")
+    unknown = (row.values.keys() - known for row in rows)
+    return [
+        orjson.dumps({name: row.values[name] for name in sorted(names)}).decode() if names else None
+        for row, names in zip(rows, unknown, strict=True)
+    ]
+
+
+def decode_unknown(stream: Stream, unknown: pl.Series, *, columns: Sequence[str]) -> pl.DataFrame:
+    """Convert retained values of a newer contract to the columns that this version of it knows now.
+
+    Args:
+        stream: the stream of the rows.
+        unknown: values of ``_unknown``.
+        columns: the columns that are new.
+
+    Returns:
+        The columns, one row per value; a value of the wrong type is null.
+    """
+    values = [orjson.loads(text) if text else {} for text in unknown]
+    by_name = {column.name: column for column in stream.columns}
+    return pl.DataFrame(
+        [
+            _column(
+                by_name[name],
+                [
+                    value if value is None or _IS_VALID[by_name[name].type](value) else None
+                    for value in (row.get(name) for row in values)
+                ],
+            )
+            for name in columns
+        ]
+    )
+
+
 def _utc(milliseconds: int) -> datetime:
     if type(milliseconds) is not int:
-        raise TypeError("the time of capture is not in milliseconds")
+        raise TypeError("the capture time is not an integer of milliseconds")
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _column(column: Column, values: list[Any]) -> pl.Series:
-    """Convert one column, or raise one of ``_UNFIT`` if any value does not fit; ``_FITS`` says the same of one."""
+    """Convert one column; raise one of ``_CONVERSION_ERRORS`` if a value is invalid. ``_IS_VALID`` checks one value."""
     if column.type is ColumnType.JSON:
         texts = [None if value is None else orjson.dumps(value).decode() for value in values]
         return pl.Series(column.name, texts, dtype=pl.String())
-    if column.type in {ColumnType.INTEGER, ColumnType.FLOAT} and bool in set(map(type, values)):
-        raise TypeError("a truth value is not a number")
+    if column.type in _NUMBERS and bool in set(map(type, values)):
+        raise TypeError("a boolean is not a number")
+    if column.type is ColumnType.DECIMAL:
+        # JSON numbers are read as floats, whose shortest decimal form is the number that PostgreSQL wrote.
+        return pl.Series(column.name, values, dtype=pl.Float64, strict=True).cast(POLARS_TYPE[column.type])
     if column.type is not ColumnType.TIMESTAMP:
         series = pl.Series(column.name, values, dtype=POLARS_TYPE[column.type], strict=True)
         if column.type is ColumnType.UUID and not series.str.contains(_UUID).all():
-            raise ValueError("not a UUID in lower case")
+            raise ValueError("not a lower-case UUID")
         if column.type is ColumnType.TEXT and series.str.contains("\0", literal=True).any():
-            raise ValueError("text with a NUL character")
+            raise ValueError("the text contains a NUL character")
         return series
-    texts_of_time = pl.Series(column.name, values, dtype=pl.String(), strict=True)
-    return texts_of_time.str.replace("Z$", "+00:00").str.to_datetime(_ISO_TIME, time_unit="us", strict=True)
+    texts_of_times = pl.Series(column.name, values, dtype=pl.String(), strict=True)
+    return texts_of_times.str.replace("Z$", "+00:00").str.to_datetime(_ISO_TIME, time_unit="us", strict=True)
 
 
-def _unfit_rows(stream: Stream, rows: Sequence[_Row]) -> dict[int, str]:
-    """Find the rows that make ``_frame`` fail: value by value, since a batch may have any number of them."""
-    found = {index: fault for index, row in enumerate(rows) if (fault := _fault(stream, row))}
-    if not found:
-        # What only the frame itself refuses is rare enough to be tried row by row.
-        found = {index: reason for index, row in enumerate(rows) if (reason := _refusal(stream, row))}
-    return found
+def _invalid_rows(stream: Stream, rows: Sequence[_Row]) -> dict[int, str]:
+    """Return index and reason of the rows that make ``_frame`` fail, checked value by value."""
+    reasons = {index: reason for index, row in enumerate(rows) if (reason := _invalid_value(stream, row))}
+    if not reasons:
+        # Values that only the conversion itself rejects are rare, so converting row by row is affordable.
+        reasons = {index: reason for index, row in enumerate(rows) if (reason := _conversion_error(stream, row))}
+    return reasons
 
 
-def _fault(stream: Stream, row: _Row) -> str | None:
+def _invalid_value(stream: Stream, row: _Row) -> str | None:
     for column in stream.columns:
         value = row.values.get(column.name)
         if value is None:
             if column is stream.columns[0]:
                 return f"{column.name}: null"
-        elif not _FITS[column.type](value):
-            # The value itself may be personal, and reasons are logged.
-            return f"{column.name}: this {type(value).__name__} is not {column.type.value}"
-    return None if type(row.committed_ms) is int else "the time of capture is not in milliseconds"
+        elif not _IS_VALID[column.type](value):
+            # Reasons are logged, and the value may be personal data.
+            return f"{column.name}: a {type(value).__name__} is not a valid {column.type.value}"
+    return None if type(row.committed_ms) is int else "the capture time is not an integer of milliseconds"
 
 
-def _refusal(stream: Stream, row: _Row) -> str | None:
+def _conversion_error(stream: Stream, row: _Row) -> str | None:
     try:
         _frame(stream, [row])
-    except _UNFIT as error:
+    except _CONVERSION_ERRORS as error:
         return _reason(error)
     return None
 
@@ -178,10 +225,12 @@ def _is_time(value: Any) -> bool:
 
 
 _TIME: Final = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
-_FITS: Final[dict[ColumnType, Callable[[Any], bool]]] = {
+_IS_VALID: Final[dict[ColumnType, Callable[[Any], bool]]] = {
     ColumnType.UUID: lambda value: isinstance(value, str) and re.fullmatch(_UUID, value) is not None,
     ColumnType.TEXT: lambda value: isinstance(value, str) and "\0" not in value,
     ColumnType.INTEGER: lambda value: type(value) is int and -(2**31) <= value < 2**31,
+    ColumnType.BIGINT: lambda value: type(value) is int and -(2**63) <= value < 2**63,
+    ColumnType.DECIMAL: lambda value: type(value) in {int, float},
     ColumnType.BOOLEAN: lambda value: isinstance(value, bool),
     ColumnType.FLOAT: lambda value: type(value) in {int, float},
     ColumnType.TIMESTAMP: _is_time,
@@ -191,4 +240,4 @@ _FITS: Final[dict[ColumnType, Callable[[Any], bool]]] = {
 
 def _reason(error: BaseException) -> str:
     first_line = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first_line}"[:_LONGEST_REASON]
+    return f"{type(error).__name__}: {first_line}"[:_MAX_REASON_LENGTH]

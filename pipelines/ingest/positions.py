@@ -1,4 +1,7 @@
-"""Where a consumer group's member stands: it begins where its sink says, not where Kafka thinks."""
+"""Positions of a member of a consumer group: it starts at the offsets of its sink, not at those committed to Kafka.
+
+The stored offsets are committed to Kafka too, only so that every tool for Kafka shows the lag of the group.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,24 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
 from neighborconnect.telemetry import get_logger
-from pipelines.ingest.sinks import Place, Sink, SinkResetError
+from pipelines.ingest.sinks import Sink, SinkResetError, TopicPartition
 
-POSTPONED_SECONDS: Final = 5.0
-"""How long records wait that could not be handled yet, before they are read again."""
+POSTPONEMENT_SECONDS: Final = 5.0
+"""Pause before postponed records are read again."""
 
 log = get_logger(__name__)
 
 
 class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Seeks to the sink's stored offsets after every assignment, and knows how far it is behind.
+    """Positions of the assigned partitions; seeks to the sink's stored offsets after every assignment.
 
-    The client calls the listener on its own thread, where nothing may block. So the listener only counts, and
-    ``begin`` does the work on the worker's thread, which must drop what it polled before.
+    The Kafka client calls the listener on its own thread, which must not block. So the listener only counts
+    assignments, and ``begin`` does the work on the worker's thread, which must drop earlier records.
     """
 
     def __init__(self, consumer: Any, sink: Sink) -> None:
@@ -30,17 +34,17 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         self._sink = sink
         self._assignments = 0
         self._begun = 0
-        self._next: dict[Place, int] = {}
-        self._ends: dict[Place, int] = {}
-        self._recreated: set[Place] = set()
-        self._postponed: dict[Place, float] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._recreated: set[TopicPartition] = set()
+        self._postponed: dict[TopicPartition, float] = {}
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:  # noqa: ARG002
-        """Note that what was polled may belong to somebody else."""
+        """Count an assignment: polled records may belong to another member."""
         self._assignments += 1
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Note the new assignment, and hold its records back until ``begin``."""
+        """Count an assignment and pause its partitions until ``begin``."""
         self._consumer.pause(*assigned)
         self._assignments += 1
 
@@ -50,73 +54,98 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._assignments != self._begun
 
     def begin(self) -> None:
-        """Go to where the sink's last transaction ended, on every partition that is assigned now."""
+        """Seek to the sink's stored offset on every assigned partition."""
         self._begun = self._assignments
         self._next.clear()
         self._postponed.clear()
-        partitions = list(self._consumer.assignment())
-        if not partitions:
+        assigned = list(self._consumer.assignment())
+        if not assigned:
             return
-        beginnings, ends = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
-        stored = self._sink.offsets([Place(*partition) for partition in partitions])
-        for partition in partitions:
-            place = Place(*partition)
-            start = stored.get(place, beginnings[partition])
-            if start > ends[partition] or place in self._recreated:
-                log.error("ingest.topic_recreated", topic=place.topic, partition=place.partition, stored=start)
-                start = beginnings[partition]
-                self._sink.rewind(place, start)
-                self._recreated.discard(place)
-            self._next[place], self._ends[place] = start, ends[partition]
+        beginnings, ends = self._consumer.beginning_offsets(assigned), self._consumer.end_offsets(assigned)
+        stored = self._sink.offsets([TopicPartition(*key) for key in assigned])
+        for key in assigned:
+            partition = TopicPartition(*key)
+            start = stored.get(partition, beginnings[key])
+            if start > ends[key] or partition in self._recreated:
+                log.error(
+                    "ingest.topic_recreated", topic=partition.topic, partition=partition.partition, stored_offset=start
+                )
+                start = beginnings[key]
+                self._sink.rewind(partition, start)
+                self._recreated.discard(partition)
+            self._next[partition], self._ends[partition] = start, ends[key]
         if not self.have_changed:
-            for partition in partitions:
-                self._consumer.seek(partition, self._next[Place(*partition)])
-            self._consumer.resume(*partitions)
-        log.info("ingest.assigned", partitions=len(partitions), backlog=self.backlog())
+            for key in assigned:
+                self._consumer.seek(key, self._next[TopicPartition(*key)])
+            self._consumer.resume(*assigned)
+            self._commit(self._next)
+        log.info("ingest.assigned", partitions=len(assigned), backlog=self.backlog())
 
-    def read(self, place: Place, *, first: int, last: int) -> None:
-        """Note that the records from ``first`` to ``last`` were read.
+    def commit(self, topic: str, next_offsets: Mapping[int, int]) -> None:
+        """Commit stored offsets to Kafka, without waiting: nothing but monitoring reads them."""
+        self._commit({TopicPartition(topic, number): offset for number, offset in next_offsets.items()})
+
+    def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self._consumer.commit_async(
+            {KafkaPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()},
+            callback=_ignore_result,
+        )
+
+    def advance(self, partition: TopicPartition, *, first: int, last: int) -> None:
+        """Advance past the records with offsets from ``first`` to ``last``.
 
         Raises:
-            SinkResetError: when Kafka went back: the topic was deleted and created again under a running worker.
+            SinkResetError: if ``first`` is below the position: the topic was deleted and created again.
         """
-        if first < (expected := self._next.get(place, first)):
-            self._recreated.add(place)
-            raise SinkResetError(f"{place.topic}:{place.partition} went back from offset {expected} to {first}")
+        if first < (expected := self._next.get(partition, first)):
+            self._recreated.add(partition)
+            raise SinkResetError(
+                f"the offset of {partition.topic}:{partition.partition} went from {expected} back to {first}"
+            )
         if expected < first:
-            log.error("ingest.gap", topic=place.topic, partition=place.partition, expected=expected, found=first)
-        self._next[place] = last + 1
+            log.error(
+                "ingest.offset_gap",
+                topic=partition.topic,
+                partition=partition.partition,
+                expected_offset=expected,
+                actual_offset=first,
+            )
+        self._next[partition] = last + 1
 
-    def postpone(self, firsts: Mapping[Place, int]) -> None:
-        """Read these partitions again from these offsets, but not before ``POSTPONED_SECONDS``."""
-        for place, first in firsts.items():
-            self._consumer.pause(TopicPartition(*place))
-            self._consumer.seek(TopicPartition(*place), first)
-            self._next[place] = first
-            self._postponed[place] = time.monotonic() + POSTPONED_SECONDS
+    def postpone(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions again from these offsets after ``POSTPONEMENT_SECONDS``."""
+        for partition, offset in offsets.items():
+            self._consumer.pause(KafkaPartition(*partition))
+            self._consumer.seek(KafkaPartition(*partition), offset)
+            self._next[partition] = offset
+            self._postponed[partition] = time.monotonic() + POSTPONEMENT_SECONDS
 
     def resume_postponed(self) -> None:
-        """Go on reading the partitions that have waited long enough."""
+        """Resume the partitions whose postponement is over."""
         now = time.monotonic()
-        for place in [place for place, until in self._postponed.items() if until <= now]:
-            del self._postponed[place]
-            self._consumer.resume(TopicPartition(*place))
+        for partition in [partition for partition, until in self._postponed.items() if until <= now]:
+            del self._postponed[partition]
+            self._consumer.resume(KafkaPartition(*partition))
 
-    def look_at_ends(self) -> None:
-        """Ask the broker where the partitions end now: a client that fetches nothing does not learn of it.
+    def read_end_offsets(self) -> None:
+        """Read the end offsets from the broker: a client that fetches nothing does not learn them otherwise.
 
         Raises:
-            KafkaError: when the broker does not say.
+            KafkaError: if the broker does not respond.
         """
-        ends = self._consumer.end_offsets([TopicPartition(*place) for place in self._next])
-        self._ends.update({Place(*partition): end for partition, end in ends.items()})
+        ends = self._consumer.end_offsets([KafkaPartition(*partition) for partition in self._next])
+        self._ends.update({TopicPartition(*key): end for key, end in ends.items()})
 
     def backlog(self, *, postponed: bool = True) -> int:
-        """Return how many records of the assigned partitions are not read yet, with or without postponed ones."""
+        """Return the number of unread records of the assigned partitions, with or without postponed partitions."""
         behind = 0
-        for place, position in self._next.items():
-            if place in self._postponed and not postponed:
+        for partition, position in self._next.items():
+            if partition in self._postponed and not postponed:
                 continue
-            highest = self._consumer.highwater(TopicPartition(*place)) or 0
-            behind += max(highest, self._ends.get(place, 0), position) - position
+            highest = self._consumer.highwater(KafkaPartition(*partition)) or 0
+            behind += max(highest, self._ends.get(partition, 0), position) - position
         return behind
+
+
+def _ignore_result(_offsets: object, _result: object) -> None:
+    """Ignore a failed commit: the next one repeats it."""

@@ -1,4 +1,4 @@
-"""How far the sinks are, by what the stores themselves say."""
+"""Progress of the sinks, from the offsets in the stores themselves."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from math import inf
 from typing import Any, NamedTuple
 
 import psycopg
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
 
 from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
 from pipelines.ingest.lake import event_table
-from pipelines.ingest.sinks import Place
+from pipelines.ingest.sinks import TopicPartition
 
 POLL_SECONDS = 0.5
 
 
 class NotCaughtUpError(TimeoutError):
-    """The sinks were behind, and came no closer."""
+    """The sinks have a backlog that does not shrink."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is still on its way: events in the outbox, and records of Kafka that a sink does not hold."""
+    """Number of events in the outbox, and of records in Kafka that each sink has not stored."""
 
     outbox: int
     lake: int
@@ -34,69 +35,88 @@ class Progress:
 
     @property
     def events(self) -> int:
-        """How many there are before the sink that is further behind."""
+        """Number of events that the slower sink has not stored."""
         return self.outbox + max(self.lake, self.warehouse)
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether nothing is on its way."""
+        """Whether both sinks have stored every event."""
         return self.events == 0
 
 
-def progress(settings: Settings) -> Progress:
-    """Count what is on its way.
+class ProgressReader:
+    """Counts the events that the sinks have not stored.
 
-    Events that come in meanwhile may be counted or not. An event that has left the outbox is in Kafka, so reading
-    the outbox first and the stores last cannot miss one on its way between.
+    A reader opens only tables of the lake that were behind when it last read them.
     """
-    outbox = outbox_events(settings).number
-    beginnings, ends = partition_offsets(settings)
-    lake, warehouse = stored_offsets(settings, "lake", ends), stored_offsets(settings, "warehouse", ends)
-    return Progress(outbox=outbox, lake=_behind(beginnings, ends, lake), warehouse=_behind(beginnings, ends, warehouse))
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the stores of ``settings``."""
+        self._settings = settings
+        self._in_lake: dict[TopicPartition, int] = {}
+
+    def read(self) -> Progress:
+        """Count now.
+
+        Events that are published during the call may be counted or not. An event that has left the outbox is in Kafka,
+        so reading the outbox first and the stores last misses none.
+        """
+        outbox = outbox_events(self._settings).total
+        beginnings, ends = partition_offsets(self._settings)
+        behind = {part.topic for part, end in ends.items() if self._in_lake.get(part, beginnings.get(part, 0)) < end}
+        streams = [stream for stream in STREAMS if stream.topic in behind]
+        self._in_lake |= stored_offsets(self._settings, "lake", ends, streams=streams)
+        warehouse = stored_offsets(self._settings, "warehouse", ends)
+        return Progress(
+            outbox=outbox,
+            lake=_behind(beginnings, ends, self._in_lake),
+            warehouse=_behind(beginnings, ends, warehouse),
+        )
 
 
 def wait_until_caught_up(
-    settings: Settings, *, timeout: float, told: Callable[[Progress], None] = lambda _progress: None
+    settings: Settings, *, timeout: float, on_progress: Callable[[Progress], None] = lambda _progress: None
 ) -> None:
-    """Return once every event that was committed before the call is in the lake and in the warehouse.
+    """Return when every event that was committed before the call is in the lake and in the warehouse.
 
     Args:
-        settings: where the stores are.
-        timeout: seconds without any progress to wait at most; however much there is, it takes as long as it takes.
-        told: is given the progress each half second, or more seldom where asking takes longer than that.
+        settings: addresses of the stores.
+        timeout: maximum number of seconds without any progress; the total time is not limited.
+        on_progress: called with the progress every half second, or less often if reading it takes longer.
 
     Raises:
-        NotCaughtUpError: when the sinks come no closer.
+        NotCaughtUpError: if the backlog does not shrink for ``timeout`` seconds.
     """
-    fewest, moved = inf, time.monotonic()
+    reader = ProgressReader(settings)
+    lowest, progressed_at = inf, time.monotonic()
     while True:
         began = time.monotonic()
-        now = progress(settings)
-        told(now)
-        if now.is_caught_up:
+        progress = reader.read()
+        on_progress(progress)
+        if progress.is_caught_up:
             return
-        if now.events < fewest:
-            fewest, moved = now.events, time.monotonic()
-        elif time.monotonic() > moved + timeout:
-            raise NotCaughtUpError(f"For {timeout:.0f} seconds the sinks came no closer: still {now} on their way")
-        # A long outbox is long to count: at most half of the time goes into asking.
+        if progress.events < lowest:
+            lowest, progressed_at = progress.events, time.monotonic()
+        elif time.monotonic() > progressed_at + timeout:
+            raise NotCaughtUpError(f"The sinks made no progress for {timeout:.0f} seconds; backlog: {progress}")
+        # Counting a long outbox takes long: spend at most half of the time on it.
         time.sleep(max(POLL_SECONDS, time.monotonic() - began))
 
 
-def end_offsets(settings: Settings) -> dict[Place, int]:
-    """Return one past the newest offset, for each partition of every stream."""
+def end_offsets(settings: Settings) -> dict[TopicPartition, int]:
+    """Return one past the newest offset of each partition of every stream."""
     return partition_offsets(settings)[1]
 
 
 class OutboxEvents(NamedTuple):
-    """Events that wait in the outbox, and the id of the newest."""
+    """Number of events in the outbox, and the id of the newest (0 if there is none)."""
 
-    number: int
-    last: int
+    total: int
+    last_id: int
 
 
 def outbox_events(settings: Settings, *, until: int | None = None) -> OutboxEvents:
-    """Count the events in the outbox, up to the id ``until`` if one is given."""
+    """Count the events in the outbox, up to the id ``until`` if it is given."""
     with psycopg.connect(settings.database_url) as connection:
         row = connection.execute(
             "SELECT count(*), coalesce(max(id), 0) FROM cdc_outbox "
@@ -107,16 +127,16 @@ def outbox_events(settings: Settings, *, until: int | None = None) -> OutboxEven
 
 
 def stored_offsets(
-    settings: Settings, sink: str, ends: Mapping[Place, int], *, streams: Sequence[Stream] = STREAMS
-) -> dict[Place, int]:
+    settings: Settings, sink: str, ends: Mapping[TopicPartition, int], *, streams: Sequence[Stream] = STREAMS
+) -> dict[TopicPartition, int]:
     """Return the next offsets that the ``lake`` or the ``warehouse`` has stored for the partitions of ``ends``."""
-    return _lake_offsets(settings, ends, streams) if sink == "lake" else _warehouse(settings)
+    return _lake_offsets(settings, ends, streams) if sink == "lake" else _warehouse_offsets(settings)
 
 
 def partition_offsets(
     settings: Settings, *, streams: Sequence[Stream] = STREAMS
-) -> tuple[dict[Place, int], dict[Place, int]]:
-    """Return the oldest offset and one past the newest, for each partition of the streams."""
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Return the oldest offset, and one past the newest, of each partition of the streams."""
     consumer = KafkaConsumer(
         **client_options(settings.kafka_bootstrap_servers),
         enable_auto_commit=False,
@@ -124,40 +144,44 @@ def partition_offsets(
         metrics_enabled=False,
     )
     try:
-        places = [
-            TopicPartition(stream.topic, number)
+        partitions = [
+            KafkaPartition(stream.topic, number)
             for stream in streams
             for number in sorted(consumer.partitions_for_topic(stream.topic) or ())
         ]
-        beginnings, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
-        return _by_place(beginnings), _by_place(ends)
+        beginnings, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+        return _typed(beginnings), _typed(ends)
     finally:
         consumer.close()
 
 
-def _lake_offsets(settings: Settings, ends: Mapping[Place, int], streams: Sequence[Stream]) -> dict[Place, int]:
+def _lake_offsets(
+    settings: Settings, ends: Mapping[TopicPartition, int], streams: Sequence[Stream]
+) -> dict[TopicPartition, int]:
     tables = {stream.topic: event_table(settings, stream.table) for stream in streams}
     return {
-        place: table.transaction_version(f"{place.topic}:{place.partition}") or 0
-        for place in ends
-        if (table := tables[place.topic]) is not None
+        partition: table.transaction_version(f"{partition.topic}:{partition.partition}") or 0
+        for partition in ends
+        if (table := tables.get(partition.topic)) is not None
     }
 
 
-def _warehouse(settings: Settings) -> dict[Place, int]:
+def _warehouse_offsets(settings: Settings) -> dict[TopicPartition, int]:
     with psycopg.connect(settings.warehouse_url) as connection:
-        there = connection.execute("SELECT to_regclass('ingest.kafka_offsets')").fetchone()
-        if there is None or there[0] is None:
+        table = connection.execute("SELECT to_regclass('ingest.kafka_offsets')").fetchone()
+        if table is None or table[0] is None:
             return {}
         rows = connection.execute(
             "SELECT topic, partition, next_offset FROM ingest.kafka_offsets WHERE sink = 'warehouse'"
         )
-        return {Place(topic, partition): int(offset) for topic, partition, offset in rows}
+        return {TopicPartition(topic, number): int(offset) for topic, number, offset in rows}
 
 
-def _behind(beginnings: dict[Place, int], ends: dict[Place, int], stored: dict[Place, int]) -> int:
-    return sum(max(end - max(stored.get(place, 0), beginnings[place]), 0) for place, end in ends.items())
+def _behind(
+    beginnings: dict[TopicPartition, int], ends: dict[TopicPartition, int], stored: dict[TopicPartition, int]
+) -> int:
+    return sum(max(end - max(stored.get(partition, 0), beginnings[partition]), 0) for partition, end in ends.items())
 
 
-def _by_place(offsets: dict[Any, int]) -> dict[Place, int]:
-    return {Place(*place): offset for place, offset in offsets.items()}
+def _typed(offsets: dict[Any, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(*partition): offset for partition, offset in offsets.items()}

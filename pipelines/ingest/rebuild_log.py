@@ -1,4 +1,4 @@
-"""Record of rebuilds in the warehouse: one at a time, and known to be unfinished after a crash."""
+"""Log of rebuilds in the warehouse: it allows one at a time and shows unfinished ones after a crash."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Connection = psycopg.Connection[TupleRow]
 
 
 class RebuildRunningError(RuntimeError):
-    """Another rebuild is under way."""
+    """Another rebuild is in progress."""
 
 
 @contextmanager
 def exclusive_rebuild(settings: Settings) -> Iterator[Connection]:
-    """Hold the lock of rebuilds on a connection of its own; it ends with the process, however that ends.
+    """Hold the rebuild lock on a connection of its own; the end of the process releases it in any case.
 
     Raises:
-        RebuildRunningError: when another process holds it.
+        RebuildRunningError: if another process holds the lock.
     """
     with psycopg.connect(settings.warehouse_url, autocommit=True, application_name="rebuild") as connection:
         if not _scalar(connection, "SELECT pg_try_advisory_lock(%s)", [_REBUILD_LOCK]):
-            raise RebuildRunningError("Another rebuild is running. Wait until it has ended, or stop it first.")
+            raise RebuildRunningError("Another rebuild is running. Wait until it has finished, or stop it.")
         connection.execute("SET client_min_messages = warning")
         connection.execute("CREATE SCHEMA IF NOT EXISTS ingest")
         connection.execute(_TABLE)
@@ -44,17 +44,17 @@ def exclusive_rebuild(settings: Settings) -> Iterator[Connection]:
 
 
 def begin(connection: Connection, *, sink: str) -> None:
-    """Note that ``sink`` is being rebuilt."""
+    """Log the start of a rebuild of ``sink``."""
     connection.execute("INSERT INTO ingest.rebuilds (sink) VALUES (%s)", [sink])
 
 
 def finish(connection: Connection, *, sink: str) -> None:
-    """Note that ``sink`` is complete; earlier rebuilds of it that were interrupted are finished by that, too."""
+    """Log that ``sink`` is complete, which also finishes its interrupted rebuilds."""
     connection.execute("UPDATE ingest.rebuilds SET finished_at = now() WHERE sink = %s AND finished_at IS NULL", [sink])
 
 
 def unfinished_rebuilds(settings: Settings) -> set[str]:
-    """Return the sinks whose last rebuild did not finish."""
+    """Return the sinks with an unfinished rebuild."""
     with psycopg.connect(settings.warehouse_url) as connection:
         if _scalar(connection, "SELECT to_regclass('ingest.rebuilds')") is None:
             return set()

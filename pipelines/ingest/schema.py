@@ -1,4 +1,4 @@
-"""How a stream's contract becomes a lake schema and a warehouse table."""
+"""Lake schemas of the streams, from their contracts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from neighborconnect.contracts.tables import ColumnType
-from neighborconnect.contracts.topics import Stream
+from neighborconnect.contracts.topics import STREAMS, Stream
 
 UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
 
@@ -15,11 +15,16 @@ POLARS_TYPE: Final[dict[ColumnType, pl.DataType]] = {
     ColumnType.UUID: pl.String(),
     ColumnType.TEXT: pl.String(),
     ColumnType.INTEGER: pl.Int32(),
+    ColumnType.BIGINT: pl.Int64(),
+    ColumnType.DECIMAL: pl.Decimal(18, 4),
     ColumnType.BOOLEAN: pl.Boolean(),
     ColumnType.TIMESTAMP: UTC_MICROSECONDS,
     ColumnType.JSON: pl.String(),
     ColumnType.FLOAT: pl.Float64(),
 }
+
+UNKNOWN: Final = "_unknown"
+"""Lake column with the values of a newer contract, which this version does not know: a JSON object or null."""
 
 LAKE_METADATA: Final[dict[str, pl.DataType]] = {
     "_event_id": pl.Int64(),
@@ -28,31 +33,18 @@ LAKE_METADATA: Final[dict[str, pl.DataType]] = {
     "_partition": pl.Int32(),
     "_offset": pl.Int64(),
     "_date": pl.Date(),
+    UNKNOWN: pl.String(),
 }
 
-EVENT_TIME: Final[dict[str, str]] = {
-    "users": "created_at",
-    "connectors": "created_at",
-    "connector_members": "joined_at",
-    "posts": "created_at",
-    "comments": "created_at",
-    "post_likes": "created_at",
-    "follows": "created_at",
-    "erasures": "requested_at",
-    "moderation_decisions": "created_at",
-    "interactions": "occurred_at",
-    "predictions": "predicted_at",
-    "judgements": "judged_at",
-    "exposures": "exposed_at",
-}
-"""Which column of a table says when its event happened, as opposed to ``_committed_at``."""
+EVENT_TIME: Final[dict[str, str]] = {stream.table: stream.event_time for stream in STREAMS}
+"""Column of the event time by table; ``_committed_at`` is the capture time."""
 
 
 def value_schema(stream: Stream) -> dict[str, pl.DataType]:
-    """Return the contract's columns of ``stream`` with the types they have in a frame."""
+    """Return the columns of the contract of ``stream`` with their Polars types."""
     return {column.name: POLARS_TYPE[column.type] for column in stream.columns}
 
 
 def lake_schema(stream: Stream) -> dict[str, pl.DataType]:
-    """Return the columns of the lake table of ``stream``: the contract's, then the metadata."""
+    """Return the columns of the lake table of ``stream``: those of the contract, then the metadata."""
     return value_schema(stream) | LAKE_METADATA

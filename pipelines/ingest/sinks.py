@@ -1,4 +1,4 @@
-"""What every sink promises to the worker that feeds it."""
+"""The interface between a sink and the worker that feeds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from neighborconnect.contracts.topics import Stream
 
 
-class Place(NamedTuple):
+class TopicPartition(NamedTuple):
     """One partition of one topic."""
 
     topic: str
@@ -18,95 +18,97 @@ class Place(NamedTuple):
 
 
 class SinkResetError(RuntimeError):
-    """The stored offsets went back behind what this writer last saw: read from them again."""
+    """The stored offsets are lower than those that this writer saw before; read Kafka again from the stored offsets."""
 
 
-class StoredOffsets:
-    """Fence of a writer: the offsets that it last saw stored, below which the store never goes by itself.
+class OffsetFence:
+    """Fence of a writer: the stored offsets that it last saw. The store never lowers them by itself.
 
-    Everything below a stored offset is in the store. A writer that stored, or read, offset 100 and later sees 0 was
-    overtaken by a rebuild: its batch would set the offset to the end of Kafka over a store that holds nothing.
+    All records below a stored offset are in the store. A writer that stored, or read, offset 100 and later reads 0 was
+    overtaken by a rebuild: its batch would advance the offset to the end of Kafka although the store is empty.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Place, int] = {}
+        self._last: dict[TopicPartition, int] = {}
 
     @property
-    def places(self) -> list[Place]:
+    def partitions(self) -> list[TopicPartition]:
         """Partitions that were read or written."""
-        return list(self._seen)
+        return list(self._last)
 
-    def begin(self, stored: Mapping[Place, int]) -> None:
-        """Take over what the store says, whatever was seen before."""
-        self._seen = dict(stored)
+    def begin(self, stored: Mapping[TopicPartition, int]) -> None:
+        """Replace the last seen offsets by the stored ones."""
+        self._last = dict(stored)
 
-    def check(self, stored: Mapping[Place, int]) -> None:
-        """Compare what the store says now with what was last seen.
+    def check(self, stored: Mapping[TopicPartition, int]) -> None:
+        """Compare the stored offsets with the last seen ones.
 
         Raises:
-            SinkResetError: when an offset is lower, or gone.
+            SinkResetError: if an offset is lower or missing.
         """
-        for place, offset in stored.items():
-            if offset < (seen := self._seen.get(place, 0)):
-                raise SinkResetError(f"{place.topic}:{place.partition} went back from offset {seen} to {offset}")
+        for partition, offset in stored.items():
+            if offset < (last := self._last.get(partition, 0)):
+                raise SinkResetError(
+                    f"the stored offset of {partition.topic}:{partition.partition} went from {last} back to {offset}"
+                )
 
     def advance(self, topic: str, next_offsets: Mapping[int, int]) -> None:
-        """Note what was stored."""
-        for partition, offset in next_offsets.items():
-            place = Place(topic, partition)
-            self._seen[place] = max(self._seen.get(place, 0), offset)
+        """Record the offsets that this writer stored."""
+        for number, offset in next_offsets.items():
+            partition = TopicPartition(topic, number)
+            self._last[partition] = max(self._last.get(partition, 0), offset)
 
-    def rewind(self, place: Place, offset: int) -> None:
-        """Note that this writer itself stored a lower offset."""
-        self._seen[place] = offset
+    def rewind(self, partition: TopicPartition, offset: int) -> None:
+        """Record that this writer itself stored a lower offset."""
+        self._last[partition] = offset
 
 
 class Sink(Protocol):
-    """A copy of the streams that keeps its own Kafka offsets, in the same transactions as its rows."""
+    """A copy of the streams that stores Kafka offsets in the same transactions as its rows."""
 
     name: str
     check_seconds: float
-    """How often ``check_offsets`` is worth its cost."""
+    """Minimum time between two calls of ``check_offsets``."""
 
     def open(self) -> None:
-        """Connect, and forget what is known of the store; called before the first use and after every failure."""
+        """Connect and drop cached state of the store; called before the first use and after every failure."""
         ...
 
-    def offsets(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Return the next offset to read of each place; a place that was never written is left out."""
+    def offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the next offset of each partition; partitions that were never written are omitted."""
         ...
 
     def check_offsets(self) -> None:
-        """Read the stored offsets again, without any other effect.
+        """Read the stored offsets again, without side effects.
 
         Raises:
-            SinkResetError: when they went back, because the store or a part of it was emptied.
+            SinkResetError: if an offset went back, because the store or a part of it was emptied.
         """
         ...
 
-    def rewind(self, place: Place, offset: int) -> None:
-        """Read ``place`` from ``offset`` on from now, because its topic was made anew."""
+    def rewind(self, partition: TopicPartition, offset: int) -> None:
+        """Store ``offset`` as the next one of a partition whose topic was created again."""
         ...
 
     def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
-        """Commit rows and offsets together.
+        """Commit rows and offsets in one transaction.
 
-        Rows below the stored offset of their partition, and rows whose event is already there, are not written.
+        Rows below the stored offset of their partition and rows with a stored event id are skipped.
 
         Args:
-            stream: whose rows.
-            frame: columns of ``lake_schema``; the rows' order is the partitions' order.
-            next_offsets: by partition, one past the last record that was read, fit or not.
+            stream: the stream of the rows.
+            frame: columns of ``lake_schema``, in the order of the partitions.
+            next_offsets: by partition number, one past the last record that was read, valid or not.
 
         Returns:
-            Rows that the store refuses: index into ``frame`` and reason. Nothing is committed when there are any;
-            write the others again.
+            Index into ``frame`` and reason of each row that the store rejects. If there are any, nothing is committed:
+            write the other rows again.
 
         Raises:
-            SinkResetError: when the stored offsets went back since this writer saw them; nothing is committed.
+            SinkResetError: if a stored offset went back; nothing is committed.
         """
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...

@@ -1,8 +1,8 @@
-"""Kafka to ``raw`` tables of the warehouse, rows and offsets in one transaction.
+"""Sink that writes ``raw`` tables of the warehouse, with rows and offsets in one transaction.
 
-A captured table becomes a mirror of its present state: one row an id, guarded by the event id, and a deleted row
-keeps its id and ``_deleted``. Behaviour and prediction events are only inserted. The offset rows are locked before
-they are compared, so a writer that was believed dead finds its records already there.
+A captured table becomes a mirror of its current state with one row per id; a change applies only if its event id is
+higher than the row's, and a deleted row retains its id with ``_deleted``. Behavior and prediction events are only
+inserted. Offset rows are locked before they are compared, so a zombie writer skips records that are already stored.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from psycopg.rows import TupleRow
 
 from neighborconnect.contracts.topics import Stream
 from neighborconnect.settings import Settings
-from pipelines.ingest.sinks import Place, StoredOffsets
+from pipelines.ingest.sinks import OffsetFence, TopicPartition
 from pipelines.ingest.warehouse_tables import create_tables
 
 _BULK_METADATA: Final = ("_event_id", "_op", "_committed_at")
 
 
 class WarehouseSink:
-    """Writes ``raw.<table>``."""
+    """Writer of ``raw.<table>``."""
 
     name = "warehouse"
     check_seconds = 2.0
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._fence = StoredOffsets()
+        self._fence = OffsetFence()
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def open(self) -> None:
-        """Connect and make the tables that are missing.
+        """Connect and create missing tables.
 
         Raises:
-            psycopg.OperationalError: when the warehouse cannot be reached.
+            psycopg.OperationalError: if the warehouse is unreachable.
         """
         self.close()
         self._connection = psycopg.connect(
@@ -50,7 +50,7 @@ class WarehouseSink:
             keepalives_idle=5,
             tcp_user_timeout=30_000,
         )
-        # What a crash of the server forgets, rows and offsets alike, is read from Kafka again.
+        # Rows and offsets that a crash of the server loses are read from Kafka again.
         self._connection.execute("SET synchronous_commit = off")
         create_tables(self._connection)
 
@@ -60,42 +60,42 @@ class WarehouseSink:
             self._connection.close()
             self._connection = None
 
-    def offsets(self, places: Iterable[Place]) -> dict[Place, int]:
+    def offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the stored next offsets."""
         stored = self._stored()
-        known = {place: stored[place] for place in places if place in stored}
-        self._fence.begin(known)
-        return known
+        written = {partition: stored[partition] for partition in partitions if partition in stored}
+        self._fence.begin(written)
+        return written
 
     def check_offsets(self) -> None:
-        """Compare the stored offsets with those last seen; raises ``SinkResetError`` where they went back."""
+        """Compare the stored offsets with the last seen ones; raise ``SinkResetError`` if one is lower."""
         stored = self._stored()
-        self._fence.check({place: stored.get(place, 0) for place in self._fence.places})
+        self._fence.check({partition: stored.get(partition, 0) for partition in self._fence.partitions})
 
-    def _stored(self) -> dict[Place, int]:
+    def _stored(self) -> dict[TopicPartition, int]:
         rows = self._open.execute(
             "SELECT topic, partition, next_offset FROM ingest.kafka_offsets WHERE sink = %s", [self.name]
         )
-        return {Place(topic, partition): int(offset) for topic, partition, offset in rows}
+        return {TopicPartition(topic, number): int(offset) for topic, number, offset in rows}
 
-    def rewind(self, place: Place, offset: int) -> None:
-        """Store ``offset`` as the next one of ``place``."""
+    def rewind(self, partition: TopicPartition, offset: int) -> None:
+        """Store ``offset`` as the next one of ``partition``."""
         self._open.execute(
             "UPDATE ingest.kafka_offsets SET next_offset = %s WHERE sink = %s AND topic = %s AND partition = %s",
-            [offset, self.name, place.topic, place.partition],
+            [offset, self.name, partition.topic, partition.partition],
         )
-        self._fence.rewind(place, offset)
+        self._fence.rewind(partition, offset)
 
     def write(self, stream: Stream, frame: pl.DataFrame, next_offsets: Mapping[int, int]) -> list[tuple[int, str]]:
-        """Commit rows and offsets; rows that PostgreSQL refuses are found by halving the batch."""
+        """Commit rows and offsets; rows that PostgreSQL rejects are isolated by bisection of the batch."""
         try:
             self._write(stream, frame, next_offsets)
         except psycopg.DataError:
-            return self._refused(stream, frame.with_row_index("_row"))
+            return self._find_rejected(stream, frame.with_row_index("_row"))
         return []
 
     def insert(self, stream: Stream, frame: pl.DataFrame) -> None:
-        """Add rows that did not come from Kafka now, without touching an offset; known events are skipped."""
+        """Insert rows from another source than Kafka, without changing offsets; stored events are skipped."""
         with self._open.transaction():
             self._load(stream, frame)
 
@@ -103,9 +103,9 @@ class WarehouseSink:
         connection = self._open
         with connection.transaction():
             stored = self._lock_offsets(stream, next_offsets)
-            self._fence.check({Place(stream.topic, partition): offset for partition, offset in stored.items()})
-            floor = pl.col("_partition").replace_strict(stored, default=0, return_dtype=pl.Int64)
-            self._load(stream, frame.filter(pl.col("_offset") >= floor))
+            self._fence.check({TopicPartition(stream.topic, number): offset for number, offset in stored.items()})
+            stored_offset = pl.col("_partition").replace_strict(stored, default=0, return_dtype=pl.Int64)
+            self._load(stream, frame.filter(pl.col("_offset") >= stored_offset))
             connection.cursor().executemany(
                 "UPDATE ingest.kafka_offsets SET next_offset = greatest(next_offset, %s) "
                 "WHERE sink = %s AND topic = %s AND partition = %s",
@@ -125,7 +125,7 @@ class WarehouseSink:
             "AND partition = ANY(%s) ORDER BY partition FOR UPDATE",
             [self.name, stream.topic, numbers],
         )
-        # A rebuild may have deleted a row between the two statements.
+        # A rebuild may delete a row between the two statements.
         return dict.fromkeys(numbers, 0) | {int(partition): int(offset) for partition, offset in rows}
 
     def _load(self, stream: Stream, frame: pl.DataFrame) -> None:
@@ -147,15 +147,15 @@ class WarehouseSink:
             copy.write(buffer.getbuffer())
         cursor.execute(_merge(stream, columns, staged))
 
-    def _refused(self, stream: Stream, rows: pl.DataFrame) -> list[tuple[int, str]]:
-        """Find the rows that cannot be loaded, by loading halves and rolling back."""
+    def _find_rejected(self, stream: Stream, rows: pl.DataFrame) -> list[tuple[int, str]]:
+        """Return index and reason of the rows that cannot be loaded, by loading halves and rolling back."""
         try:
             with self._open.transaction(force_rollback=True):
                 self._load(stream, rows.drop("_row"))
         except psycopg.DataError as error:
             if rows.height > 1:
                 half = rows.height // 2
-                return self._refused(stream, rows[:half]) + self._refused(stream, rows[half:])
+                return self._find_rejected(stream, rows[:half]) + self._find_rejected(stream, rows[half:])
             return [(int(rows["_row"][0]), f"{type(error).__name__}: {error.diag.message_primary or error}")]
         return []
 
@@ -167,11 +167,11 @@ class WarehouseSink:
 
 
 def _latest_state(frame: pl.DataFrame) -> pl.DataFrame:
-    """Keep the newest event of each id; a delete keeps nothing but the id."""
+    """Return the newest event of each id; a delete retains only the id and the metadata."""
     newest = frame.sort("_event_id").unique("id", keep="last", maintain_order=True)
-    kept = {"id", *_BULK_METADATA}
+    retained = {"id", *_BULK_METADATA}
     return newest.with_columns(
-        pl.when(pl.col("_op") != "d").then(pl.col(name)).alias(name) for name in newest.columns if name not in kept
+        pl.when(pl.col("_op") != "d").then(pl.col(name)).alias(name) for name in newest.columns if name not in retained
     )
 
 

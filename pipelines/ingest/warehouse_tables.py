@@ -1,4 +1,4 @@
-"""The warehouse's ``raw`` and ``ingest`` schemas, made from the contract."""
+"""The ``raw`` and ``ingest`` schemas of the warehouse, created from the contracts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLES_LOCK: Final = 7_235_003
 
 
 def create_tables(connection: psycopg.Connection[TupleRow]) -> None:
-    """Make every ``raw`` table and ``ingest.kafka_offsets`` where they are missing, and add new columns."""
+    """Create missing ``raw`` tables and ``ingest.kafka_offsets``, and add new columns."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_TABLES_LOCK])
         connection.execute("SET LOCAL client_min_messages = warning")
@@ -32,13 +32,13 @@ def create_tables(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def reset_tables(
-    connection: psycopg.Connection[TupleRow], *, sink: str, emptied: Sequence[Stream], kept: Sequence[Stream]
+    connection: psycopg.Connection[TupleRow], *, sink: str, emptied: Sequence[Stream], retained: Sequence[Stream]
 ) -> None:
-    """Empty the tables of ``emptied`` and delete the offsets of all, so that Kafka is read from the beginning.
+    """Empty the tables of ``emptied`` and delete the offsets of all streams, so that Kafka is read from the beginning.
 
-    One transaction. The offsets go first: a writer holds them from the beginning of its transaction.
+    It is one transaction, which deletes the offsets first, because writers lock them first.
     """
-    topics = [stream.topic for stream in (*emptied, *kept)]
+    topics = [stream.topic for stream in (*emptied, *retained)]
     with connection.transaction():
         connection.execute("DELETE FROM ingest.kafka_offsets WHERE sink = %s AND topic = ANY(%s)", [sink, topics])
         if emptied:
@@ -47,7 +47,7 @@ def reset_tables(
 
 
 def _create(stream: Stream) -> sql.Composed:
-    # Views of dbt stand on these tables: they are emptied, never dropped.
+    # dbt's views depend on these tables: they are emptied, never dropped.
     metadata = (
         "_event_id bigint NOT NULL, _op text NOT NULL, _committed_at timestamptz NOT NULL, "
         "_deleted boolean NOT NULL, PRIMARY KEY (id)"
@@ -64,10 +64,10 @@ def _add_new_columns(connection: psycopg.Connection[TupleRow], stream: Stream) -
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'raw' AND table_name = %s",
         [stream.table],
     )
-    there = {row[0] for row in present}
-    # Only where one is missing: the lock that this takes waits for every query on the table.
+    existing = {row[0] for row in present}
+    # Only for missing columns, because the lock waits for every query on the table.
     for column in stream.columns:
-        if column.name not in there:
+        if column.name not in existing:
             connection.execute(
                 sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(sql.Identifier("raw", stream.table), _definition(column))
             )

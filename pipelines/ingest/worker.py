@@ -1,4 +1,4 @@
-"""Feeds one sink from Kafka: reads, decodes, and flushes rows and offsets together."""
+"""Worker that feeds one sink from Kafka: it reads, decodes, and flushes rows together with offsets."""
 
 from __future__ import annotations
 
@@ -17,61 +17,62 @@ from kafka import KafkaConsumer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
-from neighborconnect.contracts.health import report_health
+from neighborconnect.contracts.health import LatencyHistogram, report_health
 from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.kafka_options import client_options
+from neighborconnect.retry import run_until_stopped
 from neighborconnect.telemetry import get_logger
-from pipelines.ingest.confirmation import UNCONFIRMED, ErasureConfirmation
 from pipelines.ingest.dead_letters import DeadLetterWriter
-from pipelines.ingest.decode import KafkaRecord, Unfit, decode
+from pipelines.ingest.decode import InvalidRecord, KafkaRecord, decode
+from pipelines.ingest.erasure_confirmation import UNCONFIRMED, ErasureConfirmation
 from pipelines.ingest.positions import Positions
-from pipelines.ingest.sinks import Place, Sink, SinkResetError
+from pipelines.ingest.sinks import Sink, SinkResetError, TopicPartition
 
 HEALTH_SECONDS: Final = 1.0
 STALL_SECONDS: Final = 10.0
-"""A member that is behind and is given nothing for so long connects anew."""
-_BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-_POLL_MILLISECONDS: Final = 100
+"""A member with a backlog that receives no record for this long reconnects."""
+_MAX_STALL_SECONDS: Final = 160.0
+_POLL_MILLISECONDS: Final = 250
 _POLL_RECORDS: Final = 5_000
 _FETCH_BYTES: Final = 4 * 1024 * 1024
-# Rows are flushed after seconds, so a trickle may gather at the broker instead of being fetched event by event.
-_WORTH_A_FETCH_BYTES: Final = 64 * 1024
-_GATHER_MILLISECONDS: Final = 500
+# Rows are flushed after seconds anyway, so the broker may batch single events instead of sending each at once.
+_MIN_FETCH_BYTES: Final = 64 * 1024
+_MAX_FETCH_WAIT_MILLISECONDS: Final = 500
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class FlushRule:
-    """When what was read is written: after so many rows, or so many seconds after the first of them."""
+class FlushPolicy:
+    """Limits of a batch: its number of rows, and the seconds since its first row."""
 
     rows: int
     seconds: float
 
 
 class _Batch:
-    """Decoded rows, unfit records and next offsets that are not committed yet."""
+    """Decoded rows, invalid records and next offsets that are not committed yet."""
 
     def __init__(self) -> None:
         self.frames: defaultdict[Stream, list[tuple[pl.DataFrame, Sequence[KafkaRecord]]]] = defaultdict(list)
         self.next_offsets: defaultdict[Stream, dict[int, int]] = defaultdict(dict)
         self.first_offsets: defaultdict[Stream, dict[int, int]] = defaultdict(dict)
-        self.unfit: defaultdict[Stream, list[Unfit]] = defaultdict(list)
+        self.invalid: defaultdict[Stream, list[InvalidRecord]] = defaultdict(list)
         self.records = 0
         self.since = time.monotonic()
 
-    def add(self, stream: Stream, place: Place, records: Sequence[KafkaRecord]) -> None:
+    def add(self, stream: Stream, partition: TopicPartition, records: Sequence[KafkaRecord]) -> None:
         if not self.records:
             self.since = time.monotonic()
-        frame, unfit = decode(stream, records)
+        frame, invalid = decode(stream, records)
         self.frames[stream].append((frame, records))
-        self.first_offsets[stream].setdefault(place.partition, records[0].offset)
-        self.next_offsets[stream][place.partition] = records[-1].offset + 1
-        self.unfit[stream] += unfit
+        self.first_offsets[stream].setdefault(partition.partition, records[0].offset)
+        self.next_offsets[stream][partition.partition] = records[-1].offset + 1
+        self.invalid[stream] += invalid
         self.records += len(records)
 
-    def is_due(self, rule: FlushRule) -> bool:
-        return self.records >= rule.rows or (self.records > 0 and time.monotonic() - self.since >= rule.seconds)
+    def is_due(self, policy: FlushPolicy) -> bool:
+        return self.records >= policy.rows or (self.records > 0 and time.monotonic() - self.since >= policy.seconds)
 
 
 class Worker:
@@ -83,87 +84,100 @@ class Worker:
         *,
         bootstrap_servers: str,
         confirmation: ErasureConfirmation,
-        rule: FlushRule,
+        flush_policy: FlushPolicy,
         stop: threading.Event,
         streams: Sequence[Stream] = STREAMS,
         name: str | None = None,
     ) -> None:
-        """Prepare; ``run`` connects.
+        """Initialize without connecting; ``run`` connects.
 
         Args:
-            sink: what is fed.
-            bootstrap_servers: Kafka.
-            confirmation: who is asked before an event of an erasure is stored.
-            rule: when rows are flushed.
+            sink: the sink to feed.
+            bootstrap_servers: addresses of Kafka's brokers.
+            confirmation: confirms erasure events before they are stored.
+            flush_policy: limits of a batch.
             stop: ends ``run`` when it is set.
-            streams: what is read.
-            name: of the consumer group and of the health file; ``ingest-<sink>`` if None.
+            streams: the streams to read.
+            name: name of the consumer group and of the health file; ``ingest-<sink>`` if None.
         """
         self._sink = sink
         self._streams = {stream.topic: stream for stream in streams}
         self._bootstrap_servers = bootstrap_servers
         self._confirmation = confirmation
-        self._rule = rule
+        self._flush_policy = flush_policy
         self._stop = stop
         self._letters = DeadLetterWriter(bootstrap_servers, sink=sink.name)
         self._name = name or f"ingest-{sink.name}"
         self.handled = 0
-        """Records whose rows and offsets are committed."""
+        """Number of records whose rows and offsets are committed."""
+        self._latency = LatencyHistogram()
         self._unconfirmed = 0
+        self._stalls = 0
         self._detail = ""
         self._reported_at = 0.0
 
     def run(self) -> None:
-        """Feed the sink until told to stop, through every failure of Kafka and of the sink's store."""
-        failures = 0
-        while not self._stop.is_set():
-            handled = self.handled
-            try:
-                self._feed()
-            except (KafkaError, psycopg.Error, DeltaError, OSError, SinkResetError) as error:
-                failures = 0 if self.handled > handled else failures + 1
-                detail = f"{type(error).__name__}: {error}".strip()
-                log.warning("ingest.interrupted", error=detail, failures=failures)
-                report_health(self._name, ready=False, handled=self.handled, detail=detail)
-                self._stop.wait(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
-            finally:
-                self._letters.close()
-                self._sink.close()
+        """Feed the sink until ``stop`` is set, and reconnect after failures of Kafka and of the sink's store."""
+        run_until_stopped(
+            self._connect_and_feed,
+            stop=self._stop,
+            errors=(KafkaError, psycopg.Error, DeltaError, OSError, SinkResetError),
+            progress=lambda: self.handled,
+            on_error=self._report_failure,
+        )
+
+    def _report_failure(self, error: BaseException, failures: int) -> None:
+        detail = f"{type(error).__name__}: {error}".strip()
+        log.warning("ingest.interrupted", error=detail, failures=failures)
+        report_health(self._name, ready=False, handled=self.handled, detail=detail)
+
+    def _connect_and_feed(self) -> None:
+        try:
+            self._feed()
+        finally:
+            self._letters.close()
+            self._sink.close()
 
     def _feed(self) -> None:
         self._sink.open()
         consumer = self._consumer()
         try:
             positions = Positions(consumer, self._sink)
-            # A group leader that knows no partitions yet assigns none, and the group is balanced twice.
+            # Without metadata a group leader assigns no partitions, and the group is rebalanced twice.
             consumer.topics()
             consumer.subscribe(list(self._streams), listener=positions)
             batch = _Batch()
-            moved_at = looked_at = checked_at = time.monotonic()
+            progressed_at = ends_read_at = checked_at = time.monotonic()
+            # Double after each consecutive stall: on a busy machine the first fetch may take longer than the timeout.
+            stall_timeout = min(STALL_SECONDS * 2**self._stalls, _MAX_STALL_SECONDS)
             while not self._stop.is_set():
                 polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
                 now = time.monotonic()
                 if polled:
-                    looked_at = now
-                elif now - looked_at > STALL_SECONDS:
-                    positions.look_at_ends()
-                    looked_at = now
+                    ends_read_at = now
+                    self._stalls = 0
+                elif now - ends_read_at > STALL_SECONDS:
+                    positions.read_end_offsets()
+                    ends_read_at = now
                 if polled or not positions.backlog(postponed=False):
-                    moved_at = now
-                elif now - moved_at > STALL_SECONDS:
+                    progressed_at = now
+                elif now - progressed_at > stall_timeout:
                     log.warning("ingest.stalled", backlog=positions.backlog())
+                    self._stalls += 1
                     break
                 if positions.have_changed:
                     batch = _Batch()
                     positions.begin()
+                    # Reading the positions may take longer than the stall timeout, which therefore starts here.
+                    progressed_at = ends_read_at = time.monotonic()
                     continue
                 try:
                     if now - checked_at > self._sink.check_seconds:
                         self._sink.check_offsets()
                         checked_at = now
-                    batch = self._take(polled, positions, batch)
+                    batch = self._process(polled, positions, batch)
                 except SinkResetError as error:
-                    # A rebuild emptied the sink under this worker: nothing of the batch may be committed.
+                    # A rebuild emptied the sink, so the batch must not be committed.
                     log.warning("ingest.sink_reset", detail=str(error))
                     batch = _Batch()
                     positions.begin()
@@ -178,7 +192,7 @@ class Worker:
             client_id=self._name,
             group_id=self._name,
             enable_auto_commit=False,
-            # A partition that is paused and resumed between two fetches can be forgotten by a fetch session.
+            # A fetch session can lose a partition that is paused and resumed between two fetches.
             enable_incremental_fetch_sessions=False,
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
@@ -186,68 +200,73 @@ class Worker:
             heartbeat_interval_ms=1_500,
             max_poll_records=_POLL_RECORDS,
             max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_min_bytes=_WORTH_A_FETCH_BYTES,
-            fetch_max_wait_ms=_GATHER_MILLISECONDS,
+            fetch_min_bytes=_MIN_FETCH_BYTES,
+            fetch_max_wait_ms=_MAX_FETCH_WAIT_MILLISECONDS,
             reconnect_backoff_max_ms=1_000,
             bootstrap_timeout_ms=5_000,
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
 
-    def _take(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> _Batch:
+    def _process(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> _Batch:
         positions.resume_postponed()
         self._read(polled, positions, batch)
-        if not batch.is_due(self._rule):
+        if not batch.is_due(self._flush_policy):
             return batch
         self._flush(batch, positions)
         return _Batch()
 
     def _read(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> None:
-        for partition, fetched in polled.items():
-            place = Place(*partition)
+        for key, fetched in polled.items():
+            partition = TopicPartition(*key)
             records = [
                 KafkaRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetched
             ]
-            positions.read(place, first=records[0].offset, last=records[-1].offset)
-            batch.add(self._streams[place.topic], place, records)
+            positions.advance(partition, first=records[0].offset, last=records[-1].offset)
+            batch.add(self._streams[partition.topic], partition, records)
 
     def _flush(self, batch: _Batch, positions: Positions) -> None:
         for stream, parts in batch.frames.items():
             frame = pl.concat([frame for frame, _ in parts])
-            by_place = {(r.partition, r.offset): r for _, records in parts for r in records}
+            by_position = {(r.partition, r.offset): r for _, records in parts for r in records}
             if self._confirmation.is_needed(stream):
                 try:
-                    refused = self._confirmation.unconfirmed(frame)
+                    rejected = self._confirmation.find_unconfirmed(frame)
                 except httpx.HTTPError as error:
                     self._postpone(stream, batch, positions, error=error)
                     continue
                 self._detail = ""
-                self._unconfirmed += len(refused)
-                frame = self._set_aside(frame, refused, by_place)
-            self._letters.write(batch.unfit[stream])
+                self._unconfirmed += len(rejected)
+                frame = self._reject(frame, rejected, by_position)
+            self._letters.write(batch.invalid[stream])
             next_offsets = batch.next_offsets[stream]
-            if refused := dict(self._sink.write(stream, frame, next_offsets)):
-                self._sink.write(stream, self._set_aside(frame, refused, by_place), next_offsets)
-            self.handled += len(by_place)
-            if unfit := batch.unfit[stream]:
-                log.warning("ingest.dead_letters", count=len(unfit), first_reason=unfit[0].reason)
+            if rejected := dict(self._sink.write(stream, frame, next_offsets)):
+                self._sink.write(stream, self._reject(frame, rejected, by_position), next_offsets)
+            stored_at = time.time()
+            self._latency.observe(stored_at - record.timestamp / 1_000 for record in by_position.values())
+            positions.commit(stream.topic, next_offsets)
+            self.handled += len(by_position)
+            if invalid := batch.invalid[stream]:
+                log.warning("ingest.dead_letters", count=len(invalid), first_reason=invalid[0].reason)
 
-    def _set_aside(
-        self, frame: pl.DataFrame, refused: Mapping[int, str], by_place: Mapping[tuple[int, int], KafkaRecord]
+    def _reject(
+        self, frame: pl.DataFrame, rejected: Mapping[int, str], by_position: Mapping[tuple[int, int], KafkaRecord]
     ) -> pl.DataFrame:
-        """Make dead letters of the refused rows and return the others."""
-        places = frame.select("_partition", "_offset").rows()
-        self._letters.write([Unfit(by_place[places[row]], reason) for row, reason in refused.items()])
-        if refused:
-            log.warning("ingest.dead_letters", count=len(refused), first_reason=next(iter(refused.values())))
-        return frame.filter(~pl.Series(range(frame.height), dtype=pl.Int64).is_in(list(refused)))
+        """Publish the rejected rows as dead letters and return the other rows."""
+        positions = frame.select("_partition", "_offset").rows()
+        self._letters.write([InvalidRecord(by_position[positions[row]], reason) for row, reason in rejected.items()])
+        if rejected:
+            log.warning("ingest.dead_letters", count=len(rejected), first_reason=next(iter(rejected.values())))
+        return frame.filter(~pl.Series(range(frame.height), dtype=pl.Int64).is_in(list(rejected)))
 
     def _postpone(self, stream: Stream, batch: _Batch, positions: Positions, *, error: Exception) -> None:
-        """Read a stream's records again later, because nobody could confirm them; the other streams go on."""
-        firsts = batch.first_offsets[stream]
-        positions.postpone({Place(stream.topic, partition): first for partition, first in firsts.items()})
-        self._detail = f"erasures wait for the API to confirm them: {type(error).__name__}"
-        log.warning("ingest.erasures_postponed", error=f"{type(error).__name__}: {error}", partitions=len(firsts))
+        """Read a stream's records again later, because the API could not confirm them; other streams continue."""
+        first_offsets = batch.first_offsets[stream]
+        positions.postpone({TopicPartition(stream.topic, number): offset for number, offset in first_offsets.items()})
+        self._detail = f"erasures are postponed until the API confirms them: {type(error).__name__}"
+        log.warning(
+            "ingest.erasures_postponed", error=f"{type(error).__name__}: {error}", partitions=len(first_offsets)
+        )
 
     def _report(self, positions: Positions, batch: _Batch) -> None:
         if time.monotonic() - self._reported_at < HEALTH_SECONDS:
@@ -260,4 +279,5 @@ class Worker:
             handled=self.handled,
             detail=self._detail,
             counters={UNCONFIRMED: self._unconfirmed},
+            latency=self._latency,
         )

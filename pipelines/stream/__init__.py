@@ -1,1 +1,1 @@
-"""The last hour of every user, from Kafka to the online store within a second (``python -m pipelines.stream``)."""
+"""Features of the last hour, from Kafka to the online store within a second (``python -m pipelines.stream``)."""

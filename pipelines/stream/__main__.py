@@ -1,11 +1,11 @@
-"""``python -m pipelines.stream``: follow Kafka until SIGTERM."""
+"""``python -m pipelines.stream``: consume Kafka until SIGTERM."""
 
 from __future__ import annotations
 
 import signal
 import threading
 
-from neighborconnect.memory import collect_rarely
+from neighborconnect.memory import tune_gc
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
 from pipelines.stream.worker import NAME, StreamWorker
@@ -19,7 +19,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     worker = StreamWorker(settings, stop=stop)
-    collect_rarely()
+    tune_gc()
     worker.run()
 
 

@@ -1,4 +1,4 @@
--- One row for each thing a person did, whichever table recorded it.
+-- One row per act of a user, from all sources.
 select
     interaction_id as activity_id, kind, user_id, item_kind, item_id, request_id, position, dwell_ms,
     occurred_at, false as is_retracted, event_id, committed_at
@@ -33,6 +33,14 @@ select
     user_id, 'register', user_id, 'user', user_id, null, null, null,
     registered_at, false, event_id, committed_at
 from {{ ref('stg_users') }}
+{% for act in var('act_tables') %}
+union all
+select
+    id, '{{ act.kind }}', {{ act.user }}, '{{ act.item_kind }}', {{ act.item }}, null, null, null,
+    {{ act.at }}, false, change_event_id, committed_at
+from {{ ref('stg_' ~ act.table) }}
+where {{ act.is_current }}
+{% endfor %}
 union all
 select
     activity_id, kind, null, null, null, null, null, null,

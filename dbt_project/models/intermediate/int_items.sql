@@ -1,15 +1,36 @@
--- Everything a person can act on, with the connector and the category it belongs to.
+-- Items that belong to a connector.
 select
     'post' as item_kind,
-    posts.post_id as item_id,
-    posts.connector_id,
-    connectors.category
-from {{ ref('stg_posts') }} as posts
-left join {{ ref('stg_connectors') }} as connectors using (connector_id)
+    post_id as item_id,
+    connector_id
+from {{ ref('stg_posts') }}
 union all
 select
     'connector',
     connector_id,
-    connector_id,
-    category
+    connector_id
 from {{ ref('stg_connectors') }}
+union all
+select
+    'event',
+    id,
+    connector_id
+from {{ ref('stg_events') }}
+union all
+select
+    'item',
+    id,
+    connector_id
+from {{ ref('stg_marketplace_items') }}
+union all
+select
+    'story',
+    id,
+    connector_id
+from {{ ref('stg_stories') }}
+union all
+select
+    'reel',
+    id,
+    connector_id
+from {{ ref('stg_reels') }}

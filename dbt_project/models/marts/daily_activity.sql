@@ -6,7 +6,7 @@
     post_hook="{{ drop_days_without_activity('activity_date') }}",
 ) }}
 
-with touched_days as (
+with changed_days as (
     select distinct activity_date
     from {{ ref('fct_activity') }}
     where {{ changed_since_last_run('committed_at') }}
@@ -20,13 +20,14 @@ activity as (
         {% for kind, name in {
             'register': 'registrations', 'impression': 'impressions', 'click': 'clicks', 'dwell': 'dwells',
             'hide': 'hides', 'visit': 'visits', 'like': 'likes', 'comment': 'comments', 'join': 'joins',
-            'post': 'posts', 'follow': 'follows'
+            'post': 'posts', 'follow': 'follows', 'rsvp': 'rsvps', 'purchase': 'purchases', 'review': 'reviews',
+            'reaction': 'reactions'
         }.items() %}
         count(*) filter (where kind = '{{ kind }}') as {{ name }},
         {% endfor %}
         max(committed_at) as committed_at
     from {{ ref('fct_activity') }}
-    where activity_date in (select activity_date from touched_days)
+    where activity_date in (select activity_date from changed_days)
       and not is_retracted
     group by activity_date
 ),
@@ -37,7 +38,7 @@ sessions as (
         count(*) as sessions,
         percentile_cont(0.5) within group (order by seconds) as median_session_seconds
     from {{ ref('fct_sessions') }}
-    where session_date in (select activity_date from touched_days)
+    where session_date in (select activity_date from changed_days)
     group by session_date
 )
 
@@ -51,6 +52,10 @@ select
     activity.likes,
     activity.joins,
     activity.follows,
+    activity.rsvps,
+    activity.purchases,
+    activity.reviews,
+    activity.reactions,
     activity.visits,
     activity.impressions,
     activity.clicks,

@@ -3,7 +3,7 @@ select
     item_kind,
     path,
     model_version,
-    count(*) as answers,
+    count(*) as responses,
     count(distinct user_id) as users,
     sum(items)::bigint as items,
     sum(impressions)::bigint as impressions,

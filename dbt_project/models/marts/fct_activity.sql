@@ -10,8 +10,8 @@
         {'columns': ['user_id']},
     ],
     post_hook=[
-        "{{ delete_excluded_people() }}",
-        "{{ delete_excluded_people('item_id') }} and item_kind = 'user'",
+        "{{ delete_excluded_users() }}",
+        "{{ delete_excluded_users('item_id') }} and item_kind = 'user'",
     ],
 ) }}
 
@@ -21,22 +21,22 @@ with changed as (
 
 complete as (
     {% if is_incremental() %}
-    -- A retraction brings only its id: the rest is what was known of the row.
+    -- A retraction has only the id of the act, so the other columns come from the existing row.
     select
         changed.activity_id,
         changed.kind,
-        coalesce(changed.user_id, known.user_id) as user_id,
-        coalesce(changed.item_kind, known.item_kind) as item_kind,
-        coalesce(changed.item_id, known.item_id) as item_id,
-        coalesce(changed.request_id, known.request_id) as request_id,
-        coalesce(changed.position, known.position) as position,
-        coalesce(changed.dwell_ms, known.dwell_ms) as dwell_ms,
-        coalesce(changed.occurred_at, known.occurred_at) as occurred_at,
+        coalesce(changed.user_id, existing.user_id) as user_id,
+        coalesce(changed.item_kind, existing.item_kind) as item_kind,
+        coalesce(changed.item_id, existing.item_id) as item_id,
+        coalesce(changed.request_id, existing.request_id) as request_id,
+        coalesce(changed.position, existing.position) as position,
+        coalesce(changed.dwell_ms, existing.dwell_ms) as dwell_ms,
+        coalesce(changed.occurred_at, existing.occurred_at) as occurred_at,
         changed.is_retracted,
         changed.event_id,
         changed.committed_at
     from changed
-    left join {{ this }} as known on known.activity_id = changed.activity_id
+    left join {{ this }} as existing on existing.activity_id = changed.activity_id
     {% else %}
     select * from changed
     {% endif %}
@@ -49,7 +49,7 @@ select
     complete.item_kind,
     complete.item_id,
     items.connector_id,
-    items.category,
+    versions.category,
     complete.request_id,
     complete.position,
     complete.dwell_ms,
@@ -61,7 +61,10 @@ select
 from complete
 left join {{ ref('int_items') }} as items
     on items.item_kind = complete.item_kind and items.item_id = complete.item_id
--- What came and went between two runs was never here.
+left join {{ ref('int_connector_versions') }} as versions
+    on versions.connector_id = items.connector_id
+    and {{ is_valid_at('versions', 'complete.occurred_at') }}
+-- An act that was created and retracted between two runs has no existing row.
 where complete.occurred_at is not null
   and {{ is_included('complete.user_id') }}
   and (complete.item_kind is distinct from 'user' or {{ is_included('complete.item_id') }})

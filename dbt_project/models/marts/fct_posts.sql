@@ -18,10 +18,10 @@ select
     posts.post_id,
     posts.connector_id,
     {{ if_included('posts.author_id') }} as author_id,
-    connectors.category,
+    versions.category,
     posts.title,
     length(posts.content) as content_length,
-    posts.image_url is not null as has_image,
+    posts.media_count > 0 as has_image,
     posts.is_active,
     posts.created_at,
     coalesce(reactions.likes, 0) as likes,
@@ -32,5 +32,7 @@ select
     coalesce(reactions.engaged_users, 0) as engaged_users,
     reactions.clicks::double precision / nullif(reactions.impressions, 0) as click_through
 from {{ ref('stg_posts') }} as posts
-left join {{ ref('stg_connectors') }} as connectors using (connector_id)
 left join reactions using (post_id)
+left join {{ ref('int_connector_versions') }} as versions
+    on versions.connector_id = posts.connector_id
+    and {{ is_valid_at('versions', 'posts.created_at') }}

@@ -3,35 +3,35 @@
     unique_key='session_date',
     incremental_strategy='delete+insert',
     indexes=[{'columns': ['session_date']}, {'columns': ['user_id']}],
-    post_hook=["{{ drop_days_without_activity('session_date') }}", "{{ delete_excluded_people() }}"],
+    post_hook=["{{ drop_days_without_activity('session_date') }}", "{{ delete_excluded_users() }}"],
 ) }}
 
-with touched_days as (
+with changed_days as (
     select distinct activity_date
     from {{ ref('fct_activity') }}
     where {{ changed_since_last_run('committed_at') }}
 ),
 
-steps as (
+acts as (
     select
         activity.*,
         coalesce(
-            occurred_at - lag(occurred_at) over person_day > interval '{{ var("session_gap") }}', true
-        ) as begins_session
+            occurred_at - lag(occurred_at) over user_day > interval '{{ var("session_gap") }}', true
+        ) as starts_session
     from {{ ref('fct_activity') }} as activity
-    where activity_date in (select activity_date from touched_days)
+    where activity_date in (select activity_date from changed_days)
       and kind not in ('visit', 'register')
       and not is_retracted
-    window person_day as (partition by user_id, activity_date order by occurred_at, activity_id)
+    window user_day as (partition by user_id, activity_date order by occurred_at, activity_id)
 ),
 
 numbered as (
     select
         *,
-        count(*) filter (where begins_session) over (
+        count(*) filter (where starts_session) over (
             partition by user_id, activity_date order by occurred_at, activity_id
         ) as session_number
-    from steps
+    from acts
 )
 
 select

@@ -9,6 +9,7 @@ select
     dwell_ms,
     occurred_at,
     received_at,
+    surface,
     _event_id as event_id,
     _committed_at as committed_at
 from {{ source('raw', 'interactions') }}

@@ -4,7 +4,7 @@ select
     author_id,
     title,
     content,
-    image_url,
+    coalesce(jsonb_array_length(media_ids), 0) as media_count,
     coalesce(is_active, true) as is_active,
     created_at,
     updated_at,

@@ -11,6 +11,12 @@ select
     features,
     latency_ms,
     predicted_at,
+    item_index_version,
+    policy_version,
+    page,
+    excluded_counts,
+    items,
+    stage_ms,
     _event_id as event_id,
     _committed_at as committed_at
 from {{ source('raw', 'predictions') }}

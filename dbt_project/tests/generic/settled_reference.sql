@@ -1,5 +1,5 @@
-{# As `relationships`, for rows old enough that both sides have arrived: tables travel through their own topics,
-   so a child may be in the warehouse moments before its parent. #}
+{# `relationships` for rows older than `settling_time`: each table has a topic of its own, so a child may be stored
+   before its parent. #}
 {% test settled_reference(model, column_name, to, field) %}
 select child.{{ column_name }}
 from {{ model }} as child

@@ -1,0 +1,25 @@
+select
+    experiment,
+    variant,
+    count(*) as users,
+    count(*) filter (where has_crossed_over) as crossed_over_users,
+    count(*) filter (where is_window_closed) as users_with_closed_window,
+    sum(exposures)::bigint as exposures,
+    min(first_exposed_at) as first_exposed_at,
+    max(last_exposed_at) as last_exposed_at,
+    sum(impressions)::bigint as impressions,
+    sum(clicks)::bigint as clicks,
+    sum(hides)::bigint as hides,
+    sum(joins)::bigint as joins,
+    sum(posts)::bigint as posts,
+    sum(likes)::bigint as likes,
+    sum(comments)::bigint as comments,
+    sum(clicks)::double precision / nullif(sum(impressions), 0) as click_through,
+    count(*) filter (where acts > 0) as engaged_users,
+    avg((acts > 0)::integer)::double precision as engaged_share,
+    avg(acts)::double precision as mean_acts,
+    var_samp(acts)::double precision as variance_acts,
+    avg(active_days)::double precision as mean_active_days,
+    var_samp(active_days)::double precision as variance_active_days
+from {{ ref('fct_experiment_users') }}
+group by experiment, variant

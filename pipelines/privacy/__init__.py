@@ -1,0 +1,1 @@
+"""Users' rights in the analytical stores: consent, erasure and data exports."""

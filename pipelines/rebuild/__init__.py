@@ -1,0 +1,1 @@
+"""Rebuild of the lake or of the warehouse from Kafka (``neighborconnect rebuild``)."""

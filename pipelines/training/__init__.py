@@ -1,0 +1,1 @@
+"""Training: data sets, registered models, champions, and the services that load them."""
