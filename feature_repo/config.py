@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
-from feature_repo.feast_import import RepoConfig
+from feature_repo.vendor_patches import RepoConfig
 from neighborconnect.contracts.features import OFFLINE_SCHEMA
 from neighborconnect.settings import Settings, sqlalchemy_url
 
@@ -61,10 +61,15 @@ def redis_connection_string(url: str) -> str:
 
 def repo_config(settings: Settings) -> RepoConfig:
     """Return Feast's configuration: registry and history in PostgreSQL, newest values in Redis."""
-    return RepoConfig(
-        project=PROJECT,
-        provider="local",
-        registry={
+    return RepoConfig(**repo_options(settings))
+
+
+def repo_options(settings: Settings) -> dict[str, Any]:
+    """Return the content of ``feature_store.yaml``, which contains passwords."""
+    return {
+        "project": PROJECT,
+        "provider": "local",
+        "registry": {
             "registry_type": "sql",
             "path": sqlalchemy_url(settings.feast_database_url),
             # A restarted PostgreSQL has closed the connections of the pool.
@@ -73,16 +78,16 @@ def repo_config(settings: Settings) -> RepoConfig:
             # A materialisation must not make online reads fail while it runs.
             "serve_features_while_materializing": True,
         },
-        offline_store={
+        "offline_store": {
             "type": "postgres",
             "db_schema": OFFLINE_SCHEMA,
             **postgres_options(settings.feast_database_url),
         },
-        online_store={
+        "online_store": {
             "type": "redis",
             "connection_string": redis_connection_string(settings.feast_redis_url),
             "key_ttl_seconds": int(KEY_TTL.total_seconds()),
         },
-        materialization={"pull_latest_features": True, "online_write_batch_size": _ONLINE_WRITE_ROWS},
-        entity_key_serialization_version=3,
-    )
+        "materialization": {"pull_latest_features": True, "online_write_batch_size": _ONLINE_WRITE_ROWS},
+        "entity_key_serialization_version": 3,
+    }

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from feature_repo.schemas import EVENT_TIMESTAMP, VIEW_SCHEMAS, FeatureType, ViewSchema
-from neighborconnect.contracts.features import OFFLINE_SCHEMA
+from neighborconnect.contracts.features import OFFLINE_SCHEMA, READER_ROLE
 
 _POSTGRES_TYPE = {
     FeatureType.INT64: "bigint",
@@ -16,6 +16,17 @@ _POSTGRES_TYPE = {
 }
 # Two processes that start together would both make the tables and both fail on the catalogue's unique keys.
 _CREATE_LOCK = 7_302_114_001
+# People and notebooks read every view, also those that are added later. A server may lack the role.
+_GRANT_READS = f"""
+DO $grant$ BEGIN
+  IF to_regrole('{READER_ROLE}') IS NOT NULL
+      AND NOT has_schema_privilege('{READER_ROLE}', '{OFFLINE_SCHEMA}', 'USAGE') THEN
+    GRANT USAGE ON SCHEMA {OFFLINE_SCHEMA} TO {READER_ROLE};
+    GRANT SELECT ON ALL TABLES IN SCHEMA {OFFLINE_SCHEMA} TO {READER_ROLE};
+    ALTER DEFAULT PRIVILEGES IN SCHEMA {OFFLINE_SCHEMA} GRANT SELECT ON TABLES TO {READER_ROLE};
+  END IF;
+END $grant$
+"""
 
 
 def ensure_offline_tables(conninfo: str) -> None:
@@ -25,6 +36,7 @@ def ensure_offline_tables(conninfo: str) -> None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(OFFLINE_SCHEMA)))
         for schema in VIEW_SCHEMAS.values():
             _ensure_table(connection, schema)
+        connection.execute(_GRANT_READS)
 
 
 def _ensure_table(connection: psycopg.Connection, schema: ViewSchema) -> None:

@@ -7,17 +7,17 @@ because the Redis client below it is thread-safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
-from feature_repo.feast_import import FeatureStore
+from feature_repo.purposes import FeaturePurpose, require_purpose
 from feature_repo.schemas import MODEL_VERSION, USER_ID, VIEW_SCHEMAS
-from feature_repo.services import SERVICES
-from feature_repo.views import PROMISES
+from feature_repo.services import SERVICES, purpose_of
+from feature_repo.vendor_patches import FeatureStore
+from feature_repo.views import FEATURE_VIEW_SPECS
 from neighborconnect.contracts import features as names
 
 # Feast's FieldStatus: 0 invalid, 1 present, 2 null, 3 not found, 4 outside max age.
@@ -36,7 +36,7 @@ class Staleness(StrEnum):
 class OnlineRow:
     """The newest row of one view for one key.
 
-    ``values`` are kept when stale, so that a caller can choose; they are empty when the row is missing.
+    ``values`` are present when stale, so that a caller can choose; they are empty when the row is missing.
     """
 
     view: str
@@ -46,6 +46,11 @@ class OnlineRow:
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def age_ms(self) -> int | None:
+        """Age in milliseconds, at least zero; None when the row is missing."""
+        return None if self.age is None else max(0, self.age // timedelta(milliseconds=1))
+
+    @property
     def fresh_values(self) -> dict[str, Any]:
         """The values where the row is fresh, else nothing."""
         return self.values if self.staleness is Staleness.FRESH else {}
@@ -53,11 +58,16 @@ class OnlineRow:
 
 @dataclass(frozen=True, slots=True)
 class UserFeatures:
-    """What serving needs to know of one user under one model version."""
+    """Features of one user for serving, under one model version."""
 
     vector: OnlineRow
     recent_activity: OnlineRow
     affinity: OnlineRow
+
+
+def oldest_age_ms(*rows: OnlineRow) -> int | None:
+    """Return the age of the oldest row in milliseconds; None when every row is missing."""
+    return max((row.age_ms for row in rows if row.age_ms is not None), default=None)
 
 
 class OnlineReader:
@@ -74,21 +84,41 @@ class OnlineReader:
             FeastError: when the registry does not know the service (nobody has applied it yet).
             redis.RedisError: when the online store does not answer.
         """
-        row = self._row_of(names.RECOMMENDATION_SERVING, {USER_ID: user_id, MODEL_VERSION: model_version}, now)
+        rows = self.read(
+            names.RECOMMENDATION_SERVING,
+            {USER_ID: user_id, MODEL_VERSION: model_version},
+            purpose=FeaturePurpose.RECOMMENDATION,
+            now=now,
+        )
         return UserFeatures(
-            vector=row(names.USER_VECTORS),
-            recent_activity=row(names.USER_RECENT_ACTIVITY),
-            affinity=row(names.USER_AFFINITY),
+            vector=rows[names.USER_VECTORS],
+            recent_activity=rows[names.USER_RECENT_ACTIVITY],
+            affinity=rows[names.USER_AFFINITY],
         )
 
     def read_recent_activity(self, user_id: str, *, now: datetime | None = None) -> OnlineRow:
         """Read what one user did within the hour; raises as ``read_user`` does."""
-        return self._row_of(names.SPAM_SERVING, {USER_ID: user_id}, now)(names.USER_RECENT_ACTIVITY)
+        rows = self.read(names.SPAM_SERVING, {USER_ID: user_id}, purpose=FeaturePurpose.MODERATION, now=now)
+        return rows[names.USER_RECENT_ACTIVITY]
 
-    def _row_of(self, service: str, keys: dict[str, str], now: datetime | None) -> Callable[[str], OnlineRow]:
-        response = self._store.get_online_features(features=SERVICES[service], entity_rows=[keys])
+    def read(
+        self, service: str, keys: Mapping[str, str], *, purpose: FeaturePurpose, now: datetime | None = None
+    ) -> dict[str, OnlineRow]:
+        """Read the newest row of each view of a service by the name of the view, with its age at ``now``.
+
+        Raises:
+            PurposeError: when the service is for another purpose.
+            FeastError: when the registry does not know the service (nobody has applied it yet).
+            redis.RedisError: when the online store does not answer.
+        """
+        require_purpose(service, allowed=(purpose_of(service),), purpose=purpose)
+        response = self._store.get_online_features(features=SERVICES[service], entity_rows=[dict(keys)])
         cells = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
-        return partial(_row, cells=cells, values=response.to_dict(), now=now or datetime.now(UTC))
+        values, at = response.to_dict(), now or datetime.now(UTC)
+        return {
+            projection.name: _row(projection.name, cells=cells, values=values, now=at)
+            for projection in SERVICES[service].feature_view_projections
+        }
 
 
 def _row(view: str, *, cells: dict[str, Any], values: dict[str, list[Any]], now: datetime) -> OnlineRow:
@@ -98,7 +128,7 @@ def _row(view: str, *, cells: dict[str, Any], values: dict[str, list[Any]], now:
         return OnlineRow(view=view, staleness=Staleness.MISSING)
     event_timestamp = cell.event_timestamps[0].ToDatetime(tzinfo=UTC)
     age = now - event_timestamp
-    ttl = PROMISES[view].ttl
+    ttl = FEATURE_VIEW_SPECS[view].ttl
     return OnlineRow(
         view=view,
         staleness=Staleness.STALE if ttl is not None and age > ttl else Staleness.FRESH,

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -15,9 +17,9 @@ from psycopg.conninfo import make_conninfo
 
 from feature_repo.config import repo_config
 from feature_repo.entities import ENTITIES
-from feature_repo.feast_import import FeatureStore
 from feature_repo.offline import ensure_offline_tables
 from feature_repo.services import SERVICES
+from feature_repo.vendor_patches import FeatureStore
 from feature_repo.views import VIEWS
 from neighborconnect.settings import Settings
 
@@ -48,3 +50,13 @@ def close(store: FeatureStore) -> None:
     registry: Any = store.registry
     for engine in {registry.write_engine, registry.read_engine}:
         engine.dispose()
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[FeatureStore]:
+    """Open the feature store for a block and close its connections at the end."""
+    store = build_store(settings)
+    try:
+        yield store
+    finally:
+        close(store)

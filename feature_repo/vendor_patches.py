@@ -1,11 +1,12 @@
-"""The one door to Feast: the names this platform uses of it, imported without PyTorch and without typeguard's checks.
+"""Imports of Feast that need a workaround; import the names from here.
 
-``import feast`` imports PyTorch where it is installed, only to offer tensors as an output format. That costs
-every process half a gigabyte and seconds of start-up for something nobody here asks of it. Feast handles a
-failed import of torch, so it is hidden while Feast loads; who needs torch can still import it afterwards.
+Two effects of ``import feast`` (github.com/feast-dev/feast) are suppressed while it loads:
 
-Feast's classes are ``typechecked``: typeguard reads and compiles their source again at every import, which is more
-than half of what the import takes. What we pass to them, mypy has checked.
+- It imports PyTorch where that is installed, only to offer tensors as an output format. That costs every process half
+  a gigabyte and seconds of start-up. Feast handles an ``ImportError`` of ``torch``, so ``torch`` is hidden from it;
+  other modules can import it afterwards. Remove when Feast imports ``torch`` lazily.
+- Its classes are decorated with ``typeguard.typechecked``, which re-reads and recompiles their source: more than half
+  of the import time. mypy checks our calls instead. Remove when Feast no longer instruments its classes at import.
 """
 
 from __future__ import annotations
