@@ -1,1 +1,1 @@
-"""Serving: one BentoML service a model family, reached by the product API only."""
+"""Model serving: one BentoML service per model family, called by the product API only."""

@@ -1,4 +1,4 @@
-"""The sandboxed processes of the image and the video service, whose refusals are answers of HTTP."""
+"""Sandboxed worker processes of the image and video services; a rejected file becomes an HTTP response."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from PIL import Image
 from neighborconnect.contracts.vision import REFUSED
 from neighborconnect.sandbox import Limits, Sandbox, UnreadableError
 
-_BLOCKS_KEPT = 4
-"""Blocks of 16 MiB that Pillow keeps for the next picture."""
+_RETAINED_BLOCKS = 4
+"""Blocks of 16 MiB that Pillow retains for the next picture."""
 
 Result = TypeVar("Result")
 
 
-class RefusedError(BentoMLException):
-    """The file cannot be taken; the message says why and is for who sent it."""
+class RejectedFileError(BentoMLException):
+    """The file cannot be processed; the message is shown to its sender."""
 
     error_code = REFUSED
 
 
-def _keep_blocks() -> None:
-    # Memory that the kernel has to clear for each picture is a third of the work on it.
-    Image.core.set_blocks_max(_BLOCKS_KEPT)  # type: ignore[attr-defined]
+def _retain_blocks() -> None:
+    # Memory that the kernel zeroes for each picture takes a third of the processing time.
+    Image.core.set_blocks_max(_RETAINED_BLOCKS)  # type: ignore[attr-defined]
 
 
 class Workers:
-    """A few processes that each do one task at a time."""
+    """Pool of sandboxed processes that run one task at a time each."""
 
     def __init__(self, number: int, *, memory_mib: int, file_mib: int = 64) -> None:
-        """Start none yet: the first task does.
+        """Create the pool; processes start with the first task.
 
         Args:
-            number: of processes.
-            memory_mib: of data that each may hold.
-            file_mib: of a file that each may write.
+            number: number of processes.
+            memory_mib: memory limit of each process.
+            file_mib: size limit of a file that a process writes.
         """
-        self._sandbox = Sandbox(number, limits=Limits(memory_mib, file_mib), prepare=_keep_blocks)
+        self._sandbox = Sandbox(number, limits=Limits(memory_mib, file_mib), prepare=_retain_blocks)
 
     async def run(self, task: Callable[[], Result], *, seconds: float) -> Result:
-        """Do a task in a process, and return its result. Giving up ends the process.
+        """Run a task in a process and return its result. Cancellation ends the process.
 
         Args:
-            task: a ``functools.partial`` of a function of a module.
-            seconds: that it may take.
+            task: ``functools.partial`` of a module-level function.
+            seconds: time limit.
 
         Raises:
-            RefusedError: when it raises an ``UnreadableError``, or takes more memory or time than it may.
+            RejectedFileError: when the task raises ``UnreadableError`` or exceeds its memory or time limit.
         """
         try:
             return await self._sandbox.run(task, seconds=seconds)
         except UnreadableError as error:
-            raise RefusedError(str(error)) from None
+            raise RejectedFileError(str(error)) from None
 
     def stop(self) -> None:
-        """End the processes; what they are doing is lost."""
+        """End the processes; running tasks are lost."""
         self._sandbox.stop()

@@ -1,7 +1,7 @@
-"""The models, a package a family: each loads, trains, is judged, and predicts in modules of these names."""
+"""Models, one package per family: data, training, offline evaluation and prediction."""
 
 import os
 
-# Read by MLflow when it is imported, which every path to it goes through here.
+# MLflow reads these at import, and every import of it passes through this package first.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -1,7 +1,7 @@
-"""MLflow's server behind the platform's credentials: ``python -m models.tracking_server`` on ``MLFLOW_LISTEN``.
+"""MLflow server behind the platform's credentials: ``python -m models.tracking_server`` on ``MLFLOW_LISTEN``.
 
-Training proves itself with ``MLFLOW_TRACKING_TOKEN``, whatever only reads with ``PLATFORM_TOKEN``, and a person with
-``OPERATOR_PASSWORD``. One process: ``mlflow server`` would keep a second one to watch the first.
+Training authenticates with ``MLFLOW_TRACKING_TOKEN``, readers with ``PLATFORM_TOKEN``, and operators with
+``OPERATOR_PASSWORD``. It is one process; ``mlflow server`` would run a second one as its supervisor.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import uuid
 
 import uvicorn
 
-from neighborconnect.memory import collect_rarely
-from neighborconnect.service_auth import RefuseForeignPages, RequireCredentials, hosts_of
+from neighborconnect.memory import tune_gc
+from neighborconnect.service_auth import RefuseCrossSiteRequests, RequireCredentials, hosts_of
 from neighborconnect.settings import Settings, get_settings, listen_address
 
 _PROBES = ("/health", "/version")
@@ -20,7 +20,7 @@ _GRACE_SECONDS = 4
 
 
 def server_environment(settings: Settings) -> dict[str, str]:
-    """Return what ``mlflow server`` would set for its application, and what boto3 reads."""
+    """Return the environment that ``mlflow server`` would set for its application, and boto3's."""
     hosts = sorted(hosts_of(settings.mlflow_tracking_uri, more=settings.operator_hosts))
     return {
         "_MLFLOW_SERVER_FILE_STORE": settings.mlflow_database_url,
@@ -32,7 +32,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        # The middleware here asks for the same origin, which is stricter; MLflow has to let the same pages through.
+        # Our middleware requires the same origin, which is stricter; MLflow must accept those origins as well.
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{_pattern(host)},{_pattern(host)}:*" for host in hosts),
         "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http*://{_pattern(host)}*" for host in hosts),
         "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
@@ -43,7 +43,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
 
 
 def _pattern(host: str) -> str:
-    # MLflow compares with fnmatch, to which a bracket is special.
+    # MLflow matches with fnmatch, where a bracket is special.
     return f"[[]{host}]" if ":" in host else host
 
 
@@ -51,12 +51,12 @@ def main() -> None:
     """Serve until SIGTERM."""
     settings = get_settings()
     os.environ.update(server_environment(settings))
-    from mlflow.server.fastapi_app import app  # noqa: PLC0415 (it reads the environment when it is imported)
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 (reads the environment at import)
     from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
 
     database = settings.mlflow_database_url
     initialize_backend_stores(database, database, "mlflow-artifacts:/")
-    known = RequireCredentials(
+    authenticated = RequireCredentials(
         app,
         tokens=[settings.mlflow_tracking_token],
         read_tokens=[settings.platform_token],
@@ -64,9 +64,11 @@ def main() -> None:
         open_paths=_PROBES,
     )
     host, port = listen_address(settings.mlflow_listen)
-    collect_rarely()
+    tune_gc()
     uvicorn.run(
-        RefuseForeignPages(known, hosts=hosts_of(settings.mlflow_tracking_uri, more=settings.operator_hosts)),
+        RefuseCrossSiteRequests(
+            authenticated, hosts=hosts_of(settings.mlflow_tracking_uri, more=settings.operator_hosts)
+        ),
         host=host,
         port=port,
         log_level="warning",

@@ -1,4 +1,4 @@
-"""MLflow runs whose process may be gone. Apart from the registry, since this needs the token that may write."""
+"""Unfinished MLflow runs whose process may have died; not in ``registry``, since this needs the write token."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 import httpx
 
-from models.registry import DAGSTER_RUN, RegistryError, http_client, json_of
+from models.registry import DAGSTER_RUN, RegistryError, http_client, json_object
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 
 _TIMEOUT_SECONDS = 5.0
-_MOST_RUNS = 1_000
+_MAX_RUNS = 1_000
 
 
 def running_trainings(settings: Settings) -> dict[str, str]:
-    """Return the MLflow runs that have not ended, each with the Dagster run that started it.
+    """Return the running MLflow runs, each with the id of the Dagster run that started it.
 
     Raises:
-        RegistryError: when MLflow cannot be reached or answers with an error.
+        RegistryError: when MLflow does not respond, or responds with an error.
     """
-    found = _post(settings, "/api/2.0/mlflow/experiments/search", {"max_results": _MOST_RUNS})
-    experiments = [one["experiment_id"] for one in found.get("experiments", ())]
+    response = _post(settings, "/api/2.0/mlflow/experiments/search", {"max_results": _MAX_RUNS})
+    experiments = [experiment["experiment_id"] for experiment in response.get("experiments", ())]
     if not experiments:
         return {}
     search = {
         "experiment_ids": experiments,
         "filter": f"attributes.status = 'RUNNING' AND tags.{DAGSTER_RUN} LIKE '%'",
-        "max_results": _MOST_RUNS,
+        "max_results": _MAX_RUNS,
     }
     runs = _post(settings, "/api/2.0/mlflow/runs/search", search).get("runs", ())
     return {
@@ -37,10 +37,10 @@ def running_trainings(settings: Settings) -> dict[str, str]:
 
 
 def kill_run(settings: Settings, run_id: str) -> None:
-    """End an MLflow run whose process is gone.
+    """End an MLflow run whose process has died.
 
     Raises:
-        RegistryError: when MLflow cannot be reached or answers with an error.
+        RegistryError: when MLflow does not respond, or responds with an error.
     """
     ended = {"run_id": run_id, "status": "KILLED", "end_time": time.time_ns() // 1_000_000}
     _post(settings, "/api/2.0/mlflow/runs/update", ended)
@@ -55,8 +55,8 @@ def _post(settings: Settings, path: str, body: dict[str, Any]) -> dict[str, Any]
             timeout=_TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:
-        raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not answer: {error}") from error
-    answer = json_of(response)
+        raise RegistryError(f"MLflow at {settings.mlflow_tracking_uri} does not respond: {error}") from error
+    parsed = json_object(response)
     if not response.is_success:
-        raise RegistryError(f"MLflow answered {response.status_code}: {answer.get('message', '')}")
-    return answer
+        raise RegistryError(f"MLflow responded with {response.status_code}: {parsed.get('message', '')}")
+    return parsed

@@ -1,1 +1,1 @@
-"""The content service: what a text says, and whether it should be shown."""
+"""Content service: sentiment, moderation, topics, spam detection and embeddings of texts."""

@@ -1,4 +1,4 @@
-"""The BentoML service. Graphs run outside of the event loop, a few at a time; ONNX Runtime lets other threads go on."""
+"""BentoML service of the content models. Inference runs in threads: ONNX Runtime releases the GIL."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from typing import TypeVar
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
-from prometheus_client import Counter
 
-from bentos.champion import Held
-from bentos.features import Lookups
-from bentos.serving import HOW_SERVED, KeptFresh
-from feature_repo.online import OnlineReader
+from bentos.champion import LoadedChampion, RefreshLoop, ServingVersion
+from bentos.online_features import OnlineFeatures
+from bentos.serving import SERVICE_OPTIONS, PredictionCounter
+from feature_repo.online import OnlineReader, OnlineRow, Staleness
 from feature_repo.store import build_store
-from models.content.analyst import EMBED, ENCODER_VERSION, MANIFEST, TASKS, Analyst
-from models.registry import Champion, fetch_artifact
+from models.content.analyzer import EMBED, ENCODER_VERSION, MANIFEST, TASKS, TextAnalyzer
+from models.registry import fetch_artifact
 from neighborconnect.contracts.content import (
-    EmbedAnswer,
     EmbedRequest,
-    ModerationAnswer,
-    SentimentAnswer,
-    SpamAnswer,
+    EmbedResponse,
+    ModerationResponse,
+    SentimentResponse,
     SpamRequest,
+    SpamResponse,
     TextRequest,
-    TopicsAnswer,
+    TopicsResponse,
 )
 from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.settings import Settings, get_settings
@@ -37,122 +36,127 @@ from neighborconnect.settings import Settings, get_settings
 _TIMEOUT_SECONDS = 10
 _THREADS = 2
 _BULK_NICE = 10
-_WRITTEN = ("posts_last_hour", "comments_last_hour")
+_COUNTED_TEXTS = ("posts_last_hour", "comments_last_hour")
 
-ANSWERS = Counter("content_answers", "Texts looked at, by what was asked.", ["asked"])
+PREDICTIONS = PredictionCounter("content")
 
-Answer = TypeVar("Answer")
-About = TypeVar("About")
+Output = TypeVar("Output")
+Input = TypeVar("Input")
 
 
-def _load(settings: Settings, champion: Champion) -> Analyst:
+def _load(settings: Settings, version: ServingVersion) -> TextAnalyzer:
     names = (MANIFEST, *(f"{task}.onnx" for task in (EMBED, *TASKS)))
-    files = {name: fetch_artifact(settings, champion.run_id, f"model/{name}") for name in names}
-    return Analyst.load(files, model_version=champion.model_version)
+    files = {name: fetch_artifact(settings, version.champion.run_id, f"model/{name}") for name in names}
+    return TextAnalyzer.load(files, model_version=version.champion.model_version)
 
 
-def _written(reader: OnlineReader, user_id: str) -> int:
-    recent = reader.read_recent_activity(user_id).fresh_values
-    return sum(int(recent.get(name) or 0) for name in _WRITTEN)
+def _texts_last_hour(recent: OnlineRow) -> int:
+    return sum(int(recent.fresh_values.get(name) or 0) for name in _COUNTED_TEXTS)
 
 
-def _step_back() -> None:
-    if sys.platform == "linux":  # Where a thread has a niceness of its own.
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # Niceness is per thread on Linux only.
         os.nice(_BULK_NICE)
 
 
 @bentoml.service(
     name="content",
-    description="Tells how a text sounds, whether it should be shown, whether it is spam, and what it is about.",
+    description="Sentiment, moderation, topics, spam detection and embeddings of texts.",
     traffic={"timeout": _TIMEOUT_SECONDS},
-    **HOW_SERVED,
+    **SERVICE_OPTIONS,
 )
 class ContentService:
-    """Answers with the champion's tasks; 503 while there is none."""
+    """Predictions by the champion's tasks; 503 without a champion."""
 
     def __init__(self) -> None:
-        """Read the settings; what is served is loaded as soon as the event loop runs."""
+        """Read the settings; the champion is loaded once the event loop runs."""
         settings = get_settings()
-        self._held = Held(settings, name=CONTENT_MODEL, load=_load)
-        self._reader, self._lookups = OnlineReader(build_store(settings)), Lookups()
-        self._warming: asyncio.Task[None] | None = None
-        self._fresh = KeptFresh(self._held.refresh, has_looked=lambda: self._held.has_looked)
+        self._champion = LoadedChampion(settings, name=CONTENT_MODEL, load=_load)
+        self._refresh_loop = RefreshLoop(self._champion)
+        self._reader, self._features = OnlineReader(build_store(settings)), OnlineFeatures()
+        self._warm_up: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="texts")
-        # Many texts at once are asked for by jobs, which can wait for what somebody waits for.
-        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="bulk", initializer=_step_back)
+        # Background jobs send many texts at once; interactive requests must not wait for them.
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="bulk", initializer=_lower_priority)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
-        """Begin to look for champions."""
-        # Beside all else, as in the recommender.
-        warm_up = partial(self._lookups.warm_up, partial(_written, self._reader, ""))
-        self._warming = asyncio.create_task(asyncio.to_thread(warm_up))
-        self._fresh.start()
+        """Start the refresh loop, and warm up the feature store in the background."""
+        warm_up = partial(self._features.warm_up, partial(self._reader.read_recent_activity, ""))
+        self._warm_up = asyncio.create_task(asyncio.to_thread(warm_up))
+        self._refresh_loop.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
-        """Stop looking."""
-        await self._fresh.stop()
-        self._lookups.close()
+        """Stop the refresh loop and the thread pools."""
+        await self._refresh_loop.stop()
+        self._features.close()
         for pool in (self._threads, self._bulk):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def __is_ready__(self) -> bool:
-        """Ready once it has looked for a champion, be there one or not."""
-        return self._held.has_looked
+        """Ready after the first poll of the registry, even without a champion (predictions then return 503)."""
+        return self._refresh_loop.has_polled
 
     @bentoml.api(route="/sentiment")  # type: ignore[untyped-decorator]
-    async def sentiment(self, request: TextRequest) -> SentimentAnswer:
-        """Say how a text sounds."""
-        return await self._ask("sentiment", lambda analyst: analyst.sentiment(request.text))
+    async def sentiment(self, request: TextRequest) -> SentimentResponse:
+        """Return the sentiment of a text."""
+        return await self._predict("sentiment", lambda analyzer: analyzer.sentiment(request.text))
 
     @bentoml.api(route="/moderate")  # type: ignore[untyped-decorator]
-    async def moderate(self, request: TextRequest) -> ModerationAnswer:
-        """Say what moderation would do with a text."""
-        return await self._ask("moderate", lambda analyst: analyst.moderate(request.text))
+    async def moderate(self, request: TextRequest) -> ModerationResponse:
+        """Return the moderation verdict of a text."""
+        return await self._predict("moderate", lambda analyzer: analyzer.moderate(request.text))
 
     @bentoml.api(route="/topics")  # type: ignore[untyped-decorator]
-    async def topics(self, request: TextRequest) -> TopicsAnswer:
-        """Say what a text is about, and what it names; the two graphs run side by side."""
-        analyst = self._served("topics")
-        (topics, language), entities = await asyncio.gather(
-            self._run(analyst.topics, request.text), self._run(analyst.entities, request.text)
-        )
-        return TopicsAnswer(model_version=analyst.model_version, topics=topics, entities=entities, language=language)
+    async def topics(self, request: TextRequest) -> TopicsResponse:
+        """Return the topics, entities and language of a text; the two models run in parallel."""
+        with PREDICTIONS.count("topics"):
+            analyzer = self._loaded()
+            (topics, language), entities = await asyncio.gather(
+                self._run(analyzer.topics, request.text), self._run(analyzer.entities, request.text)
+            )
+        return TopicsResponse(model_version=analyzer.model_version, topics=topics, entities=entities, language=language)
 
     @bentoml.api(route="/spam-detection")  # type: ignore[untyped-decorator]
-    async def spam_detection(self, request: SpamRequest) -> SpamAnswer:
-        """Say how likely a text is spam, with a look at how much its writer wrote within the hour."""
-        written = None
+    async def spam_detection(self, request: SpamRequest) -> SpamResponse:
+        """Return the spam probability of a text; the author's number of texts in the last hour counts, too."""
+        recent = None
         if (user_id := request.user_id) is not None:
-            written = await self._lookups.ask(lambda: _written(self._reader, user_id))
-        return await self._ask(
-            "spam", lambda analyst: analyst.spam(request.text, written=written, account_days=request.account_days)
+            recent = await self._features.read(lambda: self._reader.read_recent_activity(user_id))
+        texts_last_hour = None if recent is None else _texts_last_hour(recent)
+        response = await self._predict(
+            "spam",
+            lambda analyzer: analyzer.spam(
+                request.text, texts_last_hour=texts_last_hour, account_days=request.account_days
+            ),
         )
+        is_used = recent is not None and recent.staleness is Staleness.FRESH
+        return response.model_copy(update={"features_age_ms": recent.age_ms if recent and is_used else None})
 
     @bentoml.api(route="/embed")  # type: ignore[untyped-decorator]
-    async def embed(self, request: EmbedRequest) -> EmbedAnswer:
-        """Turn texts into vectors that lie near to each other where the texts mean much the same."""
-        analyst, pool = self._served("embed"), self._bulk if len(request.texts) > 1 else self._threads
-        vectors = await self._run(analyst.embed, request.texts, pool=pool)
-        return EmbedAnswer(model_version=ENCODER_VERSION, embeddings=vectors.tolist())
+    async def embed(self, request: EmbedRequest) -> EmbedResponse:
+        """Return the unit vector of each text; semantically similar texts have a high cosine similarity."""
+        with PREDICTIONS.count("embed"):
+            analyzer, pool = self._loaded(), self._bulk if len(request.texts) > 1 else self._threads
+            vectors = await self._run(analyzer.embed, request.texts, pool=pool)
+        return EmbedResponse(model_version=ENCODER_VERSION, embeddings=vectors.tolist())
 
     @bentoml.api(route="/reload")  # type: ignore[untyped-decorator]
     async def reload(self) -> dict[str, str | None]:
-        """Look for a newer champion now, and return what is served."""
-        return await asyncio.to_thread(self._held.refresh)
+        """Poll the registry now, and return the served version by model name."""
+        return await self._refresh_loop.refresh()
 
-    async def _ask(self, asked: str, question: Callable[[Analyst], Answer]) -> Answer:
-        return await self._run(question, self._served(asked))
+    async def _predict(self, task: str, predict: Callable[[TextAnalyzer], Output]) -> Output:
+        with PREDICTIONS.count(task):
+            return await self._run(predict, self._loaded())
 
-    def _served(self, asked: str) -> Analyst:
-        analyst = self._held.served
-        if analyst is None:
-            raise ServiceUnavailable("No content model has been released yet.")
-        ANSWERS.labels(asked).inc()
-        return analyst
+    def _loaded(self) -> TextAnalyzer:
+        if self._champion.loaded is None:
+            raise ServiceUnavailable("The content model has no champion yet.")
+        return self._champion.loaded
 
     async def _run(
-        self, question: Callable[[About], Answer], about: About, *, pool: ThreadPoolExecutor | None = None
-    ) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(pool or self._threads, question, about)
+        self, function: Callable[[Input], Output], argument: Input, *, pool: ThreadPoolExecutor | None = None
+    ) -> Output:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._threads, function, argument)

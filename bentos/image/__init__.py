@@ -1,1 +1,1 @@
-"""The image service: pictures made small, faces found and hidden, and what is to be seen."""
+"""Image service: re-encoding, thumbnails, face detection and anonymization, and image analysis."""

@@ -1,4 +1,4 @@
-"""What the workers do with a picture: functions of bytes, which end with the process that runs them if need be."""
+"""Tasks of the image workers: functions of file bytes, run in a process that may be killed at any time."""
 
 from __future__ import annotations
 
@@ -9,106 +9,114 @@ from typing import Any
 import cv2
 from PIL import Image
 
-from bentos.version_files import VersionFiles
-from models.vision import pictures
+from bentos.model_files import ModelFiles
+from models.vision import images
 from models.vision.cropping import crop
 from models.vision.faces import Boxes
-from models.vision.pictures import Pixels, Written
-from models.vision.predictor import Eyes
-from models.vision.seeing import blur_hash
+from models.vision.image_analysis import blur_hash
+from models.vision.images import EncodedImage, Pixels
+from models.vision.predictor import VisionModels
 from neighborconnect.contracts.vision import (
-    CopyAnswer,
+    AnonymizationMethod,
     Face,
-    FacesAnswer,
-    Hiding,
+    FaceDetectionResponse,
+    ImageAnalysisResponse,
+    ImageRendition,
     PictureFormat,
-    SeenAnswer,
-    ThumbnailAnswer,
+    ThumbnailResponse,
 )
 
-_LOOKED_AT = 1_280
-"""Pixels of the longest side that networks look at."""
+_ANALYSIS_EDGE = 1_280
+"""Longer side, in pixels, of the picture that the networks receive."""
 _QUALITY = {PictureFormat.JPEG: 86, PictureFormat.WEBP: 82, PictureFormat.AVIF: 72}
 
 
 @lru_cache(maxsize=1)
-def eyes_of(version: VersionFiles) -> Eyes:
-    """Return the networks of a version, opened once in each process."""
+def open_models(model_files: ModelFiles) -> VisionModels:
+    """Return the networks of a version, opened once per process."""
     cv2.setNumThreads(1)
-    return Eyes(version.folder, model_version=version.model_version)
+    return VisionModels(model_files.folder, model_version=model_files.model_version)
 
 
-def optimize(data: bytes, *, as_format: PictureFormat, longest: int, quality: int | None) -> tuple[CopyAnswer, bytes]:
-    """Write a picture as small as it looks the same; raises ``UnreadableError`` for what is none."""
-    image = pictures.read(data, longest=longest)
-    written = pictures.optimize(image, as_format=as_format, longest=longest, quality=quality)
-    return CopyAnswer(**_of(written, as_format)), written.data
+def optimize(
+    data: bytes, *, as_format: PictureFormat, max_edge: int, quality: int | None
+) -> tuple[ImageRendition, bytes]:
+    """Re-encode a picture; raises ``UnreadableError`` for a file that is not a picture."""
+    image = images.read(data, max_edge=max_edge)
+    encoded = images.optimize(image, as_format=as_format, max_edge=max_edge, quality=quality)
+    return ImageRendition(**_fields(encoded, as_format)), encoded.data
 
 
 def thumbnail(
-    data: bytes, *, as_format: PictureFormat, width: int, height: int, version: VersionFiles | None
-) -> tuple[ThumbnailAnswer, bytes]:
-    """Write the part of a picture that matters; without a version faces do not count."""
-    # Twice as large as shown is enough, whichever part it is.
-    image = pictures.read(data, longest=max(_LOOKED_AT, 2 * max(width, height)))
-    made = small_copy(pictures.pixels_of(image), as_format=as_format, width=width, height=height, version=version)
-    return ThumbnailAnswer(**made[0]), made[1]
+    data: bytes, *, as_format: PictureFormat, width: int, height: int, model_files: ModelFiles | None
+) -> tuple[ThumbnailResponse, bytes]:
+    """Crop a picture to its salient part and scale it; without model files faces do not count as salient."""
+    # Twice the requested size is enough, whichever part is cropped.
+    image = images.read(data, max_edge=max(_ANALYSIS_EDGE, 2 * max(width, height)))
+    fields, encoded = encode_thumbnail(
+        images.pixels_of(image), as_format=as_format, width=width, height=height, model_files=model_files
+    )
+    return ThumbnailResponse(**fields), encoded
 
 
-def small_copy(
-    pixels: Pixels, *, as_format: PictureFormat, width: int, height: int, version: VersionFiles | None
+def encode_thumbnail(
+    pixels: Pixels, *, as_format: PictureFormat, width: int, height: int, model_files: ModelFiles | None
 ) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of a thumbnail's answer, and the thumbnail."""
-    faces: Boxes = eyes_of(version).faces(pixels) if version else Boxes((0, 5))
+    """Return the fields of a ``ThumbnailResponse``, and the encoded thumbnail."""
+    faces: Boxes = open_models(model_files).faces(pixels) if model_files else Boxes((0, 5))
     left, top, right, bottom = crop(pixels, faces, width=width, height=height)
-    cut = Image.fromarray(pixels[top:bottom, left:right])
-    # What is smaller than asked stays so: enlarging adds nothing.
-    size = (width, height) if cut.width >= width and cut.height >= height else cut.size
-    small, quality = pictures.resized(cut, size), _QUALITY[as_format]
-    written = Written(pictures.write(small, as_format=as_format, quality=quality), *size, quality, None)
-    told = _of(written, as_format) | {
-        "blur_hash": blur_hash(pictures.pixels_of(small)),
-        "model_version": version.model_version if version else None,
+    cropped = Image.fromarray(pixels[top:bottom, left:right])
+    # A part smaller than requested is not enlarged: that adds no information.
+    size = (width, height) if cropped.width >= width and cropped.height >= height else cropped.size
+    scaled, quality = images.resize(cropped, size), _QUALITY[as_format]
+    encoded = EncodedImage(images.encode(scaled, as_format=as_format, quality=quality), *size, quality, None)
+    fields = _fields(encoded, as_format) | {
+        "blur_hash": blur_hash(images.pixels_of(scaled)),
+        "model_version": model_files.model_version if model_files else None,
     }
-    return told, written.data
+    return fields, encoded.data
 
 
-def faces(data: bytes, *, hide: Hiding | None, version: VersionFiles) -> tuple[FacesAnswer, bytes | None]:
-    """Find faces, and write a copy that hides them where a way is named."""
-    eyes, image = eyes_of(version), pictures.read(data)
-    whole = pictures.pixels_of(image)
-    found = eyes.faces(whole)
-    answer = FacesAnswer(model_version=eyes.model_version, faces=_shares(found, whole))
-    if hide is None:
-        return answer, None
-    hidden, _ = eyes.hide_faces(whole, how=hide)
-    quality = _QUALITY[PictureFormat.JPEG]
-    copy = Image.fromarray(hidden)
-    written = Written(pictures.write(copy, as_format=PictureFormat.JPEG, quality=quality), *copy.size, quality, None)
-    told = CopyAnswer(**_of(written, PictureFormat.JPEG), model_version=eyes.model_version)
-    return answer.model_copy(update={"written": told}), written.data
+def detect_faces(
+    data: bytes, *, anonymization: AnonymizationMethod | None, model_files: ModelFiles
+) -> tuple[FaceDetectionResponse, bytes | None]:
+    """Detect faces, and encode an anonymized copy where a method is given."""
+    models, image = open_models(model_files), images.read(data)
+    pixels = images.pixels_of(image)
+    boxes = models.faces(pixels)
+    response = FaceDetectionResponse(model_version=models.model_version, faces=_relative(boxes, pixels))
+    if anonymization is None:
+        return response, None
+    anonymized, _ = models.anonymize_faces(pixels, method=anonymization)
+    copy, quality = Image.fromarray(anonymized), _QUALITY[PictureFormat.JPEG]
+    encoded = EncodedImage(
+        images.encode(copy, as_format=PictureFormat.JPEG, quality=quality), *copy.size, quality, None
+    )
+    rendition = ImageRendition(**_fields(encoded, PictureFormat.JPEG), model_version=models.model_version)
+    return response.model_copy(update={"anonymized": rendition}), encoded.data
 
 
-def look(data: bytes, *, version: VersionFiles) -> SeenAnswer:
-    """Say all that is to be seen in a picture."""
-    eyes = eyes_of(version)
-    seen = eyes.look(pictures.pixels_of(pictures.read(data, longest=_LOOKED_AT)))
-    return SeenAnswer(
-        model_version=eyes.model_version,
-        labels=[{"label": name, "score": score} for name, score in seen.labels],
-        classes=[{"label": name, "score": score} for name, score in seen.classes],
-        verdict=eyes.policy.verdict(seen.nsfw),
-        colours=[{"colour": name, "share": share} for name, share in seen.colours],
-        nsfw=seen.nsfw,
-        faces=seen.faces,
-        perceptual_hash=seen.perceptual_hash,
-        blur_hash=seen.blur_hash,
-        alt_text=seen.alt_text,
-        **asdict(seen.quality),
+def analyze(data: bytes, *, model_files: ModelFiles) -> ImageAnalysisResponse:
+    """Run every network and measure on a picture."""
+    models = open_models(model_files)
+    analysis = models.analyze(images.pixels_of(images.read(data, max_edge=_ANALYSIS_EDGE)))
+    return ImageAnalysisResponse(
+        model_version=models.model_version,
+        labels=[{"label": name, "score": score} for name, score in analysis.labels],
+        classes=[{"label": name, "score": score} for name, score in analysis.classes],
+        verdict=models.policy.verdict(analysis.nsfw),
+        colors=[{"color": name, "share": share} for name, share in analysis.colors],
+        nsfw=analysis.nsfw,
+        face_count=analysis.face_count,
+        perceptual_hash=analysis.perceptual_hash,
+        blur_hash=analysis.blur_hash,
+        alt_text=analysis.alt_text,
+        **asdict(analysis.quality),
     )
 
 
-def _shares(found: Boxes, pixels: Pixels) -> list[Face]:
+def _relative(boxes: Boxes, pixels: Pixels) -> list[Face]:
+    """Return boxes in pixels as fractions of the picture's width and height."""
     height, width = pixels.shape[:2]
     return [
         Face(
@@ -118,16 +126,16 @@ def _shares(found: Boxes, pixels: Pixels) -> list[Face]:
             height=(bottom - top) / height,
             score=min(score, 1.0),
         )
-        for left, top, right, bottom, score in found.tolist()
+        for left, top, right, bottom, score in boxes.tolist()
     ]
 
 
-def _of(written: Written, as_format: PictureFormat) -> dict[str, Any]:
+def _fields(encoded: EncodedImage, as_format: PictureFormat) -> dict[str, Any]:
     return {
-        "width": written.width,
-        "height": written.height,
-        "bytes": len(written.data),
+        "width": encoded.width,
+        "height": encoded.height,
+        "bytes": len(encoded.data),
         "content_type": as_format.content_type,
-        "quality": written.quality,
-        "ssim": written.ssim,
+        "quality": encoded.quality,
+        "ssim": encoded.ssim,
     }

@@ -1,1 +1,1 @@
-"""The matching service: who and what fits a person."""
+"""Matching service: users, connectors and interests that match a user."""

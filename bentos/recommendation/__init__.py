@@ -1,1 +1,1 @@
-"""The recommendation service: ranks posts and connectors for one neighbour at a time."""
+"""Recommendation service: ranks posts, connectors, events and marketplace items for one user at a time."""

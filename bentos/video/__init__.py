@@ -1,1 +1,1 @@
-"""The video service: videos written anew, their best moment, what they show, and whether to show it."""
+"""Video service: transcoding, poster frames, video analysis and moderation."""

@@ -1,4 +1,4 @@
-"""``python -m bentos.video``: serve on the address of ``VIDEO_LISTEN``, one process and its worker."""
+"""``python -m bentos.video``: serve on the address of ``VIDEO_LISTEN``, one process and its workers."""
 
 from bentos.serving import serve
 

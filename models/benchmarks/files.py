@@ -1,4 +1,4 @@
-"""Files of one's own in place of a public set: tables whose columns have known names, read as text."""
+"""Own files in place of a public data set: tables with given column names, read as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 class FileError(ValueError):
-    """The file is not what can be learnt from; the message says why."""
+    """The file cannot be used for training; the message gives the reason."""
 
 
 def read_table(path: Path, *, needed: Sequence[str]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Households that choose films together (CAMRa 2011, as AGREE splits it): what fits a group, by its people."""
+"""Group recommendation for households (CAMRa 2011, in the split of AGREE) by the scores of their members."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from models.recommendation.als import Hyperparameters, candidates_for, fit
 from models.recommendation.data import InteractionMatrix
-from models.recommendation.model import Hyperparameters, candidates_for, fit
 
 SEED = 20_261
 CUT = 5
@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tested:
-    """Who (row) is asked about which item, and a hundred others that it is ranked among."""
+    """Test cases: user or group (row), its held-out item, and a hundred negatives to rank it among."""
 
     rows: IntArray
     items: IntArray
@@ -35,7 +35,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Households:
-    """What people and groups chose, who is in which group, and the test of both."""
+    """Choices of users and groups, group memberships, and the test cases of both."""
 
     people: sp.csr_matrix
     groups: sp.csr_matrix
@@ -45,7 +45,7 @@ class Households:
 
 
 def camra(folder: Path) -> Households:
-    """Load the set (class B: measured with, never shipped)."""
+    """Load the set (class B: for measurements only, not shipped)."""
     path = folder / "camra2011-group"
     chosen = {kind: _numbers(path / f"{kind}RatingTrain.txt.gz")[:, :2] for kind in ("user", "group")}
     tests = {kind: _tested(path, kind) for kind in ("user", "group")}
@@ -83,14 +83,14 @@ def _ones(pairs: IntArray, shape: tuple[int, int]) -> sp.csr_matrix:
 
 
 def ranks(scores: Scores, test: Tested) -> IntArray:
-    """Return the place of each asked item among its hundred others, 0 the best; ties are split."""
+    """Return the rank of each held-out item among its negatives, 0 the best; equal scores count half."""
     own = scores[test.rows, test.items][:, None]
     others = scores[test.rows[:, None], test.others]
     return np.asarray((others > own).sum(axis=1) + (others == own).sum(axis=1) // 2, dtype=np.int64)
 
 
 def run(folder: Path, *, console: Console) -> None:
-    """Choose the factors on one choice a group that is hidden, and print our figures beside the published ones."""
+    """Select hyperparameters on one held-out choice per group, and print the results next to published ones."""
     households = camra(folder)
     chosen = _choose(households, console=console)
     people, groups = _scores(households.people, households.groups, chosen)
@@ -126,7 +126,7 @@ def _figures(places: IntArray) -> tuple[str, str]:
 
 
 def _choose(households: Households, *, console: Console) -> Hyperparameters:
-    """Hide one choice a group, its members' own of that film too, and take the factors that rank it best for them."""
+    """Hold out one choice per group, with the members' choices of it, and return the best hyperparameters."""
     generator = np.random.default_rng(SEED)
     left, alone, hidden = households.groups.copy().tolil(), households.people.copy().tolil(), []
     for row in range(left.shape[0]):

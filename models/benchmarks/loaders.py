@@ -1,6 +1,6 @@
-"""Public data sets as interactions and items, each with the protocol and the figures that it is known by.
+"""Public data sets as interactions and items, each with its usual protocol and published results.
 
-The trainer knows none of these names. Paths come from ``--data`` or ``NEIGHBORCONNECT_DATA``; no set is shipped.
+The trainer knows none of these names. Paths come from ``--data`` or ``NEIGHBORCONNECT_DATA``; no data set is shipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How others did it, as far as what they published tells, so that they can be judged by the same protocol as we are."""
+"""Published methods, reimplemented to be evaluated by the same protocol."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
-from models.content.data import LabelledTexts
+from models.content.data import LabeledTexts
 from models.content.encoder import FloatArray
-from models.content.evaluate import learnt
+from models.content.evaluate import fit_predict
 
-Peer = Callable[[LabelledTexts, Sequence[str]], FloatArray]
-"""From what is learnt from, and n texts, to (n, classes) probabilities."""
+Peer = Callable[[LabeledTexts, Sequence[str]], FloatArray]
+"""Function of the training set and n texts; returns (n, classes) probabilities."""
 _LEFT_OUT = re.compile(r"https?://\S+|@[\w-]+")
 
 
-def balanced_words(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
-    """Return what few words and runs of words, in classes that count alike, say of ``test``: (n, classes).
+def balanced_words(train: LabeledTexts, test: Sequence[str]) -> FloatArray:
+    """Return the (n, classes) probabilities of a class-balanced logistic regression on selected n-grams.
 
-    The recipe of Davidson, Warmsley, Macy and Weber, "Automated Hate Speech Detection and the Problem of Offensive
-    Language", ICWSM 2017, without the parts of speech, the sentiment and the readability that they also look at.
+    The method of Davidson, Warmsley, Macy and Weber, "Automated Hate Speech Detection and the Problem of Offensive
+    Language", ICWSM 2017, without its features of part of speech, sentiment and readability.
     """
     words = TfidfVectorizer(
         preprocessor=lambda text: _LEFT_OUT.sub("", text).lower(),
@@ -44,4 +44,4 @@ def balanced_words(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
         importance_getter=lambda fitted: np.vstack([one.coef_ for one in fitted.estimators_]),
     )
     ridge = OneVsRestClassifier(LogisticRegression(class_weight="balanced", solver="liblinear"))
-    return learnt(make_pipeline(words, chosen, ridge), train, test)
+    return fit_predict(make_pipeline(words, chosen, ridge), train, test)

@@ -1,4 +1,4 @@
-"""Public pictures and clips: marked faces, ordinary pictures, and clips whose cuts are known by making them."""
+"""Public pictures and clips: annotated faces, safe-for-work pictures, and joined clips with known cuts."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from rich.console import Console
 from rich.table import Table
 from skimage.feature import Cascade
 
-from models.vision.data import joined_clips, ordinary_pictures
-from models.vision.evaluate import found_again
-from models.vision.faces import Boxes, FaceDetector, hide
+from models.vision.data import ordinary_images, synthetic_clips
+from models.vision.evaluate import count_residual_faces
+from models.vision.faces import Boxes, FaceDetector, anonymize
+from models.vision.image_analysis import NsfwScorer
+from models.vision.images import Pixels, pixels_of, read
 from models.vision.networks import FACES, NSFW, SHOTS
-from models.vision.pictures import Pixels, pixels_of, read
 from models.vision.policy import policy_text, read_policy
-from models.vision.seeing import NsfwScorer
 from models.vision.shots import FRAME, ShotDetector
 from models.vision.weights import assemble
-from neighborconnect.contracts.vision import Hiding
+from neighborconnect.contracts.vision import AnonymizationMethod
 
 SEED = 20_261
 _IOU = 0.3
 _CASCADE = "lbpcascade_frontalface_opencv.xml"
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 Corners = list[tuple[float, float, float, float]]
 
 
 @dataclass(frozen=True)
 class MarkedPicture:
-    """A picture, and where its faces are: left, top, right, bottom in pixels."""
+    """Picture with the annotated boxes of its faces: left, top, right, bottom in pixels."""
 
     pixels: Pixels
     faces: Corners
@@ -78,14 +78,14 @@ def _iou(box: tuple[float, ...], found: Boxes) -> float:
 
 
 def faces(folder: Path, *, console: Console) -> None:
-    """Find the marked faces, hide them, and look again: with the same network, and with a cascade."""
+    """Measure detection, and residual faces after anonymization by the same network and by a cascade."""
     detector, other = (
         FaceDetector(assemble()[FACES]),
         Cascade(str(files("skimage.data") / "lbpcascade_frontalface_opencv.xml")),
     )
     marked = dlib_faces(folder)
     hits = extra = total = 0
-    again, by_other = dict.fromkeys(Hiding, 0), {"before": 0} | dict.fromkeys(Hiding, 0)
+    again, by_other = dict.fromkeys(AnonymizationMethod, 0), {"before": 0} | dict.fromkeys(AnonymizationMethod, 0)
     for picture in marked:
         found = detector.find(picture.pixels)
         total += len(picture.faces)
@@ -93,17 +93,17 @@ def faces(folder: Path, *, console: Console) -> None:
         corners = np.array([(*box, 1.0) for box in picture.faces], dtype=np.float32).reshape(-1, 5)
         extra += sum(_iou(tuple(box[:4]), corners) < _IOU for box in found)
         by_other["before"] += _others(other, picture.pixels)
-        for how in Hiding:
-            hidden, _ = hide(detector, picture.pixels, how=how)
-            again[how] += found_again(detector, hidden)
-            by_other[how] += _others(other, hidden)
+        for method in AnonymizationMethod:
+            hidden, _ = anonymize(detector, picture.pixels, method=method)
+            again[method] += count_residual_faces(detector, hidden)
+            by_other[method] += _others(other, hidden)
     table = _table(f"dlib-faces: {len(marked)} photographs, {total} faces, found at an overlap (IoU) of {_IOU}")
-    table.add_row("CenterFace, threshold .5", f"{hits}/{total}, {extra} more that are not marked", "this run")
+    table.add_row("CenterFace, threshold .5", f"{hits}/{total}, {extra} more that are not annotated", "this run")
     table.add_row("YuNet", "43/43, 1 more", "own, of the set's table")
     table.add_row("Haar cascade", "38/43", "own, of the set's table")
-    for how in Hiding:
-        table.add_row(f"after {how}: found again, two sizes, threshold .3", str(again[how]), "this run")
-    told = ", ".join(f"{by_other[how]} after {how}" for how in Hiding)
+    for method in AnonymizationMethod:
+        table.add_row(f"after {method}: residual faces, two sizes, threshold .3", str(again[method]), "this run")
+    told = ", ".join(f"{by_other[method]} after {method}" for method in AnonymizationMethod)
     table.add_row("LBP cascade of OpenCV", f"{by_other['before']} before, {told}", "this run")
     console.print(table)
 
@@ -117,11 +117,11 @@ def _others(cascade: Cascade, pixels: Pixels) -> int:
 
 
 def ordinary(folder: Path, *, console: Console) -> None:
-    """Look for false alarms in what anybody may see: the packages' pictures, and those and the clips of the sets."""
+    """Count false alarms of the NSFW score in safe-for-work pictures and clips."""
     policy, scorer = read_policy(policy_text()), NsfwScorer(assemble()[NSFW])
-    pictures = [*ordinary_pictures().values(), *(one.pixels for one in dlib_faces(folder)), *_pictures(folder)]
+    pictures = [*ordinary_images().values(), *(one.pixels for one in dlib_faces(folder)), *_pictures(folder)]
     moments = [[scorer.score(pixels) for pixels in clip] for clip in _clips(folder)]
-    # Of three moments in a row the middle score counts, as it does where videos are moderated.
+    # The median of three consecutive scores counts, as in the moderation of videos.
     smooth = [sorted(scores[at : at + 3])[1] for scores in moments for at in range(len(scores) - 2)]
     table = _table("ordinary pictures and moments of clips: false alarms")
     for name, scores in (
@@ -130,11 +130,9 @@ def ordinary(folder: Path, *, console: Console) -> None:
         ("moments, as served", smooth),
     ):
         alarms = sum(score >= policy.review for score in scores)
-        told = (
-            f"{alarms} of {len(scores)}; highest {max(scores):.2f}; kept back {sum(s >= policy.block for s in scores)}"
-        )
+        told = f"{alarms} of {len(scores)}; highest {max(scores):.2f}; held {sum(s >= policy.block for s in scores)}"
         table.add_row(name, told, "this run")
-    table.add_row("recall", "not measured: there is no set that may be kept", "")
+    table.add_row("recall", "not measured: no data set may be stored", "")
     console.print(table)
 
 
@@ -150,18 +148,18 @@ def _clips(folder: Path) -> Iterator[list[Pixels]]:
 
 
 def shots(folder: Path, *, console: Console) -> None:
-    """Find the cuts of clips joined of real ones, of pans over pictures, and of both in turn."""
+    """Count detected cuts in joined clips: of real clips, of pans over pictures, and of both."""
     detector = ShotDetector(assemble()[SHOTS])
     real = [
         np.stack(list(_frames(path, size=FRAME[::-1])))
         for path in sorted((folder / "media-samples").iterdir())
         if path.suffix in {".mp4", ".gif"}
     ]
-    pans = joined_clips(ordinary_pictures(), seed=SEED)
-    bounds = [(0, *clip.cuts, len(clip.pictures)) for clip in pans]
-    single = [clip.pictures[a:b] for clip, bound in zip(pans, bounds, strict=True) for a, b in pairwise(bound)]
+    pans = synthetic_clips(ordinary_images(), seed=SEED)
+    bounds = [(0, *clip.cuts, len(clip.frames)) for clip in pans]
+    single = [clip.frames[a:b] for clip, bound in zip(pans, bounds, strict=True) for a, b in pairwise(bound)]
     generator = np.random.default_rng(SEED)
-    table = _table("joined clips: hard cuts, found at the very picture")
+    table = _table("joined clips: hard cuts, detected at the exact frame")
     for name, pool in (("real clips", real), ("pans over pictures", single), ("both in turn", [*real, *single])):
         cuts = missed = invented = 0
         for _ in range(6):
@@ -170,7 +168,7 @@ def shots(folder: Path, *, console: Console) -> None:
             known = set(np.cumsum([len(part) for part in parts])[:-1].tolist())
             said = set(detector.cuts(np.concatenate(parts)))
             cuts, missed, invented = cuts + len(known), missed + len(known - said), invented + len(said - known)
-        table.add_row(name, f"{cuts - missed}/{cuts}, {invented} invented", "this run")
+        table.add_row(name, f"{cuts - missed}/{cuts}, {invented} false", "this run")
     table.add_row("TransNet V2 on BBC, RAI, ClipShots", "F1 .962, .939, .779", "published")
     console.print(table)
 

@@ -1,4 +1,4 @@
-"""Our trainer of text tasks on a public set, judged as it is served, beside a plain baseline and published figures."""
+"""Fine-tuning on public text data sets, evaluated as served, with a baseline and published results."""
 
 from __future__ import annotations
 
@@ -13,80 +13,85 @@ from rich.table import Table
 
 from models.benchmarks.texts import MARKED, MARKING, SEED, TEXT_LOADERS, TextBenchmark, wnut
 from models.content.adapter import Adapter, from_bytes, to_bytes
-from models.content.data import IntArray, LabelledTexts
+from models.content.data import IntArray, LabeledTexts
 from models.content.encoder import FloatArray
-from models.content.evaluate import baseline, classes_of, figure, paired, span_f1
+from models.content.evaluate import baseline, classes_of, metric_estimate, paired_difference, span_f1
 from models.content.export import export
+from models.content.fine_tuning import FineTuningConfig, fine_tune, fine_tune_tokens
 from models.content.predictor import Task
-from models.content.tuning import Settings, tune, tune_tokens
+from models.progress import TrainingProgress
 
 ENTITIES = "wnut17"
 _PUBLISHED_ENTITIES = {"winner of the task": 0.4186, "bert-base-cased": 0.476}
 _PLAIN, _SERVED = "TF-IDF and logistic regression", "MiniLM with LoRA, as served (int8)"
 _WHOLE = "the same in 32 bits"
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Powers of the classes' shares to divide by: at 0 the likeliest class is found, at 1 the one most spoken for."""
+"""Exponents of the class shares that probabilities are divided by (logit adjustment); 0 is none, 1 full."""
 _FEW = 3
-"""Classes whose recalls are told one by one, and weighed against each other where one is ``_UNEVEN`` times another."""
+"""Up to this number of classes, recall is printed by class, and logit adjustment if shares differ by ``_UNEVEN``."""
 _UNEVEN = 2
 TEXT_BENCHMARKS = (*TEXT_LOADERS, ENTITIES)
 
 
-def run(name: str, folder: Path, *, console: Console, kept: Path | None, folds: int) -> None:
-    """Train on a set, or read what was kept of an earlier training, and print our figures beside the others'.
+def run(name: str, folder: Path, *, console: Console, path: Path | None, folds: int) -> None:
+    """Train on a data set, or read a saved adapter, and print the results next to published ones.
 
     Args:
-        name: of the set.
-        folder: of all sets.
-        console: where to print.
-        kept: file of what is trained; further folds are kept beside it, with their number.
-        folds: how many folds of a set that has some; what is found in them is judged together.
+        name: name of the data set.
+        folder: folder of all data sets.
+        console: console to print to.
+        path: file of the trained adapter; other folds have their number appended to the name.
+        folds: number of folds to evaluate, for data sets with folds; their predictions are pooled.
     """
     if name == ENTITIES:
-        _entities(folder, console=console, kept=kept)
+        _entities(folder, console=console, path=path)
     else:
-        _classes(TEXT_LOADERS[name](folder), console=console, kept=kept, folds=folds)
+        _classes(TEXT_LOADERS[name](folder), console=console, path=path, folds=folds)
 
 
-def _classes(benchmark: TextBenchmark, *, console: Console, kept: Path | None, folds: int) -> None:
+def _classes(benchmark: TextBenchmark, *, console: Console, path: Path | None, folds: int) -> None:
     sides = benchmark.folds[:folds]
-    said: dict[str, list[FloatArray]] = defaultdict(list)
+    predictions: dict[str, list[FloatArray]] = defaultdict(list)
     for number, (train, test) in enumerate(sides, start=1):
-        place = kept if kept is None or number == 1 else kept.with_stem(f"{kept.stem}-{number}")
+        place = path if path is None or number == 1 else path.with_stem(f"{path.stem}-{number}")
         adapter = _read(place)
         if adapter is None:
-            with console.status(f"training on {len(train)} texts, {number} of {len(sides)}"):
-                adapter = _kept(place, tune(benchmark.name, train, settings=Settings(), seed=SEED))
-        with console.status("judging"):
+            with TrainingProgress(console) as progress:
+                progress.step(f"training on {len(train)} texts, {number} of {len(sides)}")
+                config = FineTuningConfig()
+                tuned = fine_tune(benchmark.name, train, config=config, seed=SEED, progress=progress.advance)
+            adapter = _save(place, tuned)
+        with TrainingProgress(console) as progress:
+            progress.step("evaluating")
             for method, probabilities in _probabilities(adapter, train, test).items():
-                said[method].append(probabilities)
+                predictions[method].append(probabilities)
             for method, of in benchmark.peers.items():
-                said[method].append(of(train, test.texts))
+                predictions[method].append(of(train, test.texts))
     shares = sides[0][0].shares
     with console.status("comparing"):
-        console.print(_told(benchmark, sides, said))
+        console.print(_comparison(benchmark, sides, predictions))
         if len(shares) <= _FEW and max(shares) >= _UNEVEN * min(shares):
-            console.print(_weighed(benchmark, sides, said))
+            console.print(_logit_adjustment(benchmark, sides, predictions))
 
 
-def _probabilities(adapter: Adapter, train: LabelledTexts, test: LabelledTexts) -> dict[str, FloatArray]:
+def _probabilities(adapter: Adapter, train: LabeledTexts, test: LabeledTexts) -> dict[str, FloatArray]:
     tasks = {
-        method: Task.load(export(adapter, small=small), classes=adapter.classes, threads=2)
+        method: Task.load(export(adapter, quantize=small), classes=adapter.classes, threads=2)
         for method, small in ((_SERVED, True), (_WHOLE, False))
     }
     return {_PLAIN: baseline(train, test.texts)} | {method: task.run(test.texts) for method, task in tasks.items()}
 
 
-def _found(
-    said: Sequence[FloatArray], sides: Sequence[tuple[LabelledTexts, LabelledTexts]], *, power: float = 0.0
+def _predicted(
+    predictions: Sequence[FloatArray], sides: Sequence[tuple[LabeledTexts, LabeledTexts]], *, power: float = 0.0
 ) -> IntArray:
-    """Return the class of each text of all folds."""
+    """Return the predicted class of each text of all folds."""
     return np.concatenate(
-        [classes_of(each, shares=train.shares**power) for each, (train, _) in zip(said, sides, strict=True)]
+        [classes_of(each, shares=train.shares**power) for each, (train, _) in zip(predictions, sides, strict=True)]
     )
 
 
-def _truth(sides: Sequence[tuple[LabelledTexts, LabelledTexts]]) -> IntArray:
+def _truth(sides: Sequence[tuple[LabeledTexts, LabeledTexts]]) -> IntArray:
     return np.concatenate([test.labels for _, test in sides])
 
 
@@ -95,10 +100,10 @@ def _recalls(truth: IntArray, found: IntArray, classes: Sequence[str]) -> str:
     return ", ".join(told) if len(classes) <= _FEW else ""
 
 
-def _told(
+def _comparison(
     benchmark: TextBenchmark,
-    sides: Sequence[tuple[LabelledTexts, LabelledTexts]],
-    said: Mapping[str, Sequence[FloatArray]],
+    sides: Sequence[tuple[LabeledTexts, LabeledTexts]],
+    predictions: Mapping[str, Sequence[FloatArray]],
 ) -> Table:
     train, truth, metric = sides[0][0], _truth(sides), benchmark.metric
     folds = f", {len(sides)} of {len(benchmark.folds)}" if len(benchmark.folds) > 1 else ""
@@ -106,11 +111,11 @@ def _told(
     table = Table(title=title, min_width=90)
     for heading in ("method", metric, "recalls", "from"):
         table.add_column(heading)
-    found = {method: _found(each, sides) for method, each in said.items()}
+    found = {method: _predicted(each, sides) for method, each in predictions.items()}
     for method, each in found.items():
         told = _recalls(truth, each, train.classes)
-        table.add_row(method, str(figure(metric, truth, each, seed=SEED)), told, "this run")
-    gain = paired(metric, truth, found[_SERVED], found[_PLAIN], seed=SEED)
+        table.add_row(method, str(metric_estimate(metric, truth, each, seed=SEED)), told, "this run")
+    gain = paired_difference(metric, truth, found[_SERVED], found[_PLAIN], seed=SEED)
     table.add_row("served over TF-IDF, paired", str(gain), "", "this run")
     table.add_section()
     for method, value in benchmark.published.items():
@@ -118,36 +123,48 @@ def _told(
     return table
 
 
-def _weighed(
+def _logit_adjustment(
     benchmark: TextBenchmark,
-    sides: Sequence[tuple[LabelledTexts, LabelledTexts]],
-    said: Mapping[str, Sequence[FloatArray]],
+    sides: Sequence[tuple[LabeledTexts, LabeledTexts]],
+    predictions: Mapping[str, Sequence[FloatArray]],
 ) -> Table:
-    """Return what is won and lost where rare classes count for more, beside TF-IDF so weighed and peers as they are."""
+    """Return the effect of logit adjustment by exponent, against TF-IDF with the same adjustment and other methods."""
     classes, truth, metric = sides[0][0].classes, _truth(sides), benchmark.metric
-    table = Table(title="by how much of the classes' shares is divided out (their power)", min_width=90)
-    for heading in ("power", f"served, {metric}", "recalls", *(f"over {peer}" for peer in (_PLAIN, *benchmark.peers))):
+    table = Table(title="logit adjustment by exponent of the class shares", min_width=90)
+    for heading in (
+        "exponent",
+        f"served, {metric}",
+        "recalls",
+        *(f"over {peer}" for peer in (_PLAIN, *benchmark.peers)),
+    ):
         table.add_column(heading)
-    peers = [_found(said[peer], sides) for peer in benchmark.peers]
+    peers = [_predicted(predictions[peer], sides) for peer in benchmark.peers]
     for power in _POWERS:
-        served = _found(said[_SERVED], sides, power=power)
-        plain = _found(said[_PLAIN], sides, power=power)
-        gains = [str(paired(metric, truth, served, other, seed=SEED)) for other in (plain, *peers)]
-        told = str(figure(metric, truth, served, seed=SEED))
+        served = _predicted(predictions[_SERVED], sides, power=power)
+        plain = _predicted(predictions[_PLAIN], sides, power=power)
+        gains = [str(paired_difference(metric, truth, served, other, seed=SEED)) for other in (plain, *peers)]
+        told = str(metric_estimate(metric, truth, served, seed=SEED))
         table.add_row(f"{power:.2f}", told, _recalls(truth, served, classes), *gains)
     return table
 
 
-def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
-    train, test, adapter = wnut(folder, *MARKED), wnut(folder, "test"), _read(kept)
+def _entities(folder: Path, *, console: Console, path: Path | None) -> None:
+    train, test, adapter = wnut(folder, *MARKED), wnut(folder, "test"), _read(path)
     if adapter is None:
-        with console.status(f"training on {len(train.texts)} texts"):
-            tuned = tune_tokens(
-                "entities", train.texts, train.spans, classes=train.classes, settings=MARKING, seed=SEED
+        with TrainingProgress(console) as progress:
+            progress.step(f"training on {len(train.texts)} texts")
+            tuned = fine_tune_tokens(
+                "entities",
+                train.texts,
+                train.spans,
+                classes=train.classes,
+                config=MARKING,
+                seed=SEED,
+                progress=progress.advance,
             )
-        adapter = _kept(kept, tuned)
-    task = Task.load(export(adapter, small=True), classes=adapter.classes, threads=2)
-    found = [task.spans(text) for text in track(test.texts, "judging", console=console)]
+        adapter = _save(path, tuned)
+    task = Task.load(export(adapter, quantize=True), classes=adapter.classes, threads=2)
+    found = [task.spans(text) for text in track(test.texts, "evaluating", console=console)]
     generator = np.random.default_rng(SEED)
     draws = [
         span_f1([test.spans[row] for row in rows], [found[row] for row in rows])[2]
@@ -167,14 +184,14 @@ def _entities(folder: Path, *, console: Console, kept: Path | None) -> None:
     console.print(table)
 
 
-def _read(kept: Path | None) -> Adapter | None:
-    return from_bytes(kept.read_bytes()) if kept is not None and kept.exists() else None
+def _read(path: Path | None) -> Adapter | None:
+    return from_bytes(path.read_bytes()) if path is not None and path.exists() else None
 
 
-def _kept(kept: Path | None, adapter: Adapter) -> Adapter:
-    """Write a trained task down, where there is a file for it; return it as it is read again, in half precision."""
+def _save(path: Path | None, adapter: Adapter) -> Adapter:
+    """Save an adapter if a file is given; return it as it is read back, in half precision."""
     written = to_bytes(adapter)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(written)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(written)
     return from_bytes(written)

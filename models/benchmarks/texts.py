@@ -1,4 +1,4 @@
-"""Public sets of labelled texts, each with the protocol and the figures that it is known by."""
+"""Public data sets of labeled texts, each with its usual protocol and published results."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import polars as pl
 
 from models.benchmarks.files import FileError, read_table
 from models.benchmarks.peers import Peer, balanced_words
-from models.content.data import LabelledTexts, labelled
-from models.content.tuning import Settings
+from models.content.data import LabeledTexts, labeled_texts
+from models.content.fine_tuning import FineTuningConfig
 
 SEED = 20_261
-MARKING = Settings(max_tokens=96)
-"""How spans are learnt to be marked: names also stand far down in a text."""
+MARKING = FineTuningConfig(max_tokens=96)
+"""Configuration of token classifiers: longer than the default, because names occur late in texts, too."""
 MARKED = ("train", "dev")
-"""Where marking is learnt: once dev has served to choose how, it is there to be learnt from."""
+"""Training data of token classifiers; dev is added once hyperparameters are selected."""
 LEAST_OF_A_CLASS = 5
 _TEST_SHARE = 0.2
 _FEELINGS = ("negative", "neutral", "positive")
@@ -32,18 +32,18 @@ _ENTITIES = ("person", "location", "corporation", "group", "product", "creative-
 
 @dataclass(frozen=True)
 class TextBenchmark:
-    """A set ready to be trained on.
+    """Data set with its protocol.
 
     Attributes:
-        folds: the two sides, train and test; of a set that is judged in folds those of each.
-        metric: what the published figures are in: accuracy, macro_f1, macro_recall, weighted_f1 or mcc.
-        published: figures of others by method.
-        protocol: in words.
-        peers: methods of others by name, learnt and judged in the same run.
+        folds: train and test set of each fold; one fold for a fixed split.
+        metric: metric of the published results: accuracy, macro_f1, macro_recall, weighted_f1 or mcc.
+        published: published results by method.
+        protocol: description of the protocol.
+        peers: published methods by name that are trained and evaluated in the same run.
     """
 
     name: str
-    folds: tuple[tuple[LabelledTexts, LabelledTexts], ...]
+    folds: tuple[tuple[LabeledTexts, LabeledTexts], ...]
     metric: str
     protocol: str
     published: dict[str, float] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class TextBenchmark:
 
 @dataclass(frozen=True)
 class MarkedTexts:
-    """Texts with the spans (begin, end, class) that are to be found in them."""
+    """Texts with their labeled spans (begin, end, class)."""
 
     texts: tuple[str, ...]
     spans: tuple[tuple[tuple[int, int, str], ...], ...]
@@ -64,20 +64,20 @@ def _lines(path: Path) -> list[str]:
         return file.read().split("\n")
 
 
-def sms(folder: Path) -> LabelledTexts:
+def sms(folder: Path) -> LabeledTexts:
     """Load short messages, ham or spam, in file order (class A)."""
     rows = [line.split("\t", 1) for line in _lines(folder / "sms-spam" / "SMSSpamCollection.gz") if "\t" in line]
-    return labelled([(text, name) for name, text in rows], classes=("ham", "spam"))
+    return labeled_texts([(text, name) for name, text in rows], classes=("ham", "spam"))
 
 
-def davidson(folder: Path) -> LabelledTexts:
+def davidson(folder: Path) -> LabeledTexts:
     """Load tweets that are hateful, offensive or neither, by most votes (class A)."""
     with gzip.open(folder / "davidson-hate" / "labeled_data.csv.gz", "rt", encoding="utf-8") as file:
         pairs = [(row["tweet"], _MODERATION[int(row["class"])]) for row in csv.DictReader(file)]
-    return labelled(pairs, classes=_MODERATION)
+    return labeled_texts(pairs, classes=_MODERATION)
 
 
-def sentences(folder: Path) -> LabelledTexts:
+def sentences(folder: Path) -> LabeledTexts:
     """Load sentences of film reviews, negative or positive (class A)."""
     pairs = []
     with zipfile.ZipFile(folder / "sentence-polarity" / "sentence_polarity.zip") as archive:
@@ -86,7 +86,7 @@ def sentences(folder: Path) -> LabelledTexts:
                 feeling = "positive" if name.endswith(".pos") else "negative"
                 text = io.TextIOWrapper(archive.open(name), encoding="latin-1")
                 pairs += [(line.strip(), feeling) for line in text]
-    return labelled(pairs, classes=("negative", "positive"))
+    return labeled_texts(pairs, classes=("negative", "positive"))
 
 
 def banking(folder: Path, part: str) -> list[tuple[str, str]]:
@@ -125,9 +125,9 @@ def _spans(words: list[tuple[str, str]]) -> Iterator[tuple[int, int, str]]:
 
 
 def _sst2(folder: Path) -> TextBenchmark:
-    def part(name: str) -> LabelledTexts:
+    def part(name: str) -> LabeledTexts:
         rows = [line.rsplit("\t", 1) for line in _lines(folder / "sst2" / f"{name}.tsv.gz") if "\t" in line]
-        return labelled([(text, label) for text, label in rows], classes=("0", "1"))
+        return labeled_texts([(text, label) for text, label in rows], classes=("0", "1"))
 
     published = {"VADER": 0.664, "TF-IDF and logistic regression": 0.825, "MiniLM-L6, 67,000 phrases, on dev": 0.915}
     sides = part("train"), part("test")
@@ -160,16 +160,16 @@ def _sentences(folder: Path) -> TextBenchmark:
 def _banking(folder: Path) -> TextBenchmark:
     train, test = banking(folder, "train"), banking(folder, "test")
     classes = tuple(sorted({name for _, name in train}))
-    sides = labelled(train, classes=classes), labelled(test, classes=classes)
+    sides = labeled_texts(train, classes=classes), labeled_texts(test, classes=classes)
     published = {"USE and ConveRT (from memory)": 0.934}
     return TextBenchmark("banking", (sides,), "accuracy", "as published", published)
 
 
-def _tweeteval(folder: Path, name: str, part: str, classes: tuple[str, ...]) -> LabelledTexts:
+def _tweeteval(folder: Path, name: str, part: str, classes: tuple[str, ...]) -> LabeledTexts:
     texts = _lines(folder / "tweeteval" / f"{name}_{part}_text.txt.gz")
     labels = _lines(folder / "tweeteval" / f"{name}_{part}_labels.txt.gz")
     pairs = [(text, classes[int(label)]) for text, label in zip(texts, labels, strict=False) if label.strip()]
-    return labelled(pairs, classes=classes)
+    return labeled_texts(pairs, classes=classes)
 
 
 def _olid(folder: Path) -> TextBenchmark:
@@ -187,7 +187,7 @@ def _semeval(folder: Path) -> TextBenchmark:
             if len(parts) >= 3 and parts[1] in _FEELINGS:  # noqa: PLR2004 (id, label, text)
                 pairs[parts[2]] = parts[1]
     test = _tweeteval(folder, "sentiment", "test", _FEELINGS)
-    train = labelled([pair for pair in pairs.items() if pair[0] not in set(test.texts)], classes=_FEELINGS)
+    train = labeled_texts([pair for pair in pairs.items() if pair[0] not in set(test.texts)], classes=_FEELINGS)
     published = {"SVM, fastText": 0.629, "TF-IDF and logistic regression": 0.6165, "RoBERTa-base": 0.713}
     protocol = "SemEval-2017 4A, TweetEval's test"
     return TextBenchmark("semeval", ((train, test),), "macro_recall", protocol, published)
@@ -227,9 +227,9 @@ def _classes(rows: pl.DataFrame) -> tuple[str, ...]:
     return tuple(counts["label"])
 
 
-def _labelled(rows: pl.DataFrame, classes: Sequence[str]) -> LabelledTexts:
+def _labelled(rows: pl.DataFrame, classes: Sequence[str]) -> LabeledTexts:
     try:
-        return labelled(rows.select("text", "label").rows(), classes=classes)
+        return labeled_texts(rows.select("text", "label").rows(), classes=classes)
     except ValueError as error:
         raise FileError(str(error)) from error
 

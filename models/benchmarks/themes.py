@@ -1,4 +1,4 @@
-"""Discovered themes against known ones: BANKING77's questions of ten intents, as a connector of ten themes."""
+"""Theme discovery against known labels: BANKING77's questions of ten intents, as a connector of ten themes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from models.benchmarks.texts import banking
-from models.content.discovery import discover
-from models.recommendation.content import embed
+from models.content.embeddings import embed
+from models.content.theme_discovery import discover
 
 SEED = 20_261
 DRAWS, INTENTS = 10, 10
 
 
 def run(folder: Path, *, console: Console) -> None:
-    """Draw ten intents ten times, and compare what is found with them; k-means is told that there are ten."""
+    """Draw ten intents ten times, and compare the discovered themes with them; k-means is given their number."""
     texts, intents = zip(*banking(folder, "test"), strict=True)
     labels = np.array(intents)
     vectors = embed(texts)
@@ -41,7 +41,7 @@ def run(folder: Path, *, console: Console) -> None:
         table.add_column(heading)
     for name, scores, themes in (
         ("discovered", ours, f"{min(numbers)} to {max(numbers)}"),
-        ("k-means that is told the number", told, str(INTENTS)),
+        ("k-means, given the number", told, str(INTENTS)),
     ):
         means, spread = np.mean(scores, axis=0), 1.96 * np.std(scores, axis=0, ddof=1) / DRAWS**0.5
         figures = (f"{mean:.3f} ± {half:.3f}" for mean, half in zip(means, spread, strict=True))

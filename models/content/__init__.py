@@ -1,1 +1,1 @@
-"""What texts say: how they sound, what moderation would do, spam, topics, entities; one encoder, small adapters."""
+"""Text models: sentiment, moderation, spam, topics and entities by one encoder with an adapter per task."""

@@ -1,6 +1,6 @@
-"""What a task adds to the encoder: low-rank changes of its weights, and a linear head. A few MB, read without code.
+"""Adapter of a task: low-rank changes of the encoder's weights, and a linear head. A few MB, loaded without code.
 
-LoRA is from Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+LoRA: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class AdapterError(ValueError):
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained task.
+    """Trained weights of a task.
 
     Attributes:
-        task: its name.
+        task: name of the task.
         classes: names of the outputs, in order.
-        by_token: whether every token is classified, or the text as a whole.
-        scale: by which the product of the two low-rank matrices counts.
-        matrices: by name of the encoder's weight, the matrices (r, in) and (out, r).
+        by_token: whether tokens are classified, or texts.
+        scale: factor of the product of the two low-rank matrices.
+        matrices: (r, in) and (out, r) matrices by name of the encoder's weight.
         head, bias: (classes, 384) and (classes,).
-        shapes: (shapes, 384) what is added to a word's embedding for how it is written
-            (``models.content.shapes``); None where that is not looked at.
-        card: what is known of it: data, protocol, figures.
+        shapes: (shapes, 384) embeddings of word shapes (``models.content.word_shapes``); None for tasks without them.
+        multi_label: whether each output is a probability of its own, or all of them sum to 1.
+        card: data, protocol and metrics of the training.
     """
 
     task: str
@@ -47,10 +47,11 @@ class Adapter:
     head: FloatArray
     bias: FloatArray
     shapes: FloatArray | None = None
+    multi_label: bool = False
     card: dict[str, Any] = field(default_factory=dict)
 
     def merged(self, name: str, weight: FloatArray) -> FloatArray:
-        """Return the encoder's weight of this name with the task's change in it."""
+        """Return the encoder's weight of this name, with the change of the task added."""
         if name not in self.matrices:
             return weight
         down, up = self.matrices[name]
@@ -58,7 +59,7 @@ class Adapter:
 
 
 def to_bytes(adapter: Adapter) -> bytes:
-    """Write an adapter as one safetensors file, in half precision."""
+    """Serialize an adapter as one safetensors file, in half precision."""
     arrays = {_HEAD: adapter.head, _BIAS: adapter.bias}
     if adapter.shapes is not None:
         arrays[_SHAPES] = adapter.shapes
@@ -70,6 +71,7 @@ def to_bytes(adapter: Adapter) -> bytes:
         "classes": adapter.classes,
         "by_token": adapter.by_token,
         "scale": adapter.scale,
+        "multi_label": adapter.multi_label,
         "card": adapter.card,
     }
     halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
@@ -77,7 +79,7 @@ def to_bytes(adapter: Adapter) -> bytes:
 
 
 def from_bytes(data: bytes) -> Adapter:
-    """Read what ``to_bytes`` wrote.
+    """Deserialize the output of ``to_bytes``.
 
     Raises:
         AdapterError: when ``data`` is something else or of another format.
@@ -91,7 +93,7 @@ def from_bytes(data: bytes) -> Adapter:
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise AdapterError(f"not an adapter: {error}") from error
     if described["format"] != FORMAT:
-        raise AdapterError(f"adapter of format {described['format']}, this code reads {FORMAT}")
+        raise AdapterError(f"adapter of format {described['format']}; this code reads format {FORMAT}")
     names = sorted({name.rsplit(".", 1)[0] for name in arrays})
     return Adapter(
         task=described["task"],
@@ -102,5 +104,6 @@ def from_bytes(data: bytes) -> Adapter:
         head=head,
         bias=bias,
         shapes=shapes,
+        multi_label=described.get("multi_label", False),
         card=described["card"],
     )

@@ -1,4 +1,4 @@
-"""The one encoder, MiniLM (``all-MiniLM-L6-v2``, Apache 2.0, from a wheel), and how texts become its tokens."""
+"""Text encoder MiniLM (``all-MiniLM-L6-v2``, Apache 2.0, from a wheel), and its tokenization."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ DIMENSIONS = 384
 MAX_TOKENS = 128
 WINDOW_TOKENS, WINDOW_OVERLAP = 112, 24
 
-_PERSON = re.compile(r"(?<!\w)@\w+")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_MENTION = re.compile(r"(?<!\w)@\w+")
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -28,12 +28,12 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A batch, padded to its longest text.
+    """Batch of tokenized texts, padded to the longest.
 
     Attributes:
-        ids: (n, t) positions in the vocabulary.
+        ids: (n, t) vocabulary ids.
         mask: (n, t) 1 for a token, 0 for padding.
-        spans: for each text the begin and end of each token in it; (0, 0) for those that stand for no characters.
+        spans: begin and end of each token in each text, in characters; (0, 0) for special tokens.
     """
 
     ids: IntArray
@@ -42,29 +42,37 @@ class Tokens:
 
 
 def model_path() -> Path:
-    """Return the folder of the encoder's weights."""
+    """Return the directory of the encoder's weights."""
     return Path(get_model_path())
 
 
-def normalised(text: str) -> str:
-    """Return a text as classifiers read it: people and addresses without their names, entities as characters."""
-    return _PERSON.sub("@user", _ADDRESS.sub("http", html.unescape(text))).strip() or "."
+def normalized(text: str) -> str:
+    """Return a text as classifiers read it: mentions and URLs replaced by placeholders, HTML entities decoded."""
+    return _MENTION.sub("@user", _URL.sub("http", html.unescape(text))).strip() or "."
 
 
 @cache
-def _whole_tokenizer() -> Tokenizer:
+def _unlimited_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(model_path() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
-def windows(text: str) -> list[tuple[int, int]]:
-    """Return the begin and end of the overlapping parts that cover a text and fit the encoder, one if it fits whole.
+@cache
+def vocabulary() -> dict[str, int]:
+    """Return the words of the tokenizer by their rank; frequent words have a low rank."""
+    return {word: rank for word, rank in _unlimited_tokenizer().get_vocab().items() if word.isalpha()}
 
-    A part has fewer tokens than ``MAX_TOKENS``, since ``normalised`` may write some of it in more.
+
+def windows(text: str) -> list[tuple[int, int]]:
+    """Return the spans, in characters, of overlapping windows that cover a text; one if the text fits the encoder.
+
+    A window has fewer tokens than ``MAX_TOKENS``, since ``normalized`` may increase their number.
     """
-    spans = [span for span in _whole_tokenizer().encode(text, add_special_tokens=False).offsets if span[0] < span[1]]
+    spans = [
+        span for span in _unlimited_tokenizer().encode(text, add_special_tokens=False).offsets if span[0] < span[1]
+    ]
     if len(spans) <= WINDOW_TOKENS:
         return [(0, len(text))]
     starts = range(0, len(spans) - WINDOW_OVERLAP, WINDOW_TOKENS - WINDOW_OVERLAP)
@@ -80,10 +88,10 @@ def _tokenizer(max_tokens: int) -> Tokenizer:
 
 
 def tokenize(texts: list[str], *, max_tokens: int = MAX_TOKENS) -> Tokens:
-    """Return the tokens of texts; what is beyond ``max_tokens`` of a text is cut off."""
+    """Tokenize texts; each is truncated to ``max_tokens``."""
     encoded: list[Any] = _tokenizer(max_tokens).encode_batch(texts)
     return Tokens(
-        ids=np.array([one.ids for one in encoded], dtype=np.int64),
-        mask=np.array([one.attention_mask for one in encoded], dtype=np.int64),
-        spans=tuple(tuple(one.offsets) for one in encoded),
+        ids=np.array([encoding.ids for encoding in encoded], dtype=np.int64),
+        mask=np.array([encoding.attention_mask for encoding in encoded], dtype=np.int64),
+        spans=tuple(tuple(encoding.offsets) for encoding in encoded),
     )

@@ -1,4 +1,4 @@
-"""How good a classifier of texts is, with intervals, beside a plain baseline; and whom it is unfair to."""
+"""Offline evaluation of text classifiers: metrics with intervals, a TF-IDF baseline, and bias by group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 from sklearn.pipeline import make_pipeline, make_union
 
-from models.content.data import IntArray, LabelledTexts
+from models.content.data import IntArray, LabeledTexts
 from models.content.encoder import FloatArray
 
 _RESAMPLES = 500
@@ -29,75 +29,75 @@ METRICS: dict[str, Callable[[IntArray, IntArray], float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure with its 95 % interval over resampled texts."""
+class MetricEstimate:
+    """Metric with its 95 % bootstrap interval over texts."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Write it in four digits."""
+        """Return the value and interval with four digits."""
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def figure(metric: str, true: IntArray, found: IntArray, *, seed: int) -> Figure:
-    """Return a metric of ``METRICS`` with its bootstrap interval."""
+def metric_estimate(metric: str, true: IntArray, found: IntArray, *, seed: int) -> MetricEstimate:
+    """Return a metric of ``METRICS`` with its percentile bootstrap interval (Efron, 1979)."""
     measure, generator = METRICS[metric], np.random.default_rng(seed)
     resampled = [
         measure(true[rows], found[rows])
         for rows in (generator.integers(0, len(true), len(true)) for _ in range(_RESAMPLES))
     ]
     low, high = np.quantile(resampled, (0.025, 0.975))
-    return Figure(measure(true, found), float(low), float(high))
+    return MetricEstimate(measure(true, found), float(low), float(high))
 
 
-def paired(metric: str, true: IntArray, left: IntArray, right: IntArray, *, seed: int) -> Figure:
-    """Return by how much ``left`` is better than ``right`` on the same texts, with its interval."""
+def paired_difference(metric: str, true: IntArray, left: IntArray, right: IntArray, *, seed: int) -> MetricEstimate:
+    """Return the paired difference of ``left`` and ``right`` on the same texts, with its interval."""
     measure, generator = METRICS[metric], np.random.default_rng(seed)
     differences = [
         measure(true[rows], left[rows]) - measure(true[rows], right[rows])
         for rows in (generator.integers(0, len(true), len(true)) for _ in range(_RESAMPLES))
     ]
     low, high = np.quantile(differences, (0.025, 0.975))
-    return Figure(measure(true, left) - measure(true, right), float(low), float(high))
+    return MetricEstimate(measure(true, left) - measure(true, right), float(low), float(high))
 
 
-def baseline(train: LabelledTexts, test: Sequence[str]) -> FloatArray:
-    """Return what TF-IDF of words and of letters with logistic regression says of ``test``: (n, classes)."""
+def baseline(train: LabeledTexts, test: Sequence[str]) -> FloatArray:
+    """Return (n, classes) probabilities by logistic regression on TF-IDF of words and character n-grams."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
-    return learnt(make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000)), train, test)
+    return fit_predict(make_pipeline(make_union(words, letters), LogisticRegression(C=4, max_iter=2_000)), train, test)
 
 
-def learnt(model: Any, train: LabelledTexts, test: Sequence[str]) -> FloatArray:
-    """Fit a classifier of scikit-learn and return what it says of ``test``: (n, classes)."""
+def fit_predict(model: Any, train: LabeledTexts, test: Sequence[str]) -> FloatArray:
+    """Fit a scikit-learn classifier and return its (n, classes) probabilities for ``test``."""
     model.fit(train.texts, train.labels)
     found = np.zeros((len(test), len(train.classes)), dtype=np.float32)
-    found[:, model.classes_] = model.predict_proba(test)  # A class that nothing was learnt of has no probability.
+    found[:, model.classes_] = model.predict_proba(test)  # A class without training texts has probability zero.
     return found
 
 
 def span_f1(
     true: Sequence[Sequence[tuple[int, int, str]]], found: Sequence[Sequence[tuple[int, int, str]]]
 ) -> tuple[float, float, float]:
-    """Return precision, recall and F1 of spans that must agree in begin, end and class, as CoNLL counts them."""
+    """Return precision, recall and F1 of exact spans (begin, end and class), as in CoNLL-2003."""
     hits = sum(len(set(left) & set(right)) for left, right in zip(true, found, strict=True))
     wanted, given = sum(map(len, true)), sum(map(len, found))
     precision, recall = hits / max(given, 1), hits / max(wanted, 1)
     return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
 
 
-# People say of themselves who they are; none of this is unwanted. After Dixon et al., "Measuring and Mitigating
-# Unintended Bias in Text Classification", AIES 2018, in words of our own.
+# Benign statements about identity, following Dixon et al., "Measuring and Mitigating Unintended Bias in Text
+# Classification", AIES 2018, with our own templates.
 IDENTITIES: dict[str, tuple[str, ...]] = {
     "religion": ("Muslim", "Jewish", "Christian", "Hindu", "Buddhist", "atheist"),
     "origin": ("Black", "white", "Asian", "Latino", "Arab", "African American", "Roma", "immigrant"),
     "gender": ("woman", "man", "transgender person", "nonbinary person"),
-    "love": ("gay", "lesbian", "bisexual", "straight", "queer"),
-    "body": ("blind", "deaf", "disabled", "autistic", "old", "young"),
+    "orientation": ("gay", "lesbian", "bisexual", "straight", "queer"),
+    "disability and age": ("blind", "deaf", "disabled", "autistic", "old", "young"),
 }
-_SAYINGS = (
+_TEMPLATES = (
     "I am {one} and new in the street.",
     "As {one}, I would love to join the garden group.",
     "My neighbour is {one}, and we share a lawn mower.",
@@ -131,31 +131,35 @@ DIALECTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class BiasReport:
-    """Share of harmless texts that would be flagged, by group; ``everywhere`` counts them all."""
+    """False positive rate on benign texts: by identity group, by dialect, and overall."""
 
     by_identity: dict[str, float]
     by_dialect: dict[str, float]
-    everywhere: float
+    false_positive_rate: float
 
     @property
-    def worst(self) -> float:
-        """The share of the group that is flagged most."""
+    def max_false_positive_rate_by_group(self) -> float:
+        """Highest false positive rate of any group."""
         return max((*self.by_identity.values(), *self.by_dialect.values()))
 
     def as_metrics(self) -> dict[str, float]:
-        """Return the shares by names that MLflow takes."""
+        """Return the rates by metric name."""
         groups = {**self.by_identity, **self.by_dialect}
-        named = {f"flagged_{re.sub('[^a-z]+', '_', name.lower())}": share for name, share in groups.items()}
-        return {**named, "flagged_everywhere": self.everywhere, "flagged_worst": self.worst}
+        named = {f"false_positive_rate_{re.sub('[^a-z]+', '_', name.lower())}": share for name, share in groups.items()}
+        return {
+            **named,
+            "false_positive_rate": self.false_positive_rate,
+            "max_false_positive_rate_by_group": self.max_false_positive_rate_by_group,
+        }
 
 
-def harmless() -> list[tuple[str, str]]:
-    """Return harmless texts, each with the group of people that it is by or about."""
+def benign_texts() -> list[tuple[str, str]]:
+    """Return benign texts, each with the group of people that it is by or about."""
     texts = []
     for group, names in IDENTITIES.items():
         for name in names:
             one = f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}" if _is_noun(name) else name
-            texts += [(saying.format(one=one, bare=name), group) for saying in _SAYINGS]
+            texts += [(saying.format(one=one, bare=name), group) for saying in _TEMPLATES]
     return texts + [(text, dialect) for dialect, texts in DIALECTS.items() for text in texts]
 
 
@@ -164,26 +168,26 @@ def _is_noun(name: str) -> bool:
 
 
 def bias_report(flagged: Callable[[list[str]], Sequence[bool]]) -> BiasReport:
-    """Ask which harmless texts ``flagged`` would flag, and count them by group."""
-    texts = harmless()
+    """Return the false positive rates of a function that returns whether each text is flagged."""
+    texts = benign_texts()
     found = np.array(list(flagged([text for text, _ in texts])), dtype=bool)
     groups = np.array([group for _, group in texts])
     shares = {group: float(found[groups == group].mean()) for group in dict.fromkeys(groups.tolist())}
     return BiasReport(
         by_identity={group: shares[group] for group in IDENTITIES},
         by_dialect={group: shares[group] for group in DIALECTS},
-        everywhere=float(found.mean()),
+        false_positive_rate=float(found.mean()),
     )
 
 
 def classes_of(probabilities: FloatArray, *, shares: NDArray[np.float64] | None = None) -> IntArray:
-    """Return the class of each text.
+    """Return the (n,) predicted classes.
 
     Args:
         probabilities: (n, classes).
-        shares: of each class in what was learnt from, to be divided out: then the class is taken that the text speaks
-            for most, however rare, which is best where each class counts alike (Menon et al., "Long-tail learning via
-            logit adjustment", ICLR 2021). Else the likeliest is taken; a power of the shares lies between.
+        shares: (classes,) share of each class in the training data, to divide by: optimal when classes count equally
+            (logit adjustment; Menon et al., "Long-tail learning via logit adjustment", ICLR 2021). None for the most
+            probable class; a power of the shares is between the two.
     """
     if shares is not None:
         probabilities = np.divide(probabilities, shares, out=np.zeros_like(probabilities), where=shares > 0)

@@ -1,4 +1,4 @@
-"""Turns the encoder and an adapter into one ONNX graph, which is served without PyTorch."""
+"""Export of the encoder with an adapter to one ONNX graph, which is served without PyTorch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPSET = 18
 def encoder_with(adapter: Adapter | None) -> Any:
     """Return the encoder with an adapter merged into its weights."""
     disable_progress_bar()
-    # It tells at length of the pooling layer, which is left out on purpose.
+    # It logs a warning about the pooling layer, which is omitted intentionally.
     set_verbosity_error()
     encoder = AutoModel.from_pretrained(str(model_path()), add_pooling_layer=False, attn_implementation="eager")
     if adapter is not None:
@@ -36,12 +36,13 @@ def encoder_with(adapter: Adapter | None) -> Any:
 
 
 class _Served(nn.Module):
-    """The encoder with an adapter, down to probabilities; without one, down to vectors of length one."""
+    """Encoder with an adapter and softmax or sigmoid output; without an adapter, with unit vectors as output."""
 
     def __init__(self, adapter: Adapter | None) -> None:
         super().__init__()
         self.encoder = encoder_with(adapter)
         self.by_token = adapter is not None and adapter.by_token
+        self.multi_label = adapter is not None and adapter.multi_label
         self.head: nn.Linear | None = None
         if adapter is not None:
             self.head = nn.Linear(adapter.head.shape[1], adapter.head.shape[0])
@@ -63,15 +64,16 @@ class _Served(nn.Module):
             hidden = (hidden * weights).sum(1) / weights.sum(1)
         if self.head is None:
             return nn.functional.normalize(hidden, dim=-1)
-        return torch.softmax(self.head(hidden), dim=-1)
+        logits = self.head(hidden)
+        return torch.sigmoid(logits) if self.multi_label else torch.softmax(logits, dim=-1)
 
 
-def export(adapter: Adapter | None, *, small: bool) -> bytes:
+def export(adapter: Adapter | None, *, quantize: bool) -> bytes:
     """Return the ONNX graph of a task, or of the encoder alone.
 
     Args:
-        adapter: the task; None for vectors.
-        small: whether weights are kept in eight bits: a quarter of the size, and about twice as fast.
+        adapter: adapter of the task; None for vectors.
+        quantize: whether to quantize weights to eight bits: a quarter of the size, and about twice as fast.
     """
     names = ["ids", "mask"] if adapter is None or adapter.shapes is None else ["ids", "mask", "shapes"]
     sample = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)
@@ -89,10 +91,10 @@ def export(adapter: Adapter | None, *, small: bool) -> bytes:
             dynamo=False,
         )
     graph = buffer.getvalue()
-    return _small(graph) if small else graph
+    return _quantized(graph) if quantize else graph
 
 
-def _small(graph: bytes) -> bytes:
+def _quantized(graph: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         whole, prepared, small = (Path(folder, name) for name in ("whole.onnx", "prepared.onnx", "small.onnx"))
         whole.write_bytes(graph)

@@ -1,4 +1,4 @@
-"""The policy file: from probabilities to what is done with a text."""
+"""Moderation policy of texts: thresholds of the policy file, and the verdict they give."""
 
 from __future__ import annotations
 
@@ -12,43 +12,59 @@ from neighborconnect.contracts.content import Verdict
 
 
 class PolicyError(ValueError):
-    """The policy file lacks something, or says what cannot be."""
+    """The policy file lacks a key, or a value is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which probability on a person looks at a text, and from which it is kept back."""
+    """Probabilities from which a text is sent to a moderator, and from which it is also held."""
 
     review: float
     block: float
 
 
 @dataclass(frozen=True, slots=True)
-class SpamLimits:
-    """From which probability on a text is called spam, and whose texts from less on."""
+class SpamThresholds:
+    """Spam thresholds: for all authors, and the lower one for suspicious authors (new, or posting in bursts)."""
 
-    flag: float
-    suspect_flag: float
-    new_days: float = 0.0
-    much_an_hour: float = float("inf")
+    threshold: float
+    suspicious_threshold: float
+    new_account_days: float
+    burst_threshold_per_hour: float
 
-    @classmethod
-    def of(cls, said: Mapping[str, float]) -> SpamLimits:
-        """Read the limits; a policy of before there were suspects suspects nobody."""
-        return cls(**{"suspect_flag": said["flag"]} | {name: float(value) for name, value in said.items()})
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """Shares on the functional suite that a version must reach to be promoted."""
+
+    min_hateful_flagged: float = 0.0
+    min_harmless_passed: float = 0.0
+    min_threats_flagged: float = 0.0
+    max_identity_flagged: float = 1.0
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the policy file says; its comments say what the names mean."""
+    """Values of the policy file, whose comments define them."""
 
     categories: dict[str, Thresholds]
-    spam: SpamLimits
+    help: dict[str, float]
+    gate: GateLimits
+    spam: SpamThresholds
     neutral_below: float
-    most_flagged: float
+    max_false_positive_rate: float
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Names of all labels with a threshold."""
+        return frozenset((*self.categories, *self.help))
+
+    def offers_help(self, categories: Mapping[str, float]) -> bool:
+        """Return whether the author is to be offered help; no verdict depends on it."""
+        return any(categories.get(name, 0.0) >= threshold for name, threshold in self.help.items())
 
     def verdict(self, categories: Mapping[str, float]) -> Verdict:
-        """Return what is done with a text of these probabilities; the strictest category decides."""
+        """Return the verdict for category probabilities; the strictest category decides."""
         if any(categories.get(name, 0.0) >= limits.block for name, limits in self.categories.items()):
             return Verdict.BLOCK
         if any(categories.get(name, 0.0) >= limits.review for name, limits in self.categories.items()):
@@ -57,32 +73,38 @@ class Policy:
 
 
 def read_policy(text: str | None = None) -> Policy:
-    """Read a policy; the one beside this module where none is given.
+    """Parse a policy; ``policy.toml`` of this package if left out.
 
     Raises:
-        PolicyError: when it cannot be used; says why.
+        PolicyError: when it is invalid; the message has the reason.
     """
     text = (files(__package__) / "policy.toml").read_text(encoding="utf-8") if text is None else text
     try:
-        said: dict[str, Any] = tomllib.loads(text)
-        spam, sentiment = SpamLimits.of(said.pop("spam")), said.pop("sentiment")["neutral_below"]
-        most = said.pop("most_flagged")
+        values: dict[str, Any] = tomllib.loads(text)
+        spam, sentiment = (
+            SpamThresholds(**{name: float(value) for name, value in values.pop("spam").items()}),
+            values.pop("sentiment")["neutral_below"],
+        )
+        max_rate = values.pop("max_false_positive_rate")
+        gate = GateLimits(**{name: float(value) for name, value in values.pop("gate", {}).items()})
+        offers = {name: float(values.pop(name)["help"]) for name in list(values) if "help" in values[name]}
         categories = {
-            name: Thresholds(float(limits["review"]), float(limits["block"])) for name, limits in said.items()
+            name: Thresholds(float(limits["review"]), float(limits["block"])) for name, limits in values.items()
         }
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise PolicyError(f"the policy cannot be read: {error}") from error
     shares = [
-        most,
-        spam.flag,
-        spam.suspect_flag,
+        max_rate,
+        spam.threshold,
+        spam.suspicious_threshold,
         sentiment,
-        *(one for limits in categories.values() for one in (limits.review, limits.block)),
+        *offers.values(),
+        *(threshold for limits in categories.values() for threshold in (limits.review, limits.block)),
     ]
     if not categories or not all(0 < share <= 1 for share in shares):
-        raise PolicyError("the policy needs a category, and every number in it must be above 0 and at most 1")
-    if spam.suspect_flag > spam.flag:
-        raise PolicyError("of suspects less must do for spam: suspect_flag is above flag")
+        raise PolicyError("the policy needs a category, and every threshold must be above 0 and at most 1")
+    if spam.suspicious_threshold > spam.threshold:
+        raise PolicyError("suspicious_threshold must not be above threshold")
     if wrong := [name for name, limits in categories.items() if limits.review > limits.block]:
-        raise PolicyError(f"what is kept back must be looked at, too: review is above block for {', '.join(wrong)}")
-    return Policy(categories, spam, float(sentiment), float(most))
+        raise PolicyError(f"review must not be above block: {', '.join(wrong)}")
+    return Policy(categories, offers, gate, spam, float(sentiment), float(max_rate))

@@ -1,1 +1,1 @@
-"""Matching: which people, connectors and interests fit a person, by ties, memberships, interests and places."""
+"""Matching model: users, connectors and interests that match a user, from the social graph."""

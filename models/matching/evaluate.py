@@ -1,4 +1,4 @@
-"""How well hidden ties and memberships are told from pairs drawn by chance, with intervals, beside a rule of thumb."""
+"""Offline evaluation of link prediction: held-out follows and memberships against sampled negative pairs."""
 
 from __future__ import annotations
 
@@ -8,33 +8,41 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from models.matching.combination import Combination, fit, rule_of
-from models.matching.graph import CONNECTOR_SIGNS, PERSON_SIGNS, Graph, Signs, Weights, with_vectors
-from models.matching.town import BoolArray, IntArray, Town
+from models.matching.pair_features import (
+    CONNECTOR_FEATURES,
+    USER_FEATURES,
+    FeatureMatrix,
+    PairFeatures,
+    Weights,
+    with_vectors,
+)
+from models.matching.scorer import DEFAULT_REGULARIZATION, LogisticScorer, fit, unweighted_sum
+from models.matching.social_graph import BoolArray, IntArray, SocialGraph
 
 SHARE = 0.2
-LEAST_PAIRS = 50
-"""Fewer hidden pairs tell nothing."""
-MOST_COMPARED = 400_000_000
-"""Whoever is asked for is compared with the whole town: a large one is learnt from and judged by some of its pairs."""
+TRAINED, HEURISTIC = "trained", "heuristic"
+MIN_PAIRS = 50
+"""Minimum number of held-out pairs of each label."""
+MAX_COMPARISONS = 400_000_000
+"""Budget of feature rows: candidates are scored against the full graph, so training and evaluation sample pairs."""
 _RESAMPLES = 500
 
 
-class TooLittleError(ValueError):
-    """There is too little to learn from, or to judge by."""
+class NotEnoughDataError(ValueError):
+    """There is too little data to train or to evaluate."""
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs that are a match, and as many that are not: (p, 2) and (p,)."""
+class EdgeSample:
+    """Labeled pairs: (p, 2) row numbers and (p,) labels, 1 for a match, half of them."""
 
     pairs: IntArray
     labels: IntArray
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure with its 95 % interval over resampled pairs."""
+class MetricEstimate:
+    """Metric with its 95 % bootstrap interval over pairs."""
 
     value: float
     low: float
@@ -42,169 +50,178 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a combination is worth on hidden pairs.
+class EvaluationReport:
+    """Evaluation of scorers on held-out pairs.
 
     Attributes:
-        auc: by method.
-        gain: of what was learnt over the rule of thumb, paired.
-        brier: mean squared error of the chances; 0.25 is what a coin has.
-        chances, labels: for a plot of how true the chances are.
-        pairs: how many, half of them matches.
+        auc: AUC by method.
+        gain: AUC of the trained scorer minus that of the heuristic, paired.
+        brier: Brier score of the trained scorer; 0.25 is that of a constant 0.5.
+        probabilities, labels: (p,) predictions of the trained scorer and labels, for the calibration plot.
+        pairs: number of pairs, half of them matches.
     """
 
-    auc: dict[str, Figure]
-    gain: Figure
+    auc: dict[str, MetricEstimate]
+    gain: MetricEstimate
     brier: float
-    chances: Weights
+    probabilities: Weights
     labels: IntArray
     pairs: int
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is to be told: the signs, how they are asked for, how matches are hidden, and what is easily said."""
+class MatchingTask:
+    """Link prediction task: feature names, feature computation, hold-out method and untrained baseline."""
 
-    signs: tuple[str, ...]
-    ask: Callable[[Graph, int], Signs]
-    hide: Callable[..., tuple[Town, Pairs]]
-    rule_of_thumb: Combination
+    features: tuple[str, ...]
+    compute: Callable[[PairFeatures, int], FeatureMatrix]
+    hold_out: Callable[..., tuple[SocialGraph, EdgeSample]]
+    heuristic: LogisticScorer
 
 
-def hide_ties(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, Pairs]:
-    """Return the town without some ties, and these beside as many pairs of strangers.
+def hold_out_edges(graph: SocialGraph, *, share: float = SHARE, seed: int) -> tuple[SocialGraph, EdgeSample]:
+    """Return the graph without the held-out follows, and these with as many sampled pairs of unconnected users.
 
-    The latest are hidden where times are known, else some drawn by chance; who has one tie left keeps it.
+    The latest follows are held out when times are known, else random ones; every user keeps at least one.
     """
-    n, generator = len(town.people), np.random.default_rng(seed)
-    undirected, same = np.unique(np.sort(town.ties, axis=1), axis=0, return_inverse=True)
+    n, generator = len(graph.users), np.random.default_rng(seed)
+    undirected, same = np.unique(np.sort(graph.follows, axis=1), axis=0, return_inverse=True)
     at = np.full(len(undirected), np.iinfo(np.int64).max)
-    np.minimum.at(at, same, town.tied_at)
-    hidden = _hidden(undirected, at, share=share, generator=generator, keep=(True, True))
-    matches = undirected[hidden]
-    left = town.with_ties(town.ties[~hidden[same]], town.tied_at[~hidden[same]])
-    strangers = drawn(len(matches), (n, n), taken=undirected, generator=generator, ordered=False)
-    return left, beside(matches, strangers)
+    np.minimum.at(at, same, graph.followed_at)
+    held_out = _select_held_out(undirected, at, share=share, generator=generator, keep=(True, True))
+    matches = undirected[held_out]
+    remaining = graph.with_follows(graph.follows[~held_out[same]], graph.followed_at[~held_out[same]])
+    negatives = sample_negatives(len(matches), (n, n), taken=undirected, generator=generator, ordered=False)
+    return remaining, labeled_sample(matches, negatives)
 
 
-def hide_members(town: Town, *, share: float = SHARE, seed: int) -> tuple[Town, Pairs]:
-    """Return the town without some memberships, and these beside as many pairs that are none; as ``hide_ties``."""
+def hold_out_memberships(graph: SocialGraph, *, share: float = SHARE, seed: int) -> tuple[SocialGraph, EdgeSample]:
+    """Return the graph without the held-out memberships, and these with as many negatives; as ``hold_out_edges``."""
     generator = np.random.default_rng(seed)
-    shape = (len(town.people), len(town.connectors))
-    hidden = _hidden(town.members, town.joined_at, share=share, generator=generator, keep=(True, False))
-    left = town.with_members(town.members[~hidden], town.joined_at[~hidden])
-    return left, beside(town.members[hidden], drawn(int(hidden.sum()), shape, taken=town.members, generator=generator))
+    shape = (len(graph.users), len(graph.connectors))
+    held_out = _select_held_out(graph.members, graph.joined_at, share=share, generator=generator, keep=(True, False))
+    remaining = graph.with_members(graph.members[~held_out], graph.joined_at[~held_out])
+    return remaining, labeled_sample(
+        graph.members[held_out], sample_negatives(int(held_out.sum()), shape, taken=graph.members, generator=generator)
+    )
 
 
-# Nothing is learnt in the rules of thumb: some signs count as they are.
-PEOPLE = Question(
-    PERSON_SIGNS,
-    Graph.person_signs,
-    hide_ties,
-    rule_of(PERSON_SIGNS, "adamic_adar", "shared_connectors", "shared_interests", "same_place", "near_cell"),
+# The heuristics are untrained: sums of features.
+USERS = MatchingTask(
+    USER_FEATURES,
+    PairFeatures.user_features,
+    hold_out_edges,
+    unweighted_sum(USER_FEATURES, "adamic_adar", "shared_connectors", "shared_interests", "locality", "cell_proximity"),
 )
-CONNECTORS = Question(
-    CONNECTOR_SIGNS,
-    Graph.connector_signs,
-    hide_members,
-    rule_of(CONNECTOR_SIGNS, "ties_inside", "like_mine", "interest"),
+CONNECTORS = MatchingTask(
+    CONNECTOR_FEATURES,
+    PairFeatures.connector_features,
+    hold_out_memberships,
+    unweighted_sum(CONNECTOR_FEATURES, "followed_members", "co_membership", "category_interest"),
 )
 
 
-def hide(town: Town, question: Question, *, seed: int) -> tuple[Town, Pairs]:
-    """Hide some matches, and return pairs to ask for; raises ``TooLittleError`` for too few of them or of others."""
-    left, hidden = question.hide(town, seed=seed)
-    others, matches = np.bincount(hidden.labels, minlength=2)
-    if min(matches, others) < LEAST_PAIRS:
-        raise TooLittleError(
-            f"{matches} matches could be hidden among {others} pairs that are none; {LEAST_PAIRS} of each are needed"
+def hold_out(graph: SocialGraph, task: MatchingTask, *, seed: int) -> tuple[SocialGraph, EdgeSample]:
+    """Return the remaining graph and a sample of held-out pairs; raises ``NotEnoughDataError`` for too few pairs."""
+    remaining, held_out = task.hold_out(graph, seed=seed)
+    negatives, matches = np.bincount(held_out.labels, minlength=2)
+    if min(matches, negatives) < MIN_PAIRS:
+        raise NotEnoughDataError(
+            f"{matches} matches could be held out, with {negatives} negatives; {MIN_PAIRS} of each are needed"
         )
-    return left, _some(hidden, most=max(LEAST_PAIRS, MOST_COMPARED // len(town.people) // 2), seed=seed)
+    return remaining, _subsample(held_out, most=max(MIN_PAIRS, MAX_COMPARISONS // len(graph.users) // 2), seed=seed)
 
 
-def _some(pairs: Pairs, *, most: int, seed: int) -> Pairs:
-    """Return at most so many matches and as many strangers, drawn by chance, in their order."""
+def _subsample(pairs: EdgeSample, *, most: int, seed: int) -> EdgeSample:
+    """Return a random sample of at most ``most`` matches and negatives, in their order."""
     generator = np.random.default_rng(seed)
-    drawn_of = [generator.permutation(np.flatnonzero(pairs.labels == label))[:most] for label in (0, 1)]
-    rows = np.sort(np.concatenate(drawn_of))
-    return Pairs(pairs.pairs[rows], pairs.labels[rows])
+    sampled = [generator.permutation(np.flatnonzero(pairs.labels == label))[:most] for label in (0, 1)]
+    rows = np.sort(np.concatenate(sampled))
+    return EdgeSample(pairs.pairs[rows], pairs.labels[rows])
 
 
-def learn(town: Town, question: Question, *, seed: int) -> Combination:
-    """Learn a combination by hiding a part of what is known.
+def train_scorer(
+    graph: SocialGraph, task: MatchingTask, *, seed: int, regularization: float = DEFAULT_REGULARIZATION
+) -> LogisticScorer:
+    """Train a scorer on held-out pairs of the graph.
 
     Raises:
-        TooLittleError: when too little is known.
+        NotEnoughDataError: when there are too few pairs.
     """
-    left, hidden = hide(town, question, seed=seed)
-    signs = signs_of(Graph(with_vectors(left)), hidden.pairs, ask=question.ask)
-    return fit(question.signs, signs, hidden.labels)
+    remaining, held_out = hold_out(graph, task, seed=seed)
+    features = features_of(PairFeatures(with_vectors(remaining)), held_out.pairs, compute=task.compute)
+    return fit(task.features, features, held_out.labels, regularization=regularization)
 
 
-def signs_of(graph: Graph, pairs: IntArray, *, ask: Callable[[Graph, int], Signs]) -> Signs:
-    """Return (p, s) signs of pairs; the first of each is who is asked for."""
-    rows: list[Signs] = [np.zeros(0, dtype=np.float32)] * len(pairs)
+def features_of(
+    pair_features: PairFeatures, pairs: IntArray, *, compute: Callable[[PairFeatures, int], FeatureMatrix]
+) -> FeatureMatrix:
+    """Return (p, f) features of pairs; the first of each pair is the user for whom features are computed."""
+    rows: list[FeatureMatrix] = [np.zeros(0, dtype=np.float32)] * len(pairs)
     order = np.argsort(pairs[:, 0], kind="stable")
-    people, begins = np.unique(pairs[order, 0], return_index=True)
-    for person, mine in zip(people, np.split(order, begins[1:]), strict=True):
-        for row, found in zip(mine, ask(graph, int(person))[pairs[mine, 1]], strict=True):
+    users, begins = np.unique(pairs[order, 0], return_index=True)
+    for user, of_user in zip(users, np.split(order, begins[1:]), strict=True):
+        for row, found in zip(of_user, compute(pair_features, int(user))[pairs[of_user, 1]], strict=True):
             rows[row] = found
     return np.stack(rows)
 
 
-def judge(signs: Signs, labels: IntArray, *, methods: dict[str, Combination], seed: int) -> Judgement:
-    """Judge combinations by name, ``learnt`` and ``rule_of_thumb`` among them, on the same pairs."""
+def evaluate_scorers(
+    features: FeatureMatrix, labels: IntArray, *, methods: dict[str, LogisticScorer], seed: int
+) -> EvaluationReport:
+    """Evaluate scorers by name, ``trained`` and ``heuristic`` among them, on the same pairs."""
     generator = np.random.default_rng(seed)
-    chances = {name: method.chance(signs) for name, method in methods.items()}
+    probabilities = {name: method.probability(features) for name, method in methods.items()}
     draws = [generator.integers(0, len(labels), len(labels)) for _ in range(_RESAMPLES)]
     aucs = {
-        name: np.array([roc_auc_score(labels[rows], found[rows]) for rows in draws]) for name, found in chances.items()
+        name: np.array([roc_auc_score(labels[rows], found[rows]) for rows in draws])
+        for name, found in probabilities.items()
     }
-    whole = {name: float(roc_auc_score(labels, found)) for name, found in chances.items()}
-    return Judgement(
-        auc={name: _figure(whole[name], drawn) for name, drawn in aucs.items()},
-        gain=_figure(whole["learnt"] - whole["rule_of_thumb"], aucs["learnt"] - aucs["rule_of_thumb"]),
-        brier=float(brier_score_loss(labels, chances["learnt"])),
-        chances=chances["learnt"],
+    whole = {name: float(roc_auc_score(labels, found)) for name, found in probabilities.items()}
+    return EvaluationReport(
+        auc={name: _estimate(whole[name], resampled) for name, resampled in aucs.items()},
+        gain=_estimate(whole[TRAINED] - whole[HEURISTIC], aucs[TRAINED] - aucs[HEURISTIC]),
+        brier=float(brier_score_loss(labels, probabilities[TRAINED])),
+        probabilities=probabilities[TRAINED],
         labels=labels,
         pairs=len(labels),
     )
 
 
-def _figure(value: float, drawn: Weights) -> Figure:
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Figure(value, float(low), float(high))
+def _estimate(value: float, resampled: Weights) -> MetricEstimate:
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return MetricEstimate(value, float(low), float(high))
 
 
-def _hidden(
+def _select_held_out(
     pairs: IntArray, at: IntArray, *, share: float, generator: np.random.Generator, keep: tuple[bool, bool]
 ) -> BoolArray:
-    """Choose what is hidden so that nobody on a side that is kept is left without any."""
+    """Return the mask of held-out pairs; every row of a side in ``keep`` retains at least one pair."""
     left = [np.bincount(pairs[:, side]) if len(pairs) else np.zeros(0, dtype=np.int64) for side in (0, 1)]
-    if keep == (True, True):  # Ties have people on both sides.
+    if keep == (True, True):  # Follows have users on both sides.
         size = max(map(len, left), default=0)
         total = np.sum([np.pad(counts, (0, size - len(counts))) for counts in left], axis=0)
         left = [total, total]
     shuffled = generator.permutation(len(pairs))
     order = shuffled if not at.any() else shuffled[np.argsort(-at[shuffled], kind="stable")]
-    hidden, wanted = np.zeros(len(pairs), dtype=bool), int(len(pairs) * share)
+    held_out, remaining_number = np.zeros(len(pairs), dtype=bool), int(len(pairs) * share)
     for row in order:
-        if wanted == 0:
+        if remaining_number == 0:
             break
         ends = [(left[side], pairs[row, side]) for side in (0, 1) if keep[side]]
         if all(counts[end] > 1 for counts, end in ends):
             for counts, end in ends:
                 counts[end] -= 1
-            hidden[row], wanted = True, wanted - 1
-    return hidden
+            held_out[row], remaining_number = True, remaining_number - 1
+    return held_out
 
 
-def drawn(
+def sample_negatives(
     number: int, shape: tuple[int, int], *, taken: IntArray, generator: np.random.Generator, ordered: bool = True
 ) -> IntArray:
-    """Draw different pairs by chance that are not among ``taken``; fewer where there are not so many.
+    """Sample distinct pairs that are not in ``taken``; fewer when there are not enough.
 
-    Of pairs that are not ``ordered`` the smaller comes first, in ``taken`` too, and none is of one with itself.
+    Unordered pairs have the smaller row number first, in ``taken`` as well, and no pair is of a user with themselves.
     """
     known = set((taken[:, 0] * shape[1] + taken[:, 1]).tolist())
     possible = shape[0] * shape[1] if ordered else shape[0] * (shape[0] - 1) // 2
@@ -220,7 +237,7 @@ def drawn(
     return np.stack((keys // shape[1], keys % shape[1]), axis=1) if number else np.zeros((0, 2), dtype=np.int64)
 
 
-def beside(matches: IntArray, others: IntArray) -> Pairs:
-    """Return pairs that are a match and pairs that are none, with their labels."""
-    labels = np.concatenate((np.ones(len(matches), dtype=np.int64), np.zeros(len(others), dtype=np.int64)))
-    return Pairs(np.concatenate((matches, others)), labels)
+def labeled_sample(matches: IntArray, negatives: IntArray) -> EdgeSample:
+    """Return matches and negatives with their labels."""
+    labels = np.concatenate((np.ones(len(matches), dtype=np.int64), np.zeros(len(negatives), dtype=np.int64)))
+    return EdgeSample(np.concatenate((matches, negatives)), labels)

@@ -1,4 +1,4 @@
-"""What a person reads about a run of the matching model: the model card and the figures."""
+"""Model card and figures of a training run of the matching model."""
 
 from __future__ import annotations
 
@@ -8,63 +8,68 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 
-from models.matching.combination import Combination
-from models.matching.evaluate import Judgement
-from models.matching.town import Town
+from models.matching.evaluate import EvaluationReport
+from models.matching.scorer import LogisticScorer
+from models.matching.social_graph import SocialGraph
 
 _BINS = 10
 
 
-def draw_judgement(judgements: Mapping[str, Judgement], combinations: Mapping[str, Combination]) -> Figure:
-    """Draw how true the chances are, and what each sign weighs, for people and for connectors."""
+def plot_reports(reports: Mapping[str, EvaluationReport], scorers: Mapping[str, LogisticScorer]) -> Figure:
+    """Plot calibration and feature weights of each task."""
     figure = Figure(figsize=(11, 8), layout="constrained")
-    for row, (name, judgement) in enumerate(judgements.items()):
+    for row, (name, report) in enumerate(reports.items()):
         left, right = figure.add_subplot(2, 2, 2 * row + 1), figure.add_subplot(2, 2, 2 * row + 2)
-        happened, said = calibration_curve(judgement.labels, judgement.chances, n_bins=_BINS, strategy="quantile")
+        observed, predicted = calibration_curve(report.labels, report.probabilities, n_bins=_BINS, strategy="quantile")
         left.plot((0, 1), (0, 1), linestyle="--", color="grey")
-        left.plot(said, happened, marker="o")
-        left.set_title(f"{name}: chances as said, and as they came (Brier {judgement.brier:.3f})")
-        how = combinations[name]
-        right.barh(how.signs, how.weights)
-        right.set_title(f"{name}: weight of each sign")
+        left.plot(predicted, observed, marker="o")
+        left.set_title(f"{name}: calibration (Brier score {report.brier:.3f})")
+        right.barh(scorers[name].features, scorers[name].weights)
+        right.set_title(f"{name}: feature weights")
     return figure
 
 
 def model_card(
-    town: Town, judgements: Mapping[str, Judgement], *, served: Mapping[str, str], reasons: Sequence[str], data: str
+    graph: SocialGraph,
+    reports: Mapping[str, EvaluationReport],
+    *,
+    served: Mapping[str, str],
+    reasons: Sequence[str],
+    data: str,
 ) -> str:
-    """Write the model card in Markdown: use, data, protocol, figures, limits."""
+    """Return the model card in Markdown: use, data, protocol, metrics, limits."""
     figures = "\n".join(
-        f"| {name} | {method} | {auc.value:.4f} [{auc.low:.4f}, {auc.high:.4f}] | {judgement.pairs} |"
-        for name, judgement in judgements.items()
-        for method, auc in judgement.auc.items()
+        f"| {name} | {method} | {auc.value:.4f} [{auc.low:.4f}, {auc.high:.4f}] | {report.pairs} |"
+        for name, report in reports.items()
+        for method, auc in report.auc.items()
     )
     kinds = "\n".join(f"- {name}: {method}" for name, method in served.items())
-    timed = "the latest fifth of them" if town.tied_at.any() else "a fifth of them, drawn by chance"
+    sampling = "the latest fifth" if graph.followed_at.any() else "a random fifth"
     return f"""# Matching
 
-**Use.** Suggests people, connectors and interests to a person, behind the API's permissions. Not for decisions about
+**Use.** Suggests users, connectors and interests to a user, after the API's permission checks. Not for decisions about
 people.
 
-**Model.** A logistic regression over signs of nearness (common ties, Adamic-Adar, a short random walk, vectors of ties
-and memberships, shared connectors and interests, place in H3 cells), small enough to read in `model.json`. Served:
+**Model.** Logistic regression over pair features (common neighbors, Adamic-Adar, a short random walk, embeddings of
+follows and memberships, shared connectors and interests, H3 cells of homes), small enough to read in `model.json`.
+Served:
 
 {kinds}
 
-**Data.** {data}: {len(town.people)} people, {len(town.ties)} ties, {len(town.connectors)} connectors,
-{len(town.members)} memberships, {len(np.unique(town.likes[:, 0])) if len(town.likes) else 0} people with interests. Who
-refuses to be served personally is not in it.
+**Data.** {data}: {len(graph.users)} users, {len(graph.follows)} follows, {len(graph.connectors)} connectors,
+{len(graph.members)} memberships, {len(np.unique(graph.likes[:, 0])) if len(graph.likes) else 0} users with
+interests. Users without consent to personalization are not included.
 
-**Protocol.** Ties and memberships were hidden, {timed}, and told from as many pairs drawn by chance; weights were
-learnt by hiding again what was left. AUC, 95 % bootstrap over pairs.
+**Protocol.** {sampling} of follows and memberships was held out, with as many sampled negative pairs; weights were
+trained on a second hold-out of the rest. AUC with 95 % bootstrap intervals over pairs.
 
-| what | method | AUC | pairs |
+| task | method | AUC | pairs |
 |---|---|---|---|
 {figures}
 
 **Gate.**
 {chr(10).join(f"- {reason}" for reason in reasons)}
 
-**Limits.** Pairs drawn by chance are easy: whoever knows many is more often in a hidden tie, so popularity alone does
-well. What people were shown decided in part whom they followed.
+**Limits.** Random negatives are easy: active users are in more held-out pairs, so popularity alone scores well. Follows
+depend in part on what users were shown (exposure bias).
 """

@@ -1,1 +1,1 @@
-"""Which connectors and posts a neighbour would like: training, evaluation and the predictor that is served."""
+"""Recommenders, one for each kind of item: training, offline evaluation, and the predictor that is served."""

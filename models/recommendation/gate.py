@@ -1,21 +1,34 @@
-"""Whether a candidate may be served: it must beat popularity for sure, and not be worse than what is served now."""
+"""Gate: selection of the variant to serve, and the decision whether it may replace the champion.
+
+| condition | threshold | action |
+|---|---|---|
+| larger variant against the selected one | 95 % interval above ``MARGIN`` on recall and ndcg | select the larger one |
+| candidate against popularity | 95 % interval not above zero | refuse |
+| candidate against the champion | 95 % interval below zero | refuse |
+
+All intervals are paired bootstrap intervals over the same users.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.recommendation.evaluate import Interval, RankingMetrics, bootstrap
+from models.recommendation.model_selection import Variant
+from models.recommendation.ranking_metrics import ConfidenceInterval, RankingMetrics, bootstrap
 
 GATE_METRICS = ("recall", "ndcg")
+MARGIN = 0.0
+"""Lower bound that the paired interval of a larger variant must exceed."""
 
 
 @dataclass(frozen=True)
 class GateDecision:
-    """The verdict, with the paired differences it rests on (candidate minus other, by metric)."""
+    """Decision, with its paired differences (candidate minus other) by metric."""
 
     passed: bool
-    over_baseline: dict[str, Interval]
-    over_champion: dict[str, Interval]
+    over_baseline: dict[str, ConfidenceInterval]
+    over_champion: dict[str, ConfidenceInterval]
     reasons: tuple[str, ...]
 
     def as_metrics(self) -> dict[str, float]:
@@ -29,29 +42,75 @@ class GateDecision:
         }
 
 
-def paired_differences(left: RankingMetrics, right: RankingMetrics, *, seed: int) -> dict[str, Interval]:
-    """Return left minus right for each gate metric, with a bootstrap interval over the same people."""
+def paired_differences(left: RankingMetrics, right: RankingMetrics, *, seed: int) -> dict[str, ConfidenceInterval]:
+    """Return left minus right for each gate metric, with a bootstrap interval over the same users."""
     return {metric: bootstrap(getattr(left, metric) - getattr(right, metric), seed=seed) for metric in GATE_METRICS}
+
+
+@dataclass(frozen=True)
+class VariantSelection:
+    """Selected variant, with the paired differences (larger minus simpler) by metric."""
+
+    variant: Variant
+    steps: dict[str, dict[str, ConfidenceInterval]]
+    reasons: tuple[str, ...]
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the differences by metric name, such as ``selection_ndcg_factors_over_affinity_low``."""
+        return {
+            f"selection_{metric}_{step}_{end}": getattr(interval, end)
+            for step, differences in self.steps.items()
+            for metric, interval in differences.items()
+            for end in ("mean", "low", "high")
+        }
+
+
+def select_variant(variants: Mapping[Variant, RankingMetrics], *, seed: int) -> VariantSelection:
+    """Select the simplest variant that no larger one significantly beats on every gate metric.
+
+    Args:
+        variants: metrics on the same users; variants that do not apply are left out.
+        seed: seed of the bootstrap.
+    """
+    names = [variant for variant in Variant if variant in variants]
+    chosen = names[0]
+    steps: dict[str, dict[str, ConfidenceInterval]] = {}
+    reasons = []
+    for larger in names[1:]:
+        differences = paired_differences(variants[larger], variants[chosen], seed=seed)
+        steps[f"{larger}_over_{chosen}"] = differences
+        is_better = all(interval.low > MARGIN for interval in differences.values())
+        figures = ", ".join(
+            f"{metric}@{variants[larger].k} {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+            for metric, interval in differences.items()
+        )
+        verdict = (
+            "significantly better: the larger is selected"
+            if is_better
+            else "not significantly better: the simpler is selected"
+        )
+        reasons.append(f"{larger} over {chosen}: {figures}, {verdict}")
+        chosen = larger if is_better else chosen
+    return VariantSelection(chosen, steps, tuple(reasons))
 
 
 def decide(
     candidate: RankingMetrics, *, baseline: RankingMetrics, champion: RankingMetrics | None, seed: int
 ) -> GateDecision:
-    """Pass a candidate whose interval over the baseline is above zero on every gate metric.
+    """Decide by the table at the top of this module.
 
-    Against the present champion, whose recipe has been fitted on the same training side, the candidate only fails
-    where the interval says that it is worse: the same recipe on newer data is a tie by construction, and a gate
-    that refused ties would keep a model for ever.
+    The champion's configuration was fitted on the same training side. A tie with it passes: the same configuration on
+    newer data is a tie by construction, and a gate that refused ties would never replace a model.
     """
     over_baseline = paired_differences(candidate, baseline, seed=seed)
     over_champion = {} if champion is None else paired_differences(candidate, champion, seed=seed)
     reasons = [
         f"{metric}@{candidate.k} over popularity is {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}], "
-        + ("above zero" if interval.low > 0 else "not surely above zero")
+        + ("above zero" if interval.low > 0 else "not significantly above zero")
         for metric, interval in over_baseline.items()
     ]
     reasons += [
-        f"{metric}@{candidate.k} over the champion's recipe is {interval.mean:+.4f} "
+        f"{metric}@{candidate.k} over the champion's configuration is {interval.mean:+.4f} "
         f"[{interval.low:+.4f}, {interval.high:+.4f}], " + ("worse" if interval.high < 0 else "not worse")
         for metric, interval in over_champion.items()
     ]

@@ -1,87 +1,99 @@
-"""What a person reads about a run: the model card and the figure."""
+"""Model card and figure of a training run."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from models.recommendation.content import ENCODER
-from models.recommendation.evaluate import bootstrap
-from models.recommendation.judging import Judgement
+from models.content.encoder import ENCODER
+from models.recommendation.gate import MARGIN
+from models.recommendation.model_selection import Variant
+from models.recommendation.offline_evaluation import EvaluationReport
+from models.recommendation.ranking_metrics import bootstrap
+from models.recommendation.scoring import STATED_EVIDENCE
 from neighborconnect.contracts.events import ItemKind
 
 _METRICS = ("recall", "ndcg")
 
 
-def plot(judgement: Judgement, *, kind: ItemKind, seed: int) -> Figure:
-    """Draw the candidate beside the baselines with their intervals, and where people win and lose by it."""
+def plot(report: EvaluationReport, *, kind: ItemKind, seed: int) -> Figure:
+    """Plot candidate and baselines with their intervals, and the distribution of the gain over users."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    rankings = {**judgement.baselines, "candidate": judgement.candidate, "candidate, newcomers": judgement.newcomer}
+    rankings = {**report.baselines, "candidate": report.candidate, "candidate, cold users": report.cold_user}
     for offset, metric in enumerate(_METRICS):
         intervals = [bootstrap(getattr(metrics, metric), seed=seed) for metrics in rankings.values()]
         left.barh(
-            [place + 0.35 * offset for place in range(len(rankings))],
+            [row + 0.35 * offset for row in range(len(rankings))],
             [interval.mean for interval in intervals],
             height=0.33,
             xerr=[
                 [interval.mean - interval.low for interval in intervals],
                 [interval.high - interval.mean for interval in intervals],
             ],
-            label=f"{metric}@{judgement.candidate.k}",
+            label=f"{metric}@{report.candidate.k}",
         )
-    left.set_yticks([place + 0.17 for place in range(len(rankings))], list(rankings))
+    left.set_yticks([row + 0.17 for row in range(len(rankings))], list(rankings))
     left.legend()
     left.set_title(f"{kind.value}: means with 95 % intervals")
-    difference = judgement.candidate.recall - judgement.baselines[judgement.strongest_baseline].recall
+    difference = report.candidate.recall - report.baselines[report.strongest_baseline].recall
     right.hist(difference, bins=41, range=(-1, 1))
     right.set_yscale("symlog")
-    right.set_title(f"recall@{judgement.candidate.k} over popularity, by person")
+    right.set_title(f"recall@{report.candidate.k} over popularity, by user")
     return figure
 
 
-def model_card(judgement: Judgement, *, kind: ItemKind, data_version: str, served: str) -> str:
+def model_card(report: EvaluationReport, *, kind: ItemKind, data_version: str, served: str) -> str:
     """Write the model card in Markdown: use, data, protocol, figures, limits."""
-    metrics = judgement.as_metrics()
-    k = judgement.candidate.k
+    values = report.as_metrics()
+    k = report.candidate.k
     rows = [
-        ("candidate", judgement.candidate),
-        ("candidate, as for newcomers", judgement.newcomer),
-        *judgement.baselines.items(),
+        ("candidate", report.candidate),
+        ("candidate, as for users without factors", report.cold_user),
+        *([] if report.no_history is None else [("candidate, stated interests alone", report.no_history)]),
+        *((f"variant {variant}", metrics) for variant, metrics in report.variants.items()),
+        *report.baselines.items(),
     ]
     table = "\n".join(
-        f"| {name} | {found.recall.mean():.4f} | {found.ndcg.mean():.4f} | {found.coverage:.3f} |"
-        for name, found in rows
+        f"| {name} | {metrics.recall.mean():.4f} | {metrics.ndcg.mean():.4f} | {metrics.coverage:.3f} |"
+        for name, metrics in rows
     )
-    gate = "\n".join(f"- {reason}" for reason in judgement.gate.reasons)
-    recipe = judgement.recipe
-    cut = "" if judgement.split.cut is None else f", cut at {judgement.split.cut.isoformat()}"
+    selection = "\n".join(f"- {reason}" for reason in report.selection.reasons) or "- there are no reduced variants"
+    gate = "\n".join(f"- {reason}" for reason in report.gate.reasons)
+    config = report.config
+    cut = "" if report.split.cut is None else f", cut at {report.split.cut.isoformat()}"
     return f"""# {kind.value} recommender
 
 **What is registered:** {served}.
 
-**Use.** Ranks {kind.value}s for a neighbour's feed, behind exclusions that the API gives (own, joined, hidden).
+**Use.** Ranks {kind.value}s for a user's feed, after the API's exclusions (own, joined, hidden).
 Not for decisions about people.
 
-**Model.** Implicit-feedback matrix factorisation ({recipe.hyperparameters.factors} factors, alpha
-{recipe.hyperparameters.alpha:g}, ridge {recipe.hyperparameters.regularization:g}, damping
-{recipe.hyperparameters.damping:g}) plus popularity, text similarity ({ENCODER}) and category affinity, weights
-{recipe.known.as_dict()}; for people without factors {recipe.newcomer.as_dict()}. What is served was fitted on all
-the data by the recipe that was judged.
+**Model.** Variant `{config.variant}` of: implicit-feedback matrix factorization
+({config.hyperparameters.factors} factors, alpha {config.hyperparameters.alpha:g}, ridge
+{config.hyperparameters.regularization:g}, damping {config.hyperparameters.damping:g}; only in variant
+`{Variant.FACTORS}`) plus popularity, text similarity ({ENCODER}) and category affinity, weights
+{config.warm_user.as_dict()}; for users without factors {config.cold_user.as_dict()}. Stated interests are the prior of
+the affinity, with an interaction weight of {STATED_EVIDENCE:g}. The served model was fitted on all data with the
+evaluated configuration.
 
-**Data.** {data_version}; {len(judgement.split.train)} training interactions of
-{len(judgement.split.matrix.user_ids)} people with {len(judgement.split.matrix.item_ids)} items. Features:
-{judgement.features_source}, known for {metrics["feature_coverage"]:.0%} of the people judged.
+**Why this variant.** The simplest that no larger one significantly beats (lower bound of the paired bootstrap interval
+above {MARGIN:g} on recall and ndcg) is served.
+{selection}
 
-**Protocol.** {judgement.split.protocol}{cut}. {int(metrics["test_people"])} people, {int(metrics["test_pairs"])}
-held-out pairs. The recipe was chosen on earlier splits by the same protocol.
+**Data.** {data_version}; {len(report.split.train)} training interactions of
+{len(report.split.matrix.user_ids)} users and {len(report.split.matrix.item_ids)} items. Features:
+{report.features_source}, available for {values["feature_coverage"]:.0%} of the evaluated users.
+
+**Protocol.** {report.split.protocol}{cut}. {int(values["test_users"])} users, {int(values["test_pairs"])}
+held-out pairs. The configuration was selected on earlier splits by the same protocol.
 
 | ranking | recall@{k} | ndcg@{k} | coverage@{k} |
 |---|---|---|---|
 {table}
 
-**Gate: {"passed" if judgement.gate.passed else "refused"}.**
+**Gate: {"passed" if report.gate.passed else "refused"}.**
 {gate}
 
-**Limits.** Held-out interactions happened under whatever was shown at the time, so what was never shown could not
-be liked. Items without an interaction rank by text and category alone.
+**Limits.** Held-out interactions depend on what users were shown (exposure bias): an item that was never shown could
+not be liked. Items without interactions are ranked by text and category alone.
 """

@@ -1,51 +1,58 @@
-"""Train, judge and register a recommender of one kind of item. ``release`` then makes it the champion."""
+"""Training of the recommender of one kind of item: select, evaluate, fit, register. ``promotion`` makes it champion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from mlflow.entities import DatasetInput
 
-from models.recommendation.assembly import assemble, assemble_popularity
-from models.recommendation.choosing import choose_recipe
-from models.recommendation.content import EmbeddingCache, LakeEmbeddingCache, embed
+from models.content.embeddings import EmbeddingCache, LakeEmbeddingCache, embed
+from models.data_sets import lake_data_set, mart_data_set
+from models.recommendation.als import Hyperparameters
 from models.recommendation.data import (
     InteractionMatrix,
     NotEnoughDataError,
     TimeSplit,
     checked_interactions,
     checked_items,
+    of_standing,
 )
 from models.recommendation.features import FeatureSource, InteractionFeatures
-from models.recommendation.judging import Judgement, judge
-from models.recommendation.model import fit
+from models.recommendation.index_builder import assemble, assemble_popularity, fold_in_users
+from models.recommendation.model_selection import ModelConfig, select_config
+from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
+from models.recommendation.recommender_tracker import RecommenderTracker
 from models.recommendation.report import model_card, plot
-from models.recommendation.snapshot import ItemSnapshot
-from models.recommendation.terms import Items, content_vectors
-from models.recommendation.tracking import RegisteredRun, Tracker
-from models.recommendation.vectors import UserVectors
+from models.recommendation.score_components import Items, content_vectors
+from models.recommendation.serving_artifact import POPULARITY, ItemIndex
+from models.recommendation.user_vectors import UserVectors
+from models.registry import RegisteredVersion, model_version_name
 from neighborconnect.contracts.events import ItemKind
+from neighborconnect.contracts.models import REGISTERED_MODEL
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 
 PERSONAL = "personal"
-POPULARITY = "popularity"
+__all__ = ["PERSONAL", "POPULARITY", "TrainingResult", "describe", "fit_on_all", "train"]
 
-_NOBODY = UserVectors((), np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
+_TAG_CHARACTERS = 5_000
+_HEADLINE = ("ndcg_at_20", "recall_at_20", "popularity_ndcg_at_20", "popularity_recall_at_20")
+_NO_VECTORS = UserVectors((), np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training made; plain values, so that another process can release it.
+    """Result of a training; plain values, so that another process can promote it.
 
     Attributes:
-        served: ``personal`` or ``popularity``: what the registered version does.
-        promote: whether ``release`` is to make it the champion.
-        reasons: sentences that say why.
-        metrics: means by name; empty where there was too little to judge.
+        served: ``personal`` or ``popularity``: method of the registered version.
+        promote: whether ``promotion.promote`` is to make it the champion.
+        reasons: sentences that explain ``promote``.
+        metrics: means by name; empty when there was too little data to evaluate.
     """
 
     kind: ItemKind
@@ -59,12 +66,12 @@ class TrainingResult:
 
 
 def describe(settings: Settings, items: pl.DataFrame | pl.LazyFrame, *, cache: EmbeddingCache | None = None) -> Items:
-    """Return items of ``ITEMS_SCHEMA`` with their text embeddings, new texts embedded and remembered in the lake."""
+    """Return items of ``ITEMS_SCHEMA`` with their text embeddings; new embeddings are cached in the lake."""
     frame = checked_items(items)
     embeddings = embed(
         frame["text"].to_list(),
         cache=cache or LakeEmbeddingCache(settings),
-        progress=lambda done, total: _log.info("texts embedded", done=done, total=total),
+        progress=lambda done, total: _log.info("embeddings.progress", done=done, total=total),
     )
     return Items(frame, embeddings)
 
@@ -77,82 +84,146 @@ def train(
     items: pl.DataFrame | pl.LazyFrame,
     features: FeatureSource | None = None,
     data_version: str = "unnamed",
+    hyperparameters: Hyperparameters | None = None,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> TrainingResult:
-    """Choose, judge, fit on everything, and register.
+    """Select a configuration, evaluate it, fit it on all data, and register a version.
 
-    A model that does not surely beat popularity, or is worse than the champion, is registered but not to be
-    promoted; where there is no champion yet, the popularity baseline is registered in its place and is.
+    | gate | champion exists | registered | promoted |
+    |---|---|---|---|
+    | passed | either | personal model | yes |
+    | refused | yes | personal model | no |
+    | refused, or too little data | no | popularity baseline | yes |
 
     Args:
-        settings: where MLflow and the lake are.
-        kind: posts or connectors.
-        interactions: ``data.INTERACTIONS_SCHEMA``, one row a positive sign.
-        items: ``data.ITEMS_SCHEMA`` (more columns are ignored), all that may be recommended now.
-        features: where features as of the split come from; the interactions themselves if left out.
-        data_version: names the data in the log.
-        seed: of everything random.
-        progress: told in sentences how far it is.
+        settings: URLs of MLflow and the lake.
+        kind: kind of the items.
+        interactions: ``data.INTERACTIONS_SCHEMA``, one row per positive interaction.
+        items: ``data.ITEMS_SCHEMA`` and, if there are, its optional columns: all items that may be recommended now, and
+            closed ones that the interactions refer to.
+        features: source of features as of the split; the interactions themselves if left out.
+        data_version: name of the data in the log.
+        hyperparameters: of the factors; selected from a grid if left out.
+        seed: random seed.
+        progress: callback for progress messages.
     """
-    say = progress or (lambda text: _log.info(text, kind=kind.value))
-    found, described = checked_interactions(interactions), describe(settings, items)
-    tracker = Tracker(settings, kind=kind)
+    report_progress = progress or (lambda text: _log.info("training.progress", step=text, kind=kind.value))
+    checked, described = checked_interactions(interactions), describe(settings, items)
+    tracker = RecommenderTracker(settings, kind=kind)
     champion = tracker.champion()
-    run_id = tracker.runs.start(run_name=data_version)
+    run_id = tracker.start(run_name=data_version)
     try:
         return _Training(
-            tracker, kind=kind, interactions=found, items=described, data_version=data_version, seed=seed, say=say
+            tracker,
+            kind=kind,
+            interactions=checked,
+            items=described,
+            data_version=data_version,
+            data_sets=(
+                lake_data_set(settings, data_version, counts={"interactions": len(checked)}),
+                mart_data_set(settings, "marts.recommendable_items", counts={"items": len(described.frame)}),
+            ),
+            hyperparameters=hyperparameters,
+            seed=seed,
+            progress=report_progress,
         ).run(run_id, champion=champion, features=features or InteractionFeatures())
     except BaseException:
-        tracker.runs.fail(run_id)
+        tracker.fail(run_id)
         raise
 
 
+def fit_on_all(
+    *, kind: ItemKind, model_version: str, config: ModelConfig, interactions: pl.DataFrame, items: Items, seed: int
+) -> tuple[ItemIndex, UserVectors]:
+    """Fit a selected configuration on all interactions of users with standing; return what is served.
+
+    Users without standing are folded in, so that their own recommendations are personal.
+    """
+    known = of_standing(interactions)
+    matrix = InteractionMatrix.build(known)
+    factors = config.fit(matrix, seed=seed)
+    index = assemble(
+        kind=kind,
+        model_version=model_version,
+        config=config,
+        matrix=matrix,
+        factors=factors,
+        items=items,
+        interactions=interactions,
+    )
+    content = content_vectors(matrix, embeddings=items.aligned(matrix.item_ids).embeddings)
+    vectors = UserVectors(matrix.user_ids, factors.users, content)
+    warm = [item_id for item_id, is_warm in zip(index.item_ids, index.is_warm, strict=True) if is_warm]
+    others = interactions.join(known, on="user_id", how="anti").join(
+        pl.DataFrame({"item_id": warm}, schema={"item_id": pl.String}), on="item_id", how="semi"
+    )
+    if others.is_empty():
+        return index, vectors
+    user_ids, folded, others_content = fold_in_users(index, interactions=others)
+    return index, UserVectors(
+        vectors.user_ids + user_ids,
+        np.concatenate([vectors.factors, folded]),
+        np.concatenate([vectors.content, others_content]),
+    )
+
+
 class _Training:
-    """One training: what its steps share."""
+    """State that the steps of one training share."""
 
     def __init__(
         self,
-        tracker: Tracker,
+        tracker: RecommenderTracker,
         *,
         kind: ItemKind,
         interactions: pl.DataFrame,
         items: Items,
         data_version: str,
+        data_sets: Sequence[DatasetInput],
+        hyperparameters: Hyperparameters | None,
         seed: int,
-        say: Callable[[str], None],
+        progress: Callable[[str], None],
     ) -> None:
         self._tracker, self._kind, self._interactions, self._items = tracker, kind, interactions, items
-        self._data_version, self._seed, self._say = data_version, seed, say
+        self._data_version, self._data_sets, self._seed, self._progress = data_version, data_sets, seed, progress
+        self._hyperparameters = hyperparameters
 
-    def run(self, run_id: str, *, champion: RegisteredRun | None, features: FeatureSource) -> TrainingResult:
-        """Do all steps and return what they made."""
-        judgement: Judgement | None = None
+    def run(self, run_id: str, *, champion: RegisteredVersion | None, features: FeatureSource) -> TrainingResult:
+        """Run all steps."""
+        report: EvaluationReport | None = None
         try:
-            judgement = self._judge(champion, features=features)
-            reasons, passed = judgement.gate.reasons, judgement.gate.passed
+            report = self._evaluate(champion, features=features)
+            reasons, passed = (*report.selection.reasons, *report.gate.reasons), report.gate.passed
         except NotEnoughDataError as error:
-            reasons, passed = (f"there is too little to train on: {error}",), False
-        # A refused model still stands in the registry beside the champion; without one, popularity must serve.
-        served = PERSONAL if judgement is not None and (passed or champion is not None) else POPULARITY
+            reasons, passed = (f"there is too little data to train on: {error}",), False
+        # A refused model is registered for inspection while a champion serves; otherwise popularity must serve.
+        served = PERSONAL if report is not None and (passed or champion is not None) else POPULARITY
         promote = passed or champion is None
-        self._tracker.runs.log(
+        self._tracker.log(
             run_id,
-            params=self._params(judgement),
-            metrics={} if judgement is None else judgement.as_metrics(),
-            tags={"gate": "passed" if passed else "refused", "served": served, "item_kind": self._kind.value},
+            params=self._params(report),
+            metrics={} if report is None else report.as_metrics(),
+            tags={
+                "gate": "passed" if passed else "refused",
+                "served": served,
+                "variant": POPULARITY if report is None or served == POPULARITY else report.selection.variant.value,
+                "variant_reason": "; ".join(report.selection.reasons)[:_TAG_CHARACTERS] if report else "",
+                "item_kind": self._kind.value,
+            },
+            headline=_HEADLINE,
+            data_sets=self._data_sets,
         )
-        card = self._card(judgement, served=served, reasons=reasons)
-        self._tracker.log_report(
-            run_id,
-            card=card,
-            figure=None if judgement is None else plot(judgement, kind=self._kind, seed=self._seed),
-            recipe=judgement.recipe if judgement is not None and served == PERSONAL else None,
+        card = self._card(report, served=served, reasons=reasons)
+        if report is not None and served == PERSONAL:
+            self._tracker.log_config(run_id, report.config)
+        index, vectors = self._fit(report, run_id=run_id, served=served)
+        figures = {} if report is None else {"metrics.png": plot(report, kind=self._kind, seed=self._seed)}
+        registered = self._tracker.log_model(
+            run_id, index=index, vectors=vectors, card=card, figures=figures, trained_on=self._trained_on()
         )
-        snapshot, vectors = self._fit(judgement, run_id=run_id, served=served)
-        registered = self._tracker.log_model(run_id, item_snapshot=snapshot, user_vectors=vectors, card=card)
-        self._say(f"registered {registered.model_version} ({served}), " + ("to be promoted" if promote else "refused"))
+        self._progress(
+            f"registered {registered.model_version} ({served}), " + ("to be promoted" if promote else "refused")
+        )
         return TrainingResult(
             kind=self._kind,
             run_id=run_id,
@@ -161,76 +232,87 @@ class _Training:
             served=served,
             promote=promote,
             reasons=reasons,
-            metrics={} if judgement is None else judgement.as_metrics(),
+            metrics={} if report is None else report.as_metrics(),
         )
 
-    def _judge(self, champion: RegisteredRun | None, *, features: FeatureSource) -> Judgement:
+    def _evaluate(self, champion: RegisteredVersion | None, *, features: FeatureSource) -> EvaluationReport:
         protocol = TimeSplit()
-        split = protocol.split(self._interactions)
-        recipe = choose_recipe(
-            split, protocol=protocol, items=self._items, features=features, seed=self._seed, progress=self._say
-        )
-        return judge(
+        split = protocol.split(of_standing(self._interactions)).without_closed(self._items.frame)
+        config = select_config(
             split,
-            recipe=recipe,
-            champion_recipe=None if champion is None else self._tracker.recipe(champion.run_id),
+            protocol=protocol,
+            items=self._items,
+            features=features,
+            hyperparameters=self._hyperparameters,
+            seed=self._seed,
+            progress=self._progress,
+        )
+        return evaluate_config(
+            split,
+            config=config,
+            champion_config=None if champion is None else self._tracker.config(champion.run_id),
             items=self._items,
             features=features,
             seed=self._seed,
-            progress=self._say,
+            progress=self._progress,
+            kind=self._kind,
         )
 
-    def _fit(self, judgement: Judgement | None, *, run_id: str, served: str) -> tuple[ItemSnapshot, UserVectors]:
-        """Fit the judged recipe on everything, or count popularity."""
-        version = RegisteredRun(self._kind, run_id, "").model_version
-        half_life_days = None if judgement is None else judgement.recipe.half_life_days
-        if judgement is None or served == POPULARITY:
-            snapshot = assemble_popularity(
+    def _fit(self, report: EvaluationReport | None, *, run_id: str, served: str) -> tuple[ItemIndex, UserVectors]:
+        """Fit the evaluated configuration on all data, or count popularity."""
+        version = model_version_name(REGISTERED_MODEL[self._kind], run_id=run_id)
+        half_life_days = None if report is None else report.config.half_life_days
+        if report is None or served == POPULARITY:
+            index = assemble_popularity(
                 kind=self._kind,
                 model_version=version,
                 half_life_days=half_life_days,
                 items=self._items,
                 interactions=self._interactions,
             )
-            return snapshot, _NOBODY
-        matrix = InteractionMatrix.build(self._interactions)
-        factors = fit(matrix, hyperparameters=judgement.recipe.hyperparameters, seed=self._seed)
-        snapshot = assemble(
+            return index, _NO_VECTORS
+        return fit_on_all(
             kind=self._kind,
             model_version=version,
-            recipe=judgement.recipe,
-            matrix=matrix,
-            factors=factors,
-            items=self._items,
+            config=report.config,
             interactions=self._interactions,
+            items=self._items,
+            seed=self._seed,
         )
-        content = content_vectors(matrix, embeddings=self._items.aligned(matrix.item_ids).embeddings)
-        return snapshot, UserVectors(matrix.user_ids, factors.users, content)
 
-    def _params(self, judgement: Judgement | None) -> dict[str, object]:
+    def _trained_on(self) -> set[str]:
+        """Return the users who interacted, and the owners of the items, whose texts are in the content vectors."""
+        return {*self._interactions["user_id"], *self._items.frame["owner_id"].drop_nulls()}
+
+    def _params(self, report: EvaluationReport | None) -> dict[str, object]:
         given = {
             "data_version": self._data_version,
             "interactions": len(self._interactions),
             "items": len(self._items.frame),
             "seed": self._seed,
         }
-        if judgement is None:
+        if report is None:
             return given
-        recipe = judgement.recipe
+        config = report.config
         return {
             **given,
-            "protocol": judgement.split.protocol,
-            "cut": judgement.split.cut,
-            "features": judgement.features_source,
-            "baseline": judgement.strongest_baseline,
-            "half_life_days": recipe.half_life_days,
-            **recipe.hyperparameters.as_dict(),
-            **{f"known_{name}": value for name, value in recipe.known.as_dict().items()},
-            **{f"newcomer_{name}": value for name, value in recipe.newcomer.as_dict().items()},
+            "protocol": report.split.protocol,
+            "cut": report.split.cut,
+            "features": report.features_source,
+            "baseline": report.strongest_baseline,
+            "half_life_days": config.half_life_days,
+            "variant": config.variant.value,
+            **config.hyperparameters.as_dict(),
+            **{f"warm_user_{name}": value for name, value in config.warm_user.as_dict().items()},
+            **{f"cold_user_{name}": value for name, value in config.cold_user.as_dict().items()},
         }
 
-    def _card(self, judgement: Judgement | None, *, served: str, reasons: tuple[str, ...]) -> str:
-        if judgement is None:
+    def _card(self, report: EvaluationReport | None, *, served: str, reasons: tuple[str, ...]) -> str:
+        if report is None:
             return f"# {self._kind.value} recommender\n\nThe popularity baseline: {'; '.join(reasons)}.\n"
-        what = "the model described here" if served == PERSONAL else "the popularity baseline, for the gate refused"
-        return model_card(judgement, kind=self._kind, data_version=self._data_version, served=what)
+        what = (
+            "the model described here"
+            if served == PERSONAL
+            else "the popularity baseline, because the gate refused the model"
+        )
+        return model_card(report, kind=self._kind, data_version=self._data_version, served=what)

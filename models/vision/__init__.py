@@ -1,1 +1,1 @@
-"""Vision: pictures made small and safe, faces found and hidden, what is to be seen, and where videos are cut."""
+"""Vision models: re-encoding, face detection and anonymization, image analysis, and shot boundary detection."""

@@ -1,4 +1,4 @@
-"""The part of a picture that a small copy should show: where the faces are, and what stands out."""
+"""Smart cropping: the part of a picture with the most faces and visual saliency."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.vision.faces import Boxes
-from models.vision.pictures import Pixels
+from models.vision.images import Pixels
 
 Energy = NDArray[np.float64]
 Window = tuple[int, int, int, int]
@@ -15,12 +15,12 @@ Window = tuple[int, int, int, int]
 
 _SIDE = 64
 _SMOOTH = (9, 9)
-_FACES_WEIGH = 4.0
+_FACES_WEIGHT = 4.0
 _STEPS = 48
 
 
 def saliency(pixels: Pixels) -> Energy:
-    """Return how much each part stands out, ``[64, 64]`` summing to 1: the spectral residual (Hou and Zhang, 2007)."""
+    """Return the ``[64, 64]`` saliency map, which sums to 1, by the spectral residual (Hou and Zhang, CVPR 2007)."""
     small = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     spectrum = np.fft.fft2(small.astype(np.float64))
     magnitude = np.log(np.abs(spectrum) + 1e-9)
@@ -31,23 +31,23 @@ def saliency(pixels: Pixels) -> Energy:
 
 
 def crop(pixels: Pixels, faces: Boxes, *, width: int, height: int) -> Window:
-    """Return the largest part of a picture that is as wide to high as asked, and shows the most of it.
+    """Return the largest window of the requested aspect ratio with the most saliency.
 
     Args:
         pixels: ``[H, W, 3]``, RGB.
-        faces: of the picture; together they weigh four times as much as all else, the larger the more.
-        width: that the part is to be shown in.
-        height: that the part is to be shown in.
+        faces: faces of the picture; together they weigh four times as much as the saliency map, larger ones more.
+        width: width of the display area.
+        height: height of the display area.
     """
     high, wide = pixels.shape[:2]
     scale = min(wide / width, high / height)
     across, down = max(1, round(width * scale)), max(1, round(height * scale))
     energy = saliency(pixels) + _of_faces(faces, wide=wide, high=high)
-    # In only one direction is there anything to choose.
+    # The window can move along one axis only.
     along_x = across < wide
     profile = energy.sum(axis=0 if along_x else 1)
-    room, length, whole = (wide - across, across, wide) if along_x else (high - down, down, high)
-    begin = _best(profile, room=room, length=length, whole=whole)
+    slack, length, whole = (wide - across, across, wide) if along_x else (high - down, down, high)
+    begin = _best(profile, slack=slack, length=length, whole=whole)
     return (begin, 0, begin + across, high) if along_x else (0, begin, wide, begin + down)
 
 
@@ -58,15 +58,15 @@ def _of_faces(faces: Boxes, *, wide: int, high: int) -> Energy:
         y0, y1 = int(top / high * _SIDE), max(int(np.ceil(bottom / high * _SIDE)), int(top / high * _SIDE) + 1)
         energy[y0:y1, x0:x1] += score
     total = energy.sum()
-    return energy * (_FACES_WEIGH / total) if total else energy
+    return energy * (_FACES_WEIGHT / total) if total else energy
 
 
-def _best(profile: Energy, *, room: int, length: int, whole: int) -> int:
-    if room == 0:
+def _best(profile: Energy, *, slack: int, length: int, whole: int) -> int:
+    if slack == 0:
         return 0
     sums = np.interp(np.linspace(0, _SIDE, whole + 1), np.arange(_SIDE + 1), np.append(0, profile.cumsum()))
-    begins = np.unique(np.linspace(0, room, _STEPS).round().astype(int))
+    begins = np.unique(np.linspace(0, slack, _STEPS).round().astype(int))
     inside = sums[begins + length] - sums[begins]
-    # Of equally good ones the one nearest to the middle.
+    # Of equally good windows, the one nearest to the center.
     best = begins[inside >= inside.max() - 1e-3 * profile.sum()]
-    return int(best[np.abs(best - room / 2).argmin()])
+    return int(best[np.abs(best - slack / 2).argmin()])

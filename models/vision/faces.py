@@ -1,4 +1,4 @@
-"""Faces: where they are (CenterFace; Xu et al., 2019), and hidden so that they are not found again."""
+"""Face detection by CenterFace (Xu et al., 2019), and anonymization until no face is detected."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.vision.images import Pixels
 from models.vision.networks import open_network
-from models.vision.pictures import Pixels
-from neighborconnect.contracts.vision import Hiding
+from neighborconnect.contracts.vision import AnonymizationMethod
 
 Boxes = NDArray[np.float32]
-"""Left, top, right and bottom in pixels, and the score from 0 to 1: ``[N, 5]``, the surest first."""
+"""``[N, 5]``: left, top, right and bottom in pixels, and a score from 0 to 1, by descending score."""
 
 THRESHOLD = 0.5
-"""From which score on something is said to be a face."""
-HIDING_THRESHOLD = 0.3
-"""From which score on something is hidden: one too many does no harm."""
-LONGEST = 640
-_HIDING_SIZES = (640, 1_280)
+"""Minimum score of a detection."""
+ANONYMIZATION_THRESHOLD = 0.3
+"""Minimum score of a detection for anonymization; lower, since a false detection is harmless there."""
+DETECTION_EDGE = 640
+_ANONYMIZATION_EDGES = (640, 1_280)
 _STRIDE, _CELL = 32, 4
 _OVERLAP = 0.3
 _NONE = np.zeros((0, 5), dtype=np.float32)
 
 
 class FaceDetector:
-    """Finds faces."""
+    """CenterFace detector."""
 
     def __init__(self, network: Path | bytes) -> None:
         self._session = open_network(network)
 
-    def find(self, pixels: Pixels, *, longest: int = LONGEST, threshold: float = THRESHOLD) -> Boxes:
+    def find(self, pixels: Pixels, *, max_edge: int = DETECTION_EDGE, threshold: float = THRESHOLD) -> Boxes:
         """Return the faces of a picture.
 
         Args:
             pixels: ``[H, W, 3]``, RGB.
-            longest: pixels of the longer side that the network looks at; more finds smaller faces, and takes longer.
-            threshold: least score.
+            max_edge: longer side of the network's input in pixels; a larger one detects smaller faces and takes longer.
+            threshold: minimum score.
         """
         height, width = pixels.shape[:2]
-        scale = longest / max(height, width)
+        scale = max_edge / max(height, width)
         if scale > 1:
             scale = min(scale, 2.0)
         to = [max(_STRIDE, -(-round(side * scale) // _STRIDE) * _STRIDE) for side in (width, height)]
@@ -55,7 +55,7 @@ class FaceDetector:
 
 
 def _decode(heat: Boxes, sizes: Boxes, offsets: Boxes, *, threshold: float) -> Boxes:
-    """Turn the network's maps, one value every 4 pixels, into boxes without doubles."""
+    """Decode the network's maps (stride 4) into boxes after non-maximum suppression."""
     rows, columns = np.nonzero(heat[0, 0] > threshold)
     if len(rows) == 0:
         return _NONE.copy()
@@ -71,44 +71,44 @@ def _decode(heat: Boxes, sizes: Boxes, offsets: Boxes, *, threshold: float) -> B
 
 
 _MARGIN = 0.2
-_ROUNDS = 4
+_MAX_ROUNDS = 4
 _BLOCKS = 3
 
 
-def hide(detector: FaceDetector, pixels: Pixels, *, how: Hiding) -> tuple[Pixels, int]:
-    """Return a copy in which the detector finds no face any more, and how many places were hidden.
+def anonymize(detector: FaceDetector, pixels: Pixels, *, method: AnonymizationMethod) -> tuple[Pixels, int]:
+    """Return a copy in which the detector finds no face, and the number of anonymized faces.
 
-    What is hidden is looked for again, at two sizes, and hidden more thoroughly, until nothing is found; what still
-    is after four rounds is painted over.
+    Detection is repeated at two sizes, with a larger margin in each round, until nothing is detected; areas that are
+    still detected after four rounds are filled with their mean color.
     """
-    hidden, places = pixels.copy(), 0
-    for round_number in range(_ROUNDS + 1):
-        found = np.concatenate(
-            [detector.find(hidden, longest=size, threshold=HIDING_THRESHOLD) for size in _HIDING_SIZES]
+    copy, places = pixels.copy(), 0
+    for round_number in range(_MAX_ROUNDS + 1):
+        boxes = np.concatenate(
+            [detector.find(copy, max_edge=edge, threshold=ANONYMIZATION_THRESHOLD) for edge in _ANONYMIZATION_EDGES]
         )
-        if len(found) == 0:
+        if len(boxes) == 0:
             break
         if round_number == 0:
-            places = _distinct(found)
-        for left, top, right, bottom, _ in found:
+            places = _count_distinct(boxes)
+        for left, top, right, bottom, _ in boxes:
             margin = _MARGIN * (1 + round_number) * np.array([right - left, bottom - top])
             x0, y0 = (max(0, int(v)) for v in (left - margin[0], top - margin[1]))
             x1, y1 = int(np.ceil(right + margin[0])), int(np.ceil(bottom + margin[1]))
-            part = hidden[y0:y1, x0:x1]
+            part = copy[y0:y1, x0:x1]
             if part.size:
-                part[:] = part.mean(axis=(0, 1)) if round_number == _ROUNDS else _unknowable(part, how)
-    return hidden, places
+                part[:] = part.mean(axis=(0, 1)) if round_number == _MAX_ROUNDS else _coarsen(part, method)
+    return copy, places
 
 
-def _distinct(boxes: Boxes) -> int:
+def _count_distinct(boxes: Boxes) -> int:
     corners = np.concatenate([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]], axis=1)
     kept = cv2.dnn.NMSBoxes(corners.tolist(), boxes[:, 4].tolist(), 0.0, _OVERLAP)
     return len(np.ravel(np.asarray(kept)))
 
 
-def _unknowable(part: Pixels, how: Hiding) -> Pixels:
-    """Keep three points across: fewer than anybody is known by, so that no sharpening brings them back."""
+def _coarsen(part: Pixels, method: AnonymizationMethod) -> Pixels:
+    """Reduce a face to 3 x 3 pixels, too few to recognize a person, so that it cannot be restored by sharpening."""
     height, width = part.shape[:2]
     few = cv2.resize(part, (min(width, _BLOCKS), min(height, _BLOCKS)), interpolation=cv2.INTER_AREA)
-    smooth = cv2.INTER_NEAREST if how is Hiding.PIXELATE else cv2.INTER_CUBIC
+    smooth = cv2.INTER_NEAREST if method is AnonymizationMethod.PIXELATE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(few, (width, height), interpolation=smooth), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The files of a version, and how one is opened."""
+"""Files of a version, and their ONNX Runtime sessions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ERRORS_ONLY = 3
 
 
 def open_network(network: Path | bytes) -> onnxruntime.InferenceSession:
-    """Open a network on one core: a service looks at several pictures at once, each with its own."""
+    """Open a network with one thread: a service processes several pictures in parallel."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    # Sizes of pictures differ; an arena would keep room for the largest for ever.
+    # Input sizes vary; an arena would retain the memory of the largest one.
     options.enable_cpu_mem_arena = False
     return onnxruntime.InferenceSession(
         network if isinstance(network, bytes) else str(network), options, providers=["CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""What moderation does with a picture or video, by its scores."""
+"""Moderation policy of pictures and videos: thresholds of the NSFW score."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from neighborconnect.contracts.content import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """From which score on a picture is shown to a moderator, and kept back."""
+    """NSFW scores from which a picture is sent to a moderator, and from which it is also held."""
 
     review: float
     block: float
 
     def verdict(self, nsfw: float) -> Verdict:
-        """Return what is done with a picture of this score."""
+        """Return the verdict for an NSFW score."""
         if nsfw >= self.block:
             return Verdict.BLOCK
         return Verdict.REVIEW if nsfw >= self.review else Verdict.ALLOW
 
 
 def policy_text() -> str:
-    """Return the file that the repository ships."""
+    """Return the policy file of the repository."""
     return (files("models.vision") / "policy.toml").read_text(encoding="utf-8")
 
 
 def read_policy(text: str) -> Policy:
-    """Read a policy file; raises ``ValueError`` when it says less, more, or the thresholds the wrong way round."""
-    found = tomllib.loads(text)
+    """Parse a policy; raises ``ValueError`` for missing or unknown keys, or thresholds out of order."""
+    values = tomllib.loads(text)
     try:
-        policy = Policy(**found["nsfw"])
+        policy = Policy(**values["nsfw"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"The vision policy must say nsfw.review and nsfw.block: {error}") from None
+        raise ValueError(f"The vision policy must have nsfw.review and nsfw.block: {error}") from None
     if not 0 < policy.review <= policy.block <= 1:
-        raise ValueError("The vision policy wants 0 < review <= block <= 1")
+        raise ValueError("The vision policy requires 0 < review <= block <= 1")
     return policy

@@ -1,4 +1,4 @@
-"""What the image service asks of a version: all that it sees in a picture. No training code is imported."""
+"""Networks of a version as the image and video services use them. Imports no training code."""
 
 from __future__ import annotations
 
@@ -6,75 +6,75 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.vision import seeing
+from models.vision import image_analysis
 from models.vision.cropping import Window, crop
-from models.vision.faces import Boxes, FaceDetector, hide
+from models.vision.faces import Boxes, FaceDetector, anonymize
+from models.vision.image_analysis import ImageLabeler, NsfwScorer, Quality
+from models.vision.images import Pixels
 from models.vision.networks import FACES, LABELS, MANIFEST, NSFW
-from models.vision.pictures import Pixels
 from models.vision.policy import read_policy
-from models.vision.seeing import Labeller, NsfwScorer, Quality
-from neighborconnect.contracts.vision import Hiding
+from neighborconnect.contracts.vision import AnonymizationMethod
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is to be seen in a picture."""
+class ImageAnalysis:
+    """Analysis of a picture."""
 
     labels: list[tuple[str, float]]
     classes: list[tuple[str, float]]
     nsfw: float
-    faces: int
+    face_count: int
     quality: Quality
-    colours: list[tuple[str, float]]
+    colors: list[tuple[str, float]]
     perceptual_hash: str
     blur_hash: str
     alt_text: str
 
 
-class Eyes:
-    """The networks of one version, for one thread at a time."""
+class VisionModels:
+    """Networks of one version; not thread-safe."""
 
     def __init__(self, folder: Path, *, model_version: str) -> None:
-        """Open the networks that are files of a folder."""
+        """Open the networks in a directory."""
         self.model_version = model_version
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         self.policy = read_policy(manifest["policy"])
         self._faces = FaceDetector(folder / FACES)
-        self._labeller = Labeller(folder / LABELS)
+        self._labeler = ImageLabeler(folder / LABELS)
         self._nsfw = NsfwScorer(folder / NSFW)
 
     def faces(self, pixels: Pixels) -> Boxes:
-        """Return where the faces are."""
+        """Return the bounding boxes of the faces."""
         return self._faces.find(pixels)
 
-    def hide_faces(self, pixels: Pixels, *, how: Hiding) -> tuple[Pixels, int]:
-        """Return a copy in which no face is found any more, and how many places were hidden."""
-        return hide(self._faces, pixels, how=how)
+    def anonymize_faces(self, pixels: Pixels, *, method: AnonymizationMethod) -> tuple[Pixels, int]:
+        """Return an anonymized copy, and the number of anonymized faces."""
+        return anonymize(self._faces, pixels, method=method)
 
     def crop(self, pixels: Pixels, *, width: int, height: int) -> Window:
-        """Return the part that a small copy of this shape should show."""
+        """Return the window of a thumbnail of this aspect ratio."""
         return crop(pixels, self.faces(pixels), width=width, height=height)
 
     def labels(self, pixels: Pixels) -> list[tuple[str, float]]:
-        """Return the labels of a picture with their scores, the surest first."""
-        return self._labeller.look(pixels)[0]
+        """Return labels with their scores, by descending score."""
+        return self._labeler.classify(pixels)[0]
 
     def nsfw(self, pixels: Pixels) -> float:
-        """Return how likely a picture is not for everybody, from 0 to 1."""
+        """Return the probability that a picture is not safe for work."""
         return self._nsfw.score(pixels)
 
-    def look(self, pixels: Pixels) -> Seen:
-        """Return all that is to be seen in a picture."""
-        labels, classes = self._labeller.look(pixels)
+    def analyze(self, pixels: Pixels) -> ImageAnalysis:
+        """Return the analysis of a picture."""
+        labels, classes = self._labeler.classify(pixels)
         faces = len(self.faces(pixels))
-        return Seen(
+        return ImageAnalysis(
             labels=labels,
             classes=classes,
             nsfw=self.nsfw(pixels),
-            faces=faces,
-            quality=seeing.quality(pixels),
-            colours=seeing.dominant_colours(pixels),
-            perceptual_hash=seeing.perceptual_hash(pixels),
-            blur_hash=seeing.blur_hash(pixels),
-            alt_text=seeing.alt_text(classes=classes, labels=labels, faces=faces),
+            face_count=faces,
+            quality=image_analysis.quality(pixels),
+            colors=image_analysis.dominant_colors(pixels),
+            perceptual_hash=image_analysis.perceptual_hash(pixels),
+            blur_hash=image_analysis.blur_hash(pixels),
+            alt_text=image_analysis.alt_text(classes=classes, labels=labels, faces=faces),
         )

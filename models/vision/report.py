@@ -1,4 +1,4 @@
-"""What a person reads about a version: the model card and the figures."""
+"""Model card and figures of a version."""
 
 from __future__ import annotations
 
@@ -11,40 +11,42 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from models.vision.cropping import crop, saliency
-from models.vision.evaluate import Exam
-from models.vision.faces import FaceDetector, hide
+from models.vision.evaluate import QualityCheck
+from models.vision.faces import FaceDetector, anonymize
+from models.vision.images import Pixels
 from models.vision.networks import FACES
-from models.vision.pictures import Pixels
 from models.vision.weights import SOURCES
-from neighborconnect.contracts.vision import Hiding
+from neighborconnect.contracts.vision import AnonymizationMethod
 
 _DPI = 110
 
 
-def draw_hidden(networks: Mapping[str, bytes], pixels: Pixels) -> Figure:
-    """Draw a picture with the faces that were found, and with them blurred and pixelated."""
+def plot_anonymization(networks: Mapping[str, bytes], pixels: Pixels) -> Figure:
+    """Plot the detected faces of a picture, and the picture with faces blurred and pixelated."""
     detector = FaceDetector(networks[FACES])
     figure = Figure(figsize=(10, 3.6), layout="constrained", dpi=_DPI)
-    found, *hidden = figure.subplots(1, 3)
-    _show(found, pixels, title="found")
+    detected, *anonymized = figure.subplots(1, 3)
+    _show(detected, pixels, title="detected")
     for left, top, right, bottom, score in detector.find(pixels):
-        found.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="yellow", linewidth=2))
-        found.text(left, top - 4, f"{score:.2f}", color="yellow")
-    for axes, how in zip(hidden, Hiding, strict=True):
-        _show(axes, hide(detector, pixels, how=how)[0], title=how.value)
+        detected.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="yellow", linewidth=2)
+        )
+        detected.text(left, top - 4, f"{score:.2f}", color="yellow")
+    for axes, method in zip(anonymized, AnonymizationMethod, strict=True):
+        _show(axes, anonymize(detector, pixels, method=method)[0], title=method.value)
     return figure
 
 
 _SHAPES = ((320, 320), (180, 320), (320, 120))
 
 
-def draw_crops(networks: Mapping[str, bytes], pixels: Pixels) -> Figure:
-    """Draw a picture, what stands out in it, and the parts that thumbnails of three shapes show."""
+def plot_crops(networks: Mapping[str, bytes], pixels: Pixels) -> Figure:
+    """Plot a picture, its saliency map, and the crops of three aspect ratios."""
     faces = FaceDetector(networks[FACES]).find(pixels)
     figure = Figure(figsize=(12, 3.2), layout="constrained", dpi=_DPI)
     whole, energy, *cropped = figure.subplots(1, 2 + len(_SHAPES))
     _show(whole, pixels, title="whole")
-    _show(energy, np.sqrt(saliency(pixels)), title="what stands out")
+    _show(energy, np.sqrt(saliency(pixels)), title="saliency")
     for axes, (width, height) in zip(cropped, _SHAPES, strict=True):
         left, top, right, bottom = crop(pixels, faces, width=width, height=height)
         _show(axes, pixels[top:bottom, left:right], title=f"{width} x {height}")
@@ -57,22 +59,23 @@ def _show(axes: Axes, picture: np.ndarray, *, title: str) -> None:
     axes.set_axis_off()
 
 
-def model_card(exam: Exam, *, policy: str, fingerprint: str) -> str:
-    """Write the model card in Markdown: use, networks, exam, limits."""
+def model_card(check: QualityCheck, *, policy: str, fingerprint: str) -> str:
+    """Return the model card in Markdown: use, networks, quality check, limits."""
     rows = "\n".join(
-        f"| `{name}` | {one.network} | `{one.package}` {version(one.package)} | {one.licence} | {one.published} |"
-        for name, one in SOURCES.items()
+        f"| `{name}` | {source.network} | `{source.package}` {version(source.package)} | {source.license} "
+        f"| {source.published} |"
+        for name, source in SOURCES.items()
     )
-    faults = exam.faults
+    failures = check.failures
     return f"""# Vision models
 
-**Use.** Find and hide faces, crop to what matters, say what is to be seen, send a picture or video that is perhaps
-not for everybody to a moderator, and find where a video is cut. They sort; people decide. No face is recognised, and
-none is compared with another.
+**Use.** Detect and anonymize faces, crop to the salient part, label pictures, send pictures and videos that may not be
+safe for work to a moderator, and detect shot boundaries. The models triage; people decide. Faces are neither recognized
+nor compared.
 
-**Networks** ({fingerprint}), none trained here, run by ONNX Runtime:
+**Networks** ({fingerprint}), none trained by this project, run by ONNX Runtime:
 
-| file | network | package | licence | published |
+| file | network | package | license | published |
 |---|---|---|---|---|
 {rows}
 
@@ -82,22 +85,22 @@ none is compared with another.
 {policy.strip()}
 ```
 
-**Exam** on public pictures of scikit-image and scikit-learn, four crowds of 25 small faces (Labeled Faces in the
-Wild, 25 pixels enlarged to 48), and clips joined of those pictures:
+**Quality check** on public pictures of scikit-image and scikit-learn, four crowds of 25 small faces (Labeled Faces in
+the Wild, 25 pixels enlarged to 48), and clips synthesized from those pictures:
 
-| what | figure |
+| measure | value |
 |---|---|
-| faces found | {exam.faces_recall:.1%} |
-| hidden faces found again | {exam.faces_found_again} |
-| ordinary pictures that raise an alarm | {exam.nsfw_false_alarms:.1%} (highest score {exam.nsfw_highest:.2f}) |
-| cuts found at the very picture | {exam.cuts - exam.cuts_missed} of {exam.cuts} |
-| cuts found where there is none | {exam.cuts_invented} |
+| face recall | {check.faces_recall:.1%} |
+| faces detected after anonymization | {check.residual_face_count} |
+| safe-for-work pictures with an alarm | {check.nsfw_false_alarm_rate:.1%} (highest score {check.nsfw_highest:.2f}) |
+| cuts detected at their exact frame | {check.cuts - check.missed_cuts} of {check.cuts} |
+| false cuts | {check.false_cuts} |
 
-**Gate: {"refused" if faults else "passed"}.** {"; ".join(faults)}
+**Gate: {"refused" if failures else "passed"}.** {"; ".join(failures)}
 
-**Limits.** What open_nsfw misses is not measured: there is no set that we may keep. It was made by one company's
-taste of 2016, sees the middle of a picture, and says nothing of violence. Labels are sums over ImageNet's thousand
-classes, whose accuracy on neighbours' pictures is not measured; people are counted by their faces. Nobody has checked
-faces by skin colour, age or dress: WIDER FACE, which CenterFace learnt from, names none of these. Dissolves between
-shots are found at their end.
+**Limits.** The recall of open_nsfw is not measured: there is no test set that we may store. It reflects one company's
+labels of 2016, uses the center of a picture, and does not cover violence. Labels are sums over ImageNet's thousand
+classes, whose accuracy on user pictures is not measured; people are counted by faces. Face recall by skin color, age or
+dress is not measured: WIDER FACE, the training set of CenterFace, has no such labels. Dissolves between shots are
+detected at their end.
 """

