@@ -1,7 +1,6 @@
-"""Loads rows straight into the product database, past the API but through the same capture triggers.
+"""Bulk load of rows into the product database, without the API but with the same change-capture triggers.
 
-One transaction holds a whole town: it is there entirely or not at all. Behaviour events are written to the outbox
-as the API writes them.
+A town is loaded in one transaction. Interaction events are written to the outbox in the format of the API.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ _EMPTY_CHECK = "SELECT EXISTS (SELECT FROM users)"
 
 
 class TownError(RuntimeError):
-    """A town cannot be made here; the message says why and what to do."""
+    """A town cannot be created; the message contains the reason and the remedy."""
 
 
 def is_loopback(database_url: str) -> bool:
-    """Say whether every host of the URL is this machine."""
+    """Return whether every host of the URL is this machine."""
     hosts = psycopg.conninfo.conninfo_to_dict(database_url).get("host") or ""
     return all(_is_local(host) for host in str(hosts).split(","))
 
@@ -37,7 +36,7 @@ def _is_local(host: str) -> bool:
 
 
 def count_users(connection: psycopg.Connection) -> int:
-    """Return how many people the town has."""
+    """Return the number of users in the database."""
     row = connection.execute("SELECT count(*) FROM users").fetchone()
     return int(row[0]) if row else 0
 
@@ -49,19 +48,19 @@ def load(
     add: bool,
     on_rows: Callable[[str, int], None] = lambda _table, _count: None,
 ) -> dict[str, int]:
-    """Copy all rows in one transaction, and have the server look at what there is now.
+    """Copy all rows in one transaction, then update the planner statistics.
 
     Args:
-        connection: to the product database, outside a transaction.
+        connection: connection to the product database, outside a transaction.
         rows: ``(table, frame)`` with parents before children; a frame's columns are the table's.
-        add: allow a town that has people already.
+        add: allow a database with users.
         on_rows: called after each chunk with its table and its number of rows.
 
     Returns:
-        Rows by table.
+        Number of rows by table.
 
     Raises:
-        TownError: when there are people already and ``add`` is false, or another load is running.
+        TownError: the database has users and ``add`` is false, or another load is running.
     """
     loaded: dict[str, int] = {}
     with connection.transaction():
@@ -69,20 +68,20 @@ def load(
             raise TownError("Another load is running; wait until it has ended.")
         if not add and connection.execute(_EMPTY_CHECK).fetchone() == (True,):
             raise TownError(
-                "There are people in this town already, so nothing was loaded. "
-                "Add more beside them with --add, or start over with `make reset`."
+                "The database has users already, so nothing was loaded. "
+                "Add more with --add, or start over with `make reset`."
             )
         for table, frame in rows:
             copy_rows(connection, table, frame)
             loaded[table] = loaded.get(table, 0) + len(frame)
             on_rows(table, len(frame))
-    # Or everybody's first queries are planned for the empty tables of before.
+    # Otherwise the first queries are planned for empty tables.
     connection.execute("ANALYZE")
     return loaded
 
 
 def copy_rows(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> None:
-    """Copy one frame into the columns of the same names; null is an unquoted empty field."""
+    """Copy one frame into the columns of the same names; an unquoted empty CSV field is null."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )

@@ -1,19 +1,18 @@
 """Real check-ins of New York (LBSN2Vec) as people, connectors, memberships, visits and friendships.
 
-The set (Yang et al., WWW 2019) tells of each check-in only the hour of the week. Its rows are in order of time,
-though: hours rise, with a drop at each week's end, so the weeks can be counted. The published file gives 92 weeks,
-from a Tuesday 14:00 to a Wednesday 11:00, which fits the collection period that its authors name (April 2012 to
-January 2014). A running median tells week ends from single rows that stick out (travellers on another clock). A gap
-of more than a week between two check-ins of the whole city would be missed. Hours are taken as New York's own, and
-the first week as that of 2 April 2012. Within an hour, rows are spread evenly in their order.
+The data set (Yang et al., WWW 2019) has only the hour of the week of each check-in. Its rows are in temporal order:
+hours increase within a week and drop at its end, so weeks can be counted. The published file yields 92 weeks, from a
+Tuesday 14:00 to a Wednesday 11:00, which matches the published collection period (April 2012 to January 2014). A
+rolling median distinguishes week ends from single outliers (travelers in another time zone). A gap of more than a week
+without any check-in would not be detected. Hours are taken as New York local time, and the first week as that of 2
+April 2012. Within an hour, rows are spread evenly in their order.
 
-* **visit**: each check-in, an interaction of kind ``visit`` with a connector.
-* **membership**: from a person's second visit of a venue, at the time of that visit. So it never tells of the future,
-  and a model that is trained before a time and asked for what is new after it sees nothing of the answer.
-* **friendship**: follows both ways. Those of the old graph are there from the start, those that are only in the new
-  one begin after the last check-in. Ties that the new graph lost are kept, for they held during the check-ins; ties
-  of a person with themselves, of which the old graph has one, are left out.
-* ``member_count`` is as of the end, as everywhere in the product's tables: it is not a feature of any time before.
+* **visit**: each check-in is an interaction of kind ``visit`` with a connector.
+* **membership**: starts with a person's second visit of a venue, so it leaks nothing about later visits into training.
+* **friendship**: follows in both directions. Friendships of the old graph exist from the start; those only in the new
+  graph start after the last check-in. Friendships missing from the new graph are preserved, because they existed during
+  the check-ins; the one friendship of a person with themselves is dropped.
+* ``member_count`` is the final count, as in all tables of the product: it is not a point-in-time feature.
 """
 
 from __future__ import annotations
@@ -41,35 +40,35 @@ FILE_NAME = "dataset_connected_NYC.mat"
 FIRST_MONDAY = datetime(2012, 4, 2, tzinfo=ZoneInfo("America/New_York"))
 VISITS_OF_A_MEMBER = 2
 _WEEK_HOURS = 168
-_NEIGHBOURING_ROWS = 9
-_LEAST_DROP = 12
+_NEIGHBORING_ROWS = 9
+_MIN_DROP = 12
 _NAMESPACE = UUID("6c1c3f5e-0f8e-4f0f-9f39-3f2f5d1c7a10")
 _SEED = 2019
 
 
 @dataclass(frozen=True, slots=True)
 class CheckIns:
-    """The set. People are numbered from 1; ``at`` is in seconds after ``start``, in order but for a few rows."""
+    """The data set. People are numbered from 1; ``at`` is in seconds after ``start``, with few rows out of order."""
 
     people: int
     person: Ints
     venue: Ints
     category: Ints
     at: Floats
-    old_ties: Ints
-    new_ties: Ints
+    old_friendships: Ints
+    new_friendships: Ints
 
     @property
     def start(self) -> datetime:
-        """Before everything (UTC)."""
+        """Start of the first week (UTC)."""
         return FIRST_MONDAY.astimezone(UTC)
 
 
 def read(path: Path) -> CheckIns:
-    """Read the set from its folder or its ``.mat`` file.
+    """Read the data set from its folder or its ``.mat`` file.
 
     Raises:
-        TownError: when it is not there or not this set.
+        TownError: the file is missing or not this data set.
     """
     file = path / FILE_NAME if path.is_dir() else path
     try:
@@ -85,41 +84,43 @@ def read(path: Path) -> CheckIns:
         venue=rows[:, 2],
         category=rows[:, 3],
         at=_seconds(hours_since_start(rows[:, 1])),
-        old_ties=old,
-        new_ties=new,
+        old_friendships=old,
+        new_friendships=new,
     )
 
 
 def hours_since_start(hour_of_week: Ints) -> Ints:
-    """Count hours from the first week's Monday on, of rows in order of time with hours 1 to 168."""
+    """Return hours since the first Monday, for rows in temporal order with hours of the week from 1 to 168."""
     hour = hour_of_week - 1
-    padded = np.pad(hour, _NEIGHBOURING_ROWS // 2, mode="edge")
-    level = np.median(np.lib.stride_tricks.sliding_window_view(padded, _NEIGHBOURING_ROWS), axis=1).astype(np.int64)
-    week = np.concatenate([[0], np.cumsum(np.diff(level) < -_LEAST_DROP)])
+    padded = np.pad(hour, _NEIGHBORING_ROWS // 2, mode="edge")
+    level = np.median(np.lib.stride_tricks.sliding_window_view(padded, _NEIGHBORING_ROWS), axis=1).astype(np.int64)
+    week = np.concatenate([[0], np.cumsum(np.diff(level) < -_MIN_DROP)])
     expected = week * _WEEK_HOURS + level
-    # The row's own hour, in the week in which it is nearest to its neighbours.
+    # The hour of the row, in the week in which it is nearest to its neighboring rows.
     nearest = np.round((expected - hour) / _WEEK_HOURS).astype(np.int64) * _WEEK_HOURS + hour
     result: Ints = np.maximum(nearest, 0)
     return result
 
 
 def _seconds(hours: Ints) -> Floats:
-    """Place rows within their hours, evenly and in order, and turn New York's clock into seconds after the start."""
+    """Spread rows evenly within their hours, in order, and convert New York local time to seconds after the start."""
     order = np.argsort(hours, kind="stable")
     first = np.searchsorted(hours[order], hours[order])
     count = np.searchsorted(hours[order], hours[order], side="right") - first
     within = np.empty(len(hours))
     within[order] = (np.arange(len(hours)) - first + 0.5) / count
-    known, back = np.unique(hours, return_inverse=True)
+    distinct, inverse = np.unique(hours, return_inverse=True)
     begins = FIRST_MONDAY.astimezone(UTC)
-    # Wall-clock arithmetic: adding hours to an aware local time keeps the clock's face over summer time.
-    starts = [((FIRST_MONDAY + timedelta(hours=int(hour))).astimezone(UTC) - begins).total_seconds() for hour in known]
-    result: Floats = np.array(starts)[back] + within * 3600
+    # Adding hours to an aware datetime is wall-clock arithmetic, also across daylight saving time.
+    starts = [
+        ((FIRST_MONDAY + timedelta(hours=int(hour))).astimezone(UTC) - begins).total_seconds() for hour in distinct
+    ]
+    result: Floats = np.array(starts)[inverse] + within * 3600
     return result
 
 
 def username(person: int) -> str:
-    """Return the username of a person of the set."""
+    """Return the username of a person."""
     return f"newyorker.{person}"
 
 
@@ -181,7 +182,7 @@ def _id(kind: str, number: int) -> str:
 def _people(data: CheckIns, people: pl.Series, *, password_hash: str) -> pl.DataFrame:
     names = [username(number) for number in range(1, data.people + 1)]
     return pl.DataFrame({"id": people, "username": names}).with_columns(
-        email=pl.format(f"{{}}@{EMAIL_DOMAIN}", "username"),
+        email_hash=pl.format(f"{{}}@{EMAIL_DOMAIN}", "username"),
         password_hash=pl.lit(password_hash),
         first_name=pl.lit("New Yorker"),
         last_name=pl.int_range(1, pl.len() + 1).cast(pl.String),
@@ -196,7 +197,7 @@ def _people(data: CheckIns, people: pl.Series, *, password_hash: str) -> pl.Data
 def _venues(
     data: CheckIns, visits: pl.DataFrame, members: pl.DataFrame, venues: pl.Series, numbers: Ints
 ) -> pl.DataFrame:
-    """A few venues carry two or three categories over time: the most frequent one counts."""
+    """Return the venues as connectors, each with its most frequent category."""
     facts = (
         visits.group_by("venue")
         .agg(category=pl.col("category").mode().min(), created_at=pl.col("at").min())
@@ -218,17 +219,21 @@ def _venues(
 
 def _follows(data: CheckIns, people: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
     old, new = (
-        {(min(pair), max(pair)) for pair in ties.tolist() if pair[0] != pair[1]}
-        for ties in (data.old_ties, data.new_ties)
+        {(min(pair), max(pair)) for pair in follows.tolist() if pair[0] != pair[1]}
+        for follows in (data.old_friendships, data.new_friendships)
     )
     later = float(data.at.max()) + 3600
     pairs = [(*pair, 0.0) for pair in sorted(old)] + [(*pair, later) for pair in sorted(new - old)]
-    both = [(one, other, at) for first, second, at in pairs for one, other in ((first, second), (second, first))]
+    both = [
+        (follower, followee, at)
+        for first, second, at in pairs
+        for follower, followee in ((first, second), (second, first))
+    ]
     return pl.DataFrame(
         {
             "id": id_series(uuids(rng, len(both))),
-            "follower_id": people.gather([one - 1 for one, _, _ in both]),
-            "followee_id": people.gather([other - 1 for _, other, _ in both]),
+            "follower_id": people.gather([follower - 1 for follower, _, _ in both]),
+            "followee_id": people.gather([followee - 1 for _, followee, _ in both]),
             "created_at": times(data.start, np.array([at for _, _, at in both])),
         }
     )

@@ -1,4 +1,4 @@
-"""The town's commands: ``neighborconnect simulate`` and ``neighborconnect import-checkins``."""
+"""Commands ``neighborconnect simulate`` and ``neighborconnect import-checkins``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import psycopg
 import typer
 from argon2 import PasswordHasher
@@ -21,23 +20,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from neighborconnect.settings import Settings, SettingsError, get_settings
+from simulator.api_client import ApiClient
 from simulator.bulk import TownError, count_users, is_loopback, load
 from simulator.columns import draw_ids
-from simulator.door import FrontDoor
 from simulator.ground_truth import ground_truth_folder, write_ground_truth
 from simulator.history import build_town
-from simulator.rows import EMAIL_DOMAIN, town_rows, usernames
+from simulator.incidents import MODERATORS
+from simulator.rows import EMAIL_DOMAIN, town_rows, town_uploads, usernames
 from simulator.spec import TownSpec
-from simulator.town import Kind, Town
+from simulator.stored_media import DocumentDatabase, MediaBucket, store
+from simulator.town import Town
 
-# Everybody's password in a town on this machine; it is printed at the end, and is none elsewhere.
+# Password of all simulated users on this machine; a database elsewhere gets a random one.
 DEMO_PASSWORD = "good-neighbours"  # noqa: S105
-_SMALL_TOWN = 50
+_MAX_API_USERS = 50
 console = Console()
 
 
 class Via(StrEnum):
-    """How a town comes in."""
+    """How a town is loaded."""
 
     AUTO = "auto"
     API = "api"
@@ -45,33 +46,31 @@ class Via(StrEnum):
 
 
 def simulate(  # noqa: PLR0917 (typer makes options of them)
-    users: Annotated[int, typer.Option(min=2, help="People in the town at the end.")] = 300,
-    days: Annotated[int, typer.Option(min=1, help="Days of recorded behaviour.")] = 28,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same town.")] = 1,
-    via: Annotated[Via, typer.Option(help="auto: the API for one day and up to 50 people, else bulk.")] = Via.AUTO,
-    end: Annotated[
-        datetime | None, typer.Option(help="When the history ends, UTC; now if not given (bulk only).")
-    ] = None,
+    users: Annotated[int, typer.Option(min=2, help="Number of users at the end.")] = 300,
+    days: Annotated[int, typer.Option(min=1, help="Days of interactions.")] = 28,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed yields the same town.")] = 1,
+    via: Annotated[Via, typer.Option(help="auto: the API for one day and up to 50 users, else bulk.")] = Via.AUTO,
+    end: Annotated[datetime | None, typer.Option(help="End of the history, UTC; defaults to now (bulk only).")] = None,
     interactions: Annotated[
-        int | None, typer.Option(min=100, help="Behaviour events to aim at; ten a person and day if not given.")
+        int | None, typer.Option(min=100, help="Target number of interaction events; defaults to ten per user and day.")
     ] = None,
-    add: Annotated[bool, typer.Option("--add", help="Allow a town that has people already.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Allow a database that has users already.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Allow a bulk load into a database on another machine.")] = False,
 ) -> None:
-    """Make a town of neighbours with hidden preferences, and let them live in it.
+    """Simulate a town of users with hidden preferences, and load its history.
 
     Example: neighborconnect simulate --users 300 --days 28 --seed 1
     """
-    with one_clear_sentence():
+    with exit_on_error():
         settings = get_settings()
         if via is Via.AUTO:
-            via = Via.API if days == 1 and users <= _SMALL_TOWN and end is None else Via.BULK
+            via = Via.API if days == 1 and users <= _MAX_API_USERS and end is None else Via.BULK
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
             people = count_users(connection)
             if people and not add:
                 raise TownError(
-                    f"There are {people:,} people in this town already, so nothing was made. "
-                    "Add more beside them with --add, or start over with `make reset`."
+                    f"The database has {people:,} users already, so nothing was loaded. "
+                    "Add more with --add, or start over with `make reset`."
                 )
             spec = TownSpec(
                 users=users,
@@ -82,26 +81,26 @@ def simulate(  # noqa: PLR0917 (typer makes options of them)
                 first_number=people,
             )
             if via is Via.API:
-                _through_the_door(spec, settings)
+                _simulate_through_api(spec, settings)
             else:
-                _in_bulk(spec, settings, connection, add=add, yes=yes)
+                _simulate_in_bulk(spec, settings, connection, add=add, yes=yes)
 
 
 def import_checkins(
-    path: Annotated[Path, typer.Argument(exists=True, help="The folder of the set, or its .mat file.")],
+    path: Annotated[Path, typer.Argument(exists=True, help="Folder of the data set, or its .mat file.")],
     yes: Annotated[bool, typer.Option("--yes", help="Allow a bulk load into a database on another machine.")] = False,
 ) -> None:
-    """Load the New York check-ins of LBSN2Vec as people, venues, memberships, visits and friendships.
+    """Load the New York check-ins of LBSN2Vec as users, connectors, memberships, visits and follows.
 
     Example: neighborconnect import-checkins lbsn2vec-nyc
     """
-    from simulator import checkins  # noqa: PLC0415 (SciPy takes longer to import than a small town to make)
+    from simulator import checkins  # noqa: PLC0415 (importing SciPy takes longer than simulating a small town)
 
-    with one_clear_sentence():
+    with exit_on_error():
         settings = get_settings()
         password = _password(settings, yes=yes)
         data = checkins.read(path)
-        with psycopg.connect(settings.database_url, autocommit=True) as connection, _progress() as progress:
+        with psycopg.connect(settings.database_url, autocommit=True) as connection, progress_bar() as progress:
             task = progress.add_task("Loading check-ins", total=None)
             rows = checkins.checkin_rows(data, password_hash=PasswordHasher().hash(password))
             loaded = load(connection, rows, add=False, on_rows=lambda _table, count: progress.advance(task, count))
@@ -109,72 +108,82 @@ def import_checkins(
         console.print(f"Log in as {checkins.username(1)}@{EMAIL_DOMAIN} with password {password}", highlight=False)
 
 
-def _in_bulk(spec: TownSpec, settings: Settings, connection: psycopg.Connection, *, add: bool, yes: bool) -> None:
+def _simulate_in_bulk(
+    spec: TownSpec, settings: Settings, connection: psycopg.Connection, *, add: bool, yes: bool
+) -> None:
     password = _password(settings, yes=yes)
-    with _progress() as progress:
-        living = progress.add_task("Living through the days", total=spec.days)
-        town = build_town(spec, on_day=lambda _day: progress.advance(living))
+    with progress_bar() as progress:
+        simulating = progress.add_task("Simulating days", total=spec.days)
+        town = build_town(spec, on_day=lambda _day: progress.advance(simulating))
         ids = draw_ids(town)
         folder = ground_truth_folder(settings.neighborconnect_home, town)
         write_ground_truth(folder, town, ids)
-        loading = progress.add_task("Loading rows", total=_row_count(town))
+        uploads, stored = town_uploads(town, ids), []
+        drawing = progress.add_task("Storing pictures", total=3 * len(uploads))
+        loading = progress.add_task("Loading rows", total=None)
+        bucket, documents = MediaBucket(settings), DocumentDatabase(settings)
         try:
+            for key in store(uploads, bucket):
+                stored.append(key)
+                progress.advance(drawing)
             loaded = load(
                 connection,
-                town_rows(town, ids, password_hash=PasswordHasher().hash(password)),
+                documents.divert(town_rows(town, ids, password_hash=PasswordHasher().hash(password))),
                 add=add,
                 on_rows=lambda _table, count: progress.advance(loading, count),
             )
         except BaseException:
             shutil.rmtree(folder)
+            for key in stored:
+                bucket.remove(key)
+            documents.remove_inserted()
             raise
     console.print(_summary(loaded, title=f"Millbrook, seed {spec.seed}"))
-    _say_who(town, password, folder)
+    _print_login(town, password, folder, is_moderated=True)
 
 
-def _through_the_door(spec: TownSpec, settings: Settings) -> None:
+def _simulate_through_api(spec: TownSpec, settings: Settings) -> None:
     town = build_town(spec)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("Calling the API", total=None)
-        door = FrontDoor(
+        client = ApiClient(
             town,
             api_url=settings.api_url,
             platform_token=settings.platform_token.get_secret_value(),
             password=DEMO_PASSWORD,
             on_call=lambda _name: progress.advance(task),
         )
-        calls = asyncio.run(door.live(feeds=spec.requests))
+        calls = asyncio.run(client.run(feeds=spec.requests))
     folder = ground_truth_folder(settings.neighborconnect_home, town)
-    write_ground_truth(folder, town, door.ids())
+    write_ground_truth(folder, town, client.ids())
     console.print(_summary(calls, title=f"Millbrook, seed {spec.seed}, through the API"))
-    _say_who(town, DEMO_PASSWORD, folder)
+    _print_login(town, DEMO_PASSWORD, folder, is_moderated=False)
 
 
-def _row_count(town: Town) -> int:
-    said = (town.posts, town.comments, town.likes, town.answers, town.interactions)
-    tables = (town.connectors, town.memberships, town.ties, town.events, *said)
-    hidden = int(np.count_nonzero(town.interactions.kind == Kind.HIDE))
-    return town.people.count + hidden + sum(len(table) for table in tables)
-
-
-def _say_who(town: Town, password: str, folder: Path) -> None:
-    console.print(f"Log in as {usernames(town)[0]}@{EMAIL_DOMAIN} with password {password}", highlight=False)
+def _print_login(town: Town, password: str, folder: Path, *, is_moderated: bool) -> None:
+    names = usernames(town)
+    console.print(f"Log in as {names[0]}@{EMAIL_DOMAIN} with password {password}", highlight=False)
+    if is_moderated:
+        console.print(
+            f"{names[MODERATORS[0]]}@{EMAIL_DOMAIN} is a moderator; the password is the same", highlight=False
+        )
     console.print(f"The hidden preferences are in {folder}", highlight=False)
 
 
 def _password(settings: Settings, *, yes: bool) -> str:
-    """Return everybody's password: the documented one on this machine only."""
+    """Return the password of all users: the documented one for a database on this machine, else a random one."""
     if is_loopback(settings.database_url):
         return DEMO_PASSWORD
     if not yes:
         raise TownError(
-            "DATABASE_URL is on another machine. A bulk load writes past the API and gives everybody one password; "
-            "say --yes if that is what you want."
+            "DATABASE_URL is on another machine. A bulk load bypasses the API and gives all users the same password; "
+            "confirm it with --yes."
         )
     return secrets.token_urlsafe(12)
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Return a progress bar for the terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console)
 
@@ -182,13 +191,13 @@ def _progress() -> Progress:
 def _summary(counts: dict[str, int], *, title: str) -> Table:
     table = Table(title=title, show_header=False)
     for name, count in counts.items():
-        table.add_row("behaviour events" if name == "cdc_outbox" else name, f"{count:,}")
+        table.add_row("interaction events" if name == "cdc_outbox" else name, f"{count:,}")
     return table
 
 
 @contextmanager
-def one_clear_sentence() -> Iterator[None]:
-    """Show an expected failure as what it says and end with code 1."""
+def exit_on_error() -> Iterator[None]:
+    """Print the message of an expected error to stderr and exit with code 1."""
     try:
         yield
     except (TownError, SettingsError) as error:

@@ -1,4 +1,4 @@
-"""Ids, times and points of the platform's tables, out of a town's numbers."""
+"""Conversion of a town's numbers to ids, timestamps and coordinates of the platform's tables."""
 
 from __future__ import annotations
 
@@ -16,32 +16,40 @@ from simulator.town import Town
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """UUIDs of people, connectors and posts, by number."""
+    """UUIDs of people and of what they made, by number; null for what was not created."""
 
     users: pl.Series
     connectors: pl.Series
     posts: pl.Series
+    events: pl.Series
+    goods: pl.Series
+    comments: pl.Series
 
 
 def draw_ids(town: Town) -> Ids:
-    """Draw the ids of a town; they depend on its spec alone."""
+    """Draw the ids of a town; they depend only on its spec."""
     rng = town.spec.generator(7)
-    sizes = (town.people.count, len(town.connectors), len(town.posts))
-    return Ids(*(id_series(uuids(rng, size)) for size in sizes))
+    return Ids(*(id_series(uuids(rng, size)) for size in id_counts(town)))
+
+
+def id_counts(town: Town) -> tuple[int, ...]:
+    """Return the number of ids of each kind, in the order of ``Ids``."""
+    made = (town.connectors, town.posts, town.events, town.marketplace.goods, town.comments)
+    return (town.people.count, *map(len, made))
 
 
 def id_series(ids: NDArray[np.bytes_]) -> pl.Series:
-    """Turn 36-byte strings into a text column without touching each in Python."""
+    """Convert 36-byte strings to a text column without a Python loop."""
     fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(36), len(ids), [None, pa.py_buffer(ids.tobytes())])
     return pl.Series(fixed.cast(pa.binary()).cast(pa.string()))
 
 
 def times(start: datetime, seconds: Floats) -> pl.Series:
-    """Turn seconds after ``start`` into aware UTC timestamps with microseconds."""
+    """Convert seconds after ``start`` to aware UTC timestamps with microseconds."""
     begin = int(start.timestamp() * 1_000_000)
     return pl.Series(begin + np.round(seconds * 1_000_000).astype(np.int64)).cast(pl.Datetime("us", "UTC"))
 
 
-def point(place: Floats) -> dict[str, Floats]:
-    """Return the two columns of (n, 2) latitudes and longitudes."""
-    return {"latitude": place[:, 0], "longitude": place[:, 1]}
+def point(coordinates: Floats) -> dict[str, Floats]:
+    """Return (n, 2) coordinates in degrees as two columns."""
+    return {"latitude": coordinates[:, 0], "longitude": coordinates[:, 1]}

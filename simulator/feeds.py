@@ -1,6 +1,6 @@
-"""Which posts and connectors a feed shows, before any model ranks: fresh things from what one joined, and the town's.
+"""Selection of the posts and connectors of a feed without a model: recent posts of joined connectors, and others.
 
-The choice does not look at preferences, so that what people do with a feed tells something about them.
+The selection is independent of preferences, so that reactions to a feed are informative about them.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 from simulator.arrays import Bools, Floats, Groups, Ints, contains, draw_weighted
 from simulator.town import Connectors, Memberships, Posts
 
-POSTS_SHOWN, CONNECTORS_SHOWN = 10, 6
+POSTS_PER_FEED, CONNECTORS_PER_FEED = 10, 6
 _CANDIDATES = 18
-_FROM_JOINED = 0.6
+_JOINED_SHARE = 0.6
 _FRESHNESS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Impressions: row ``asker`` of the requests saw ``item`` at ``position`` (0 is the top)."""
+class Impressions:
+    """Impressions: the feed of request number ``request`` had ``item`` at ``position`` (0 is the top)."""
 
-    asker: Ints
+    request: Ints
     item: Ints
     position: Ints
 
 
 class PostIndex:
-    """All posts so far, found by connector and time."""
+    """Index of all posts so far, by connector and time."""
 
     def __init__(self, posts: Posts, *, connectors: int, horizon: float) -> None:
         self._posts = posts
@@ -45,18 +45,18 @@ class PostIndex:
         return result
 
     def fresh(self, rng: np.random.Generator, connector: Ints, at: Floats) -> Ints:
-        """Draw a post of each connector that was there at that time, new ones rather; -1 where there is none."""
+        """Draw a post of each connector that existed at that time, preferring recent ones; -1 if there is none."""
         first = self._bounds[connector]
         after = np.searchsorted(self._keys, self._key(connector, at))
         return self._pick(rng, self._by_connector, first, after - first)
 
     def anywhere(self, rng: np.random.Generator, at: Floats) -> Ints:
-        """Draw a post of the whole town that was there at that time; -1 where there is none."""
+        """Draw a post of the whole town that existed at that time; -1 if there is none."""
         known = np.searchsorted(self._posts.created, at)
         return self._pick(rng, self._all, np.zeros_like(known), known)
 
     def _pick(self, rng: np.random.Generator, numbers: Ints, first: Ints, size: Ints) -> Ints:
-        """Draw two and keep the better one, as a feed by popularity would."""
+        """Draw two and return the better one, like a feed ranked by popularity."""
         if not len(numbers):
             return np.full(len(first), -1, dtype=np.int64)
         drawn = [
@@ -68,7 +68,7 @@ class PostIndex:
         return np.where(size > 0, np.where(better, drawn[0], drawn[1]), -1)
 
 
-def show_posts(
+def select_posts(
     rng: np.random.Generator,
     index: PostIndex,
     posts: Posts,
@@ -77,61 +77,61 @@ def show_posts(
     user: Ints,
     at: Floats,
     seen: Ints,
-) -> Shown:
-    """Fill one feed of posts a request; nobody sees a post of one's own, nor one twice a day or after opening it.
+) -> Impressions:
+    """Draw a feed of posts per request, without own posts, repeats within a day, and opened posts.
 
     Args:
         rng: random stream.
         index: the posts so far.
         posts: the same posts.
         joined: connectors by person.
-        user: who asks, in order of time.
-        at: when.
-        seen: sorted ``user * len(posts limit) + post`` keys of what was opened before; see ``pair_key``.
+        user: person of each request, in temporal order.
+        at: time of each request.
+        seen: sorted pair keys (``pair_key``) of persons and the posts that they have opened.
     """
-    asker = np.repeat(np.arange(len(user)), _CANDIDATES)
-    who, when = user[asker], at[asker]
+    request = np.repeat(np.arange(len(user)), _CANDIDATES)
+    who, when = user[request], at[request]
     connector = joined.draw(rng, who)
-    own = (connector >= 0) & (rng.random(len(who)) < _FROM_JOINED)
+    own = (connector >= 0) & (rng.random(len(who)) < _JOINED_SHARE)
     post = np.where(own, index.fresh(rng, np.maximum(connector, 0), when), -1)
     post = np.where(post >= 0, post, index.anywhere(rng, when))
     age = np.maximum(when - posts.created[post], 60.0)
     score = posts.quality[post] - 0.25 * np.log(age) + rng.gumbel(scale=0.7, size=len(post))
     valid = (post >= 0) & (posts.author[post] != who) & ~contains(seen, pair_key(who, post))
-    return _lay_out(asker, who, post, score, valid, limit=POSTS_SHOWN)
+    return rank_and_cut(request, who, post, score, valid, limit=POSTS_PER_FEED)
 
 
-def show_connectors(
+def select_connectors(
     rng: np.random.Generator, connectors: Connectors, memberships: Memberships, *, user: Ints, at: Floats
-) -> Shown:
-    """Fill one list of connectors a request: half by members, half at random, none that was joined."""
-    asker = np.repeat(np.arange(len(user)), _CANDIDATES)
-    who, when = user[asker], at[asker]
+) -> Impressions:
+    """Draw a list of connectors per request: half by member count, half uniformly, without joined ones."""
+    request = np.repeat(np.arange(len(user)), _CANDIDATES)
+    who, when = user[request], at[request]
     members = np.bincount(memberships.connector, minlength=len(connectors)).astype(float)
-    popular = draw_weighted(rng, members + 1.0, len(asker))
-    chance = rng.integers(0, len(connectors), len(asker))
-    connector = np.where(rng.random(len(asker)) < 0.5, popular, chance)  # noqa: PLR2004 (half and half)
+    popular = draw_weighted(rng, members + 1.0, len(request))
+    chance = rng.integers(0, len(connectors), len(request))
+    connector = np.where(rng.random(len(request)) < 0.5, popular, chance)  # noqa: PLR2004 (one half each)
     known = np.sort(pair_key(memberships.user, memberships.connector))
     valid = (connectors.created[connector] < when) & ~contains(known, pair_key(who, connector))
-    score = np.log(members[connector] + 1.0) * 0.3 + rng.gumbel(scale=1.0, size=len(asker))
-    return _lay_out(asker, who, connector, score, valid, limit=CONNECTORS_SHOWN)
+    score = np.log(members[connector] + 1.0) * 0.3 + rng.gumbel(scale=1.0, size=len(request))
+    return rank_and_cut(request, who, connector, score, valid, limit=CONNECTORS_PER_FEED)
 
 
 def pair_key(user: Ints, item: Ints) -> Ints:
-    """Return one number for a person and an item."""
+    """Encode a person and an item as one number."""
     result: Ints = (user.astype(np.int64) << 32) | item.astype(np.int64)
     return result
 
 
-def _lay_out(asker: Ints, who: Ints, item: Ints, score: Floats, valid: Bools, *, limit: int) -> Shown:
-    """Drop repeats, order each feed by score and cut it."""
-    asker, who, item, score = asker[valid], who[valid], item[valid], score[valid]
-    order = np.lexsort((-score, asker))
-    asker, who, item = asker[order], who[order], item[order]
+def rank_and_cut(request: Ints, who: Ints, item: Ints, score: Floats, valid: Bools, *, limit: int) -> Impressions:
+    """Drop repeats, sort each feed by score and limit its length."""
+    request, who, item, score = request[valid], who[valid], item[valid], score[valid]
+    order = np.lexsort((-score, request))
+    request, who, item = request[order], who[order], item[order]
     _, first = np.unique(pair_key(who, item), return_index=True)
     keep = np.sort(first)
-    asker, item = asker[keep], item[keep]
-    begins = np.searchsorted(asker, asker)
-    position = np.arange(len(asker)) - begins
+    request, item = request[keep], item[keep]
+    begins = np.searchsorted(request, request)
+    position = np.arange(len(request)) - begins
     shown = position < limit
-    return Shown(asker=asker[shown], item=item[shown], position=position[shown])
+    return Impressions(request=request[shown], item=item[shown], position=position[shown])

@@ -1,4 +1,4 @@
-"""Interactions as rows of the outbox, as the API writes them."""
+"""Interaction events as outbox rows in the format of the API."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import polars as pl
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
 from simulator.arrays import uuids
 from simulator.columns import Ids, id_series, times
-from simulator.town import ITEM_KINDS, KINDS, Interactions, Item, Town
+from simulator.town import ITEM_KINDS, KINDS, Interactions, Town
 
 OUTBOX = "cdc_outbox"
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
-_REPORTED_AFTER = timedelta(seconds=1.5)
+_REPORT_DELAY = timedelta(seconds=1.5)
 
 
 def outbox_rows(events: pl.DataFrame) -> pl.DataFrame:
-    """Turn a frame of interaction events into rows of the outbox."""
+    """Convert a frame of interaction events to outbox rows."""
     quoted = ("interaction_id", "user_id", "kind", "item_kind", "item_id", "request_id")
     stamps = ("occurred_at", "received_at")
     shown: dict[str, pl.Expr] = {
@@ -38,7 +38,7 @@ def outbox_rows(events: pl.DataFrame) -> pl.DataFrame:
 def interaction_rows(
     town: Town, ids: Ids, part: Interactions, *, request_ids: pl.Series, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Return outbox rows as the API writes them: topic, key (the person) and ``InteractionEvent`` without its id."""
+    """Return outbox rows: topic, key (the user id) and an ``InteractionEvent`` without its event id."""
     at = times(town.spec.start, part.at)
     events = pl.DataFrame(
         {
@@ -51,20 +51,20 @@ def interaction_rows(
             "position": part.position,
             "dwell_ms": pl.Series(part.dwell_ms).replace(-1, None),
             "occurred_at": at,
-            "received_at": at + _REPORTED_AFTER,
+            "received_at": at + _REPORT_DELAY,
         }
     )
     return outbox_rows(events)
 
 
 def kind_names(kinds: tuple[StrEnum, ...]) -> pl.Series:
-    """Return the names of kinds, to be looked up by number."""
+    """Return the names of kinds, indexed by number."""
     return pl.Series([kind.value for kind in kinds])
 
 
 def item_ids(ids: Ids, part: Interactions) -> pl.Series:
-    """Look up the id of each item, which is a post or a connector."""
-    is_post = part.item_kind == Item.POST
-    posts = ids.posts.gather(np.where(is_post, part.item, 0))
-    connectors = ids.connectors.gather(np.where(is_post, 0, part.item))
-    return pl.select(pl.when(pl.lit(pl.Series(is_post))).then(posts).otherwise(connectors)).to_series()
+    """Return the id of each item, by its kind."""
+    # The ids of all kinds in one column, in the order of ``ITEM_KINDS``, so that one lookup serves all rows.
+    kinds = (ids.posts, ids.connectors, ids.events, ids.goods)
+    offsets = np.cumsum([0, *(len(kind) for kind in kinds[:-1])])
+    return pl.concat([kind.rename("id") for kind in kinds]).gather(offsets[part.item_kind] + part.item)

@@ -1,4 +1,4 @@
-"""Who lives in the town: names, homes, when they came, how active they are."""
+"""People of a town: names, homes, arrival and activity."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ CITY, STATE, COUNTRY = "Millbrook", "Oregon", "US"
 TIME_ZONE = "America/Los_Angeles"
 FOUNDERS = 0.65
 _NAME_POOL = 2_000
-_SAY_WHERE = 0.8
+_HOME_POINT_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """One entry a person in each array.
+    """Arrays with one entry per person.
 
-    Times are seconds after the start of recorded behaviour; ``house`` is in degrees, NaN where one keeps it to oneself.
+    ``home`` is the number of the neighborhood. ``home_point`` is in degrees, NaN if not set. ``arrived`` is in seconds
+    after the start of the history.
     """
 
     first_names: list[str]
     last_names: list[str]
     home: Ints
-    house: Floats
+    home_point: Floats
     arrived: Floats
     activity: Floats
     tastes: Tastes
 
     @property
     def count(self) -> int:
-        """How many people there are."""
+        """Number of people."""
         return len(self.home)
 
 
 def draw_people(spec: TownSpec, vocabulary: Vocabulary) -> People:
-    """Draw everybody who lives in the town at its end, founders first and then in order of arrival."""
+    """Draw the people of the town at its end: founders first, then in order of arrival."""
     rng = spec.generator(1)
     first, last = _names(rng, spec)
     founders = max(2, round(spec.users * FOUNDERS))
@@ -54,27 +55,27 @@ def draw_people(spec: TownSpec, vocabulary: Vocabulary) -> People:
         first_names=first,
         last_names=last,
         home=home,
-        house=_houses(spec.generator(12), home),
+        home_point=_draw_home_points(spec.generator(12), home),
         arrived=np.sort(np.concatenate([before, during])),
         activity=rng.lognormal(0.0, 0.7, spec.users),
         tastes=draw_tastes(rng, vocabulary, people=spec.users),
     )
 
 
-def _houses(rng: np.random.Generator, home: Ints) -> Floats:
-    """Draw where in their neighbourhood people live, as far as they say."""
-    house = points(rng, home)
-    house[rng.random(len(home)) >= _SAY_WHERE] = np.nan
-    return house
+def _draw_home_points(rng: np.random.Generator, home: Ints) -> Floats:
+    """Draw the home coordinates of people within their neighborhoods; NaN for people who do not set them."""
+    home_point = points(rng, home)
+    home_point[rng.random(len(home)) >= _HOME_POINT_SHARE] = np.nan
+    return home_point
 
 
 def _names(rng: np.random.Generator, spec: TownSpec) -> tuple[list[str], list[str]]:
-    """Draw names out of a pool: faker is too slow to ask once a person in a large town."""
+    """Draw names from a pool, because faker is too slow for one call per person."""
     faker = Faker(["en_US", "es_MX", "en_IN", "de_DE"], use_weighting=False)
     faker.seed_instance(spec.seed)
     pool = min(_NAME_POOL, max(50, spec.users))
     first, last = [faker.first_name() for _ in range(pool)], [faker.last_name() for _ in range(pool)]
     return (
-        [first[place] for place in rng.integers(0, pool, spec.users)],
-        [last[place] for place in rng.integers(0, pool, spec.users)],
+        [first[index] for index in rng.integers(0, pool, spec.users)],
+        [last[index] for index in rng.integers(0, pool, spec.users)],
     )

@@ -1,4 +1,4 @@
-"""What a town should be: its size, its days and its seed. Everything else follows from these."""
+"""Specification of a town: size, days and seed, which determine everything else."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ EVENTS_PER_REQUEST = 15.8
 POSTS_PER_INTERACTION = 1 / 26
 FOUNDING_DAYS = 14
 DAY_SECONDS = 86_400
+SHOWN_PEOPLE = 3
+"""The first people, as whom visitors of a demo log in: every list has entries for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TownSpec:
-    """The order for one town.
+    """Specification of one town.
 
     Attributes:
-        users: people who live there at the end.
-        days: days of recorded behaviour before ``end``; the town is founded in the fortnight before them.
-        seed: same seed, same town.
-        end: aware time at which the history stops.
-        interactions: how many behaviour events to aim at; None means ten a person and day.
-        first_number: number of the first person, so that a second town can be added beside a first.
+        users: number of people at the end.
+        days: days of interactions before ``end``; the town is founded in the 14 days before them.
+        seed: random seed.
+        end: timezone-aware end of the history.
+        interactions: target number of interaction events; None for ten per person and day.
+        first_number: number of the first person, so that a second town can be added to a first.
     """
 
     users: int
@@ -36,36 +38,36 @@ class TownSpec:
     first_number: int = 0
 
     def __post_init__(self) -> None:
-        if self.users < 2 or self.days < 1:  # noqa: PLR2004 (a town needs a neighbour)
+        if self.users < 2 or self.days < 1:  # noqa: PLR2004 (the minimum for interactions)
             raise ValueError("A town needs at least 2 users and 1 day.")
         if self.end.tzinfo is None:
             raise ValueError("The end of a town's history needs a time zone.")
 
     @property
     def start(self) -> datetime:
-        """When recorded behaviour begins (UTC)."""
+        """Start of the interactions (UTC)."""
         return self.end.astimezone(UTC) - timedelta(days=self.days)
 
     @property
     def target_interactions(self) -> int:
-        """Behaviour events to aim at."""
+        """Target number of interaction events."""
         return self.interactions or int(self.users * self.days * INTERACTIONS_PER_PERSON_DAY)
 
     @property
     def requests(self) -> int:
-        """Feeds that are asked for."""
+        """Number of feed requests."""
         return max(self.users, int(self.target_interactions / EVENTS_PER_REQUEST))
 
     @property
     def connectors(self) -> int:
-        """Connectors by the end: they grow with the root of the population, as clubs do."""
+        """Number of connectors at the end, proportional to the square root of the population."""
         return max(6, round(3.4 * math.sqrt(self.users)))
 
     @property
     def posts(self) -> int:
-        """Posts by the end."""
+        """Number of posts at the end."""
         return max(20, int(self.target_interactions * POSTS_PER_INTERACTION))
 
     def generator(self, stream: int) -> np.random.Generator:
-        """Return the random stream of that number; streams are independent of each other."""
+        """Return random stream number ``stream``; streams are independent."""
         return np.random.default_rng([self.seed, self.first_number, stream])

@@ -1,4 +1,4 @@
-"""What people write: posts, comments, events and the names of connectors, out of the vocabulary's patterns."""
+"""Text generation from the patterns of the vocabulary: posts, comments, events and connector names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulator.vocabulary import Category, Theme, Vocabulary
 
 
 class Writer:
-    """Fills patterns with words; the same seed writes the same texts in the same order."""
+    """Fills patterns with words; the same seed yields the same texts in the same order."""
 
     def __init__(self, vocabulary: Vocabulary, *, seed: int) -> None:
         self._vocabulary = vocabulary
@@ -17,7 +17,7 @@ class Writer:
         self._taken: set[str] = set()
 
     def connector(self, category: Category, theme: Theme, *, home: str) -> tuple[str, str]:
-        """Return a name that no other connector has, and a description."""
+        """Return a unique name and a description of a connector."""
         choices = [pattern.format(home=home) for pattern in category.names]
         free = [name for name in choices if name not in self._taken]
         name = self._random.choice(free) if free else f"{self._random.choice(choices)} {len(self._taken) + 1}"
@@ -27,7 +27,7 @@ class Writer:
         return name, about
 
     def post(self, category: Category, theme: Theme) -> tuple[str, str]:
-        """Return a title and a text of two to five sentences that speak of the theme."""
+        """Return a title and a text of two to five sentences about the theme."""
         sentences = [self._random.choice(category.openings)]
         sentences += self._random.sample(category.details, self._random.choice((1, 1, 2, 2, 3)))
         if self._random.random() < 0.6:  # noqa: PLR2004 (most posts end in a question)
@@ -36,11 +36,11 @@ class Writer:
         return self._random.choice(category.titles).format(**words), " ".join(sentences).format(**words)
 
     def comment(self, category: Category, theme: Theme) -> str:
-        """Return a short answer to a post of the theme."""
+        """Return a short comment on a post about the theme."""
         return self._random.choice(category.comments).format(**self._words(theme))
 
     def event(self, theme: Theme) -> tuple[str, str, str]:
-        """Return a title, an invitation of two sentences, and in words where it is."""
+        """Return a title, an invitation of two sentences and a location as text."""
         words = self._words(theme)
         title = self._pick(self._vocabulary.occasions).format(**words)
         invitation = " ".join(self._random.sample(self._vocabulary.invitations, 2)).format(**words)

@@ -1,31 +1,31 @@
-"""A whole town in arrays: people, connectors, what they wrote and what they did.
+"""A town as arrays: people, connectors, content and interactions.
 
-People, connectors and posts are numbered from 0; every other array refers to them by number. Times are seconds
-after ``spec.start``; what happened before it is negative.
+People, connectors and posts are numbered from 0; all other arrays refer to them by number. Times are in seconds after
+``spec.start``, negative before it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neighborconnect.contracts.events import InteractionKind, ItemKind
-from simulator.arrays import Bools, Floats, Ints
+from neighborconnect.contracts.events import InteractionKind, ReportableKind
+from simulator.arrays import Bools, Columns, Floats, Ints
+from simulator.goods import Marketplace, Reviews, ReviewVotes
 from simulator.people import People
-from simulator.preferences import Behaviour
+from simulator.preferences import ChoiceModel
 from simulator.spec import TownSpec
 from simulator.vocabulary import Vocabulary
 
 KINDS = (InteractionKind.IMPRESSION, InteractionKind.CLICK, InteractionKind.DWELL, InteractionKind.HIDE)
-ITEM_KINDS = (ItemKind.POST, ItemKind.CONNECTOR)
+ITEM_KINDS = (ReportableKind.POST, ReportableKind.CONNECTOR, ReportableKind.EVENT, ReportableKind.ITEM)
 
 
 class Kind(IntEnum):
-    """Numbers of the interaction kinds: places in ``KINDS``."""
+    """Numbers of the interaction kinds: indexes into ``KINDS``."""
 
     IMPRESSION = 0
     CLICK = 1
@@ -34,37 +34,22 @@ class Kind(IntEnum):
 
 
 class Item(IntEnum):
-    """Numbers of the item kinds: places in ``ITEM_KINDS``."""
+    """Numbers of the item kinds: indexes into ``ITEM_KINDS``."""
 
     POST = 0
     CONNECTOR = 1
-
-
-class Columns:
-    """A table of equally long arrays, one a field of the dataclass that inherits from this."""
-
-    def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
-
-    def take(self, chosen: Ints | Bools | slice) -> Self:
-        """Return the chosen rows."""
-        return type(self)(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})  # type: ignore[arg-type]
-
-    @classmethod
-    def concatenate(cls, parts: list[Self]) -> Self:
-        """Return the rows of all parts, one part after the other."""
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    EVENT = 2
+    GOODS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Connectors(Columns):
-    """Connectors; ``home`` is ``TOWN_WIDE`` where one belongs to no single neighbourhood, ``place`` is in degrees."""
+    """Connectors; ``home`` is a neighborhood number or ``TOWN_WIDE``, ``location`` is in degrees."""
 
     category: Ints
     theme: Ints
     home: Ints
-    place: Floats
+    location: Floats
     appeal: Floats
     founder: Ints
     created: Floats
@@ -72,7 +57,7 @@ class Connectors(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Memberships(Columns):
-    """Who joined which connector when; no pair twice."""
+    """Memberships; each pair of user and connector is unique."""
 
     user: Ints
     connector: Ints
@@ -80,8 +65,8 @@ class Memberships(Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class Ties(Columns):
-    """Who follows whom since when; no pair twice, nobody oneself."""
+class Follows(Columns):
+    """Follows; each pair is unique, and no one follows themselves."""
 
     follower: Ints
     followee: Ints
@@ -101,7 +86,7 @@ class Posts(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Likes(Columns):
-    """Who liked which post when; no pair twice."""
+    """Likes; each pair of user and post is unique."""
 
     user: Ints
     post: Ints
@@ -110,7 +95,7 @@ class Likes(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Comments(Columns):
-    """Comments in order of time; ``parent`` is the number of an earlier comment of the same post, or -1."""
+    """Comments in temporal order; ``parent`` is the number of an earlier comment of the same post, or -1."""
 
     user: Ints
     post: Ints
@@ -120,35 +105,53 @@ class Comments(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Events(Columns):
-    """What members hold once the history has ended; ``room`` is for how many, 0 for as many as come."""
+    """Events of the history and of the two weeks after it; ``capacity`` is 0 for unlimited."""
 
     connector: Ints
     host: Ints
-    place: Floats
+    location: Floats
+    appeal: Floats
     created: Floats
     starts: Floats
     ends: Floats
-    room: Ints
+    capacity: Ints
+
+
+class Reply(IntEnum):
+    """Numbers of the replies to events: indexes into ``REPLIES``."""
+
+    ATTENDING = 0
+    MAYBE = 1
+    WAITING = 2
+    DECLINED = 3
+
+
+REPLIES = ("attending", "maybe", "waiting", "declined")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Columns):
-    """Who said when that they come to which event, or that they may; no pair twice."""
+class Rsvps(Columns):
+    """Replies to events in temporal order within an event; each pair of user and event is unique.
+
+    ``came`` is whether the person came to a past event, which no table of the platform records.
+    """
 
     user: Ints
     event: Ints
     at: Floats
-    maybe: Bools
+    status: Ints
+    guests: Ints
+    came: Bools
 
-    def coming(self, *, events: int) -> Ints:
-        """Return how many come to each of that many events; those who only may are not counted."""
-        result: Ints = np.bincount(self.event[~self.maybe], minlength=events)
-        return result
+    def attendee_counts(self, *, events: int) -> Ints:
+        """Return the number of people who attend each event, guests included."""
+        party = np.where(self.status == Reply.ATTENDING, 1 + self.guests, 0)
+        return np.bincount(self.event, weights=party, minlength=events).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Interactions(Columns):
-    """Behaviour events in order of time. ``dwell_ms`` is -1 but for dwells; ``request`` numbers the feeds."""
+    """Interaction events in temporal order. ``dwell_ms`` is -1 except for dwells; ``request`` is the feed number."""
 
     user: NDArray[np.int32]
     kind: NDArray[np.int8]
@@ -162,19 +165,27 @@ class Interactions(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """Everything that ever happened in a town, and why (``people.tastes``, ``behaviour``)."""
+    """A town with its complete history and its causes (``people.tastes``, ``choice_model``).
+
+    ``interactions`` are those with feeds of posts and connectors, ``browsing`` those with lists of events and items.
+    """
 
     spec: TownSpec
     vocabulary: Vocabulary
-    behaviour: Behaviour
+    choice_model: ChoiceModel
     people: People
     connectors: Connectors
     memberships: Memberships
-    ties: Ties
+    follows: Follows
     posts: Posts
     likes: Likes
     comments: Comments
     events: Events
-    answers: Answers
+    rsvps: Rsvps
     interactions: Interactions
     requests: int
+    marketplace: Marketplace
+    reviews: Reviews
+    review_votes: ReviewVotes
+    browsing: Interactions
+    browsing_requests: int
