@@ -1,93 +1,110 @@
-/**
- * A client of the NeighborConnect API. Paths, bodies, answers and errors are typed by `schema.ts`, which is generated
- * from the API's own description.
- */
-import createClient, { type Client, type Middleware } from "openapi-fetch";
-import type { components, paths } from "./schema.ts";
+/** The NeighborConnect API for browsers, React Native and Node. */
+import { type Auth, CookieSessions, TokenSessions } from "./auth.ts";
+import { type ChatOptions, ChatSocket } from "./chat.ts";
+import { operations } from "./generated/operations.ts";
+import type { Media, Notification } from "./generated/schema.ts";
+import { type Call, createCall, type HttpOptions, segment } from "./http.ts";
+import { InteractionQueue, type QueueOptions } from "./interactions.ts";
+import { live, type LiveOptions } from "./notifications.ts";
+import { defaultStorage, isLocalStorage, type Storage } from "./storage.ts";
+import { uploadFile, type UploadOptions, type WaitOptions, waitUntilReady } from "./uploads.ts";
 
-export type { components, paths } from "./schema.ts";
+export type * from "./generated/schema.ts";
+export type { Auth, AuthEvent, AuthListener, AuthSession } from "./auth.ts";
+export type { ChatOptions, ChatSocket, ChatState, SentMessage } from "./chat.ts";
+export * from "./errors.ts";
+export { type ServerSentEvent, serverSentEvents } from "./events.ts";
+export type { ApiRequest, CallOptions } from "./http.ts";
+export type { InteractionQueue, NewInteraction, QueueOptions } from "./interactions.ts";
+export type { LiveOptions } from "./notifications.ts";
+export type { Paged } from "./pages.ts";
+export { memoryStorage, type Storage } from "./storage.ts";
+export type { UploadOptions, WaitOptions } from "./uploads.ts";
 
-export type Tokens = components["schemas"]["Tokens"];
-export type Problem = components["schemas"]["Problem"];
-export type NeighborConnect = Client<paths>;
-
-export interface Options {
+export interface ClientOptions extends HttpOptions {
   /** Where the API is, without `/api/v1`. */
   baseUrl: string;
-  /** The session to go on with, as it was kept by `onTokens`. */
-  tokens?: Tokens;
-  /** Called with each new pair of tokens, to be kept: a refresh token is good once. */
-  onTokens?: (tokens: Tokens) => void;
+  /**
+   * How requests are authenticated: with tokens (the default), or with an httpOnly cookie, for pages of the API's own
+   * site or of an origin that it allows.
+   */
+  session?: "tokens" | "cookie";
+  /** Where tokens are stored: `localStorage` by default, or memory outside of browsers. */
+  storage?: Storage;
+  /** Used instead of the global `fetch`. */
+  fetch?: typeof globalThis.fetch;
+  /** Used instead of the global `WebSocket`, which Node 20 lacks. */
+  WebSocket?: typeof globalThis.WebSocket;
+  /** Milliseconds for each attempt of a call; 30 seconds by default. */
+  timeout?: number;
+  /** Further attempts of reads and idempotent writes after a temporary error; 2 by default. */
+  retries?: number;
+  /** Headers of every request, such as `Accept-Language`. */
+  headers?: Record<string, string>;
 }
 
-const ENTRIES = ["/api/v1/users/register", "/api/v1/users/login", "/api/v1/users/refresh"];
+type Operations = ReturnType<typeof operations>;
+
+export type NeighborConnectClient = Operations & {
+  auth: Auth;
+  /** Call a route that has no method. */
+  request: Call;
+  chat: {
+    /** Open a conversation, to receive its events and to send. */
+    connect(conversationId: string, options?: ChatOptions): ChatSocket;
+  };
+  interactions: {
+    /** Make a queue that sends interactions in batches. */
+    queue(options?: QueueOptions): InteractionQueue;
+  };
+  media: {
+    /** Send a file, with progress, and wait until it is processed. */
+    uploadFile(file: Blob, options?: UploadOptions): Promise<Media>;
+    /** Wait until an upload is processed. */
+    waitUntilReady(mediaId: string, options?: WaitOptions): Promise<Media>;
+  };
+  notifications: {
+    /** Iterate over new notifications, until `signal` aborts. */
+    live(options?: LiveOptions): AsyncGenerator<Notification, void, undefined>;
+  };
+};
 
 /**
- * Connect to the API. Who registers or logs in is logged in from then on; an access token that has expired is
- * renewed, once for all requests that wait for it, and the request is sent again.
+ * Connect to the API. Each operation is a method of the group of its tag, such as `client.posts.create(…)`; lists have
+ * `all`, which iterates over every page.
  */
-export function connect({ baseUrl, tokens, onTokens }: Options): NeighborConnect {
-  let present = tokens;
-  let renewal: Promise<boolean> | undefined;
+export function createClient(options: ClientOptions): NeighborConnectClient {
+  const { storage = defaultStorage(), session = "tokens" } = options;
+  const baseUrl = options.baseUrl.replace(/\/+$/, "");
+  const name = `neighborconnect ${baseUrl}`;
+  const sharedByTabs = options.storage !== undefined || isLocalStorage(storage);
+  const sessions =
+    session === "cookie"
+      ? new CookieSessions(name, () => api)
+      : new TokenSessions(name, storage, sharedByTabs, () => api);
+  const request = createCall(options, () => sessions);
+  const api = operations(request);
+  const send: typeof fetch = options.fetch ?? ((...args) => globalThis.fetch(...args));
 
-  const keep = (fresh: Tokens): void => {
-    present = fresh;
-    onTokens?.(fresh);
-  };
-  const renew = async (): Promise<boolean> => {
-    const { data } = await client.POST("/api/v1/users/refresh", {
-      body: { refresh_token: present?.refresh_token ?? "" },
-    });
-    if (data) keep(data);
-    return data !== undefined;
-  };
-  const copies = new Map<string, Request>();
-  const session: Middleware = {
-    onRequest({ request, schemaPath, id }) {
-      if (ENTRIES.includes(schemaPath)) return undefined;
-      if (present) request.headers.set("Authorization", `Bearer ${present.access_token}`);
-      copies.set(id, request.clone());
-      return request;
+  return {
+    ...api,
+    auth: sessions,
+    request,
+    chat: {
+      ...api.chat,
+      connect: (conversationId, own) =>
+        new ChatSocket(
+          `${baseUrl.replace(/^http/, "ws")}/ws/chat/${segment(conversationId)}`,
+          "token" in sessions ? sessions.token : async () => undefined,
+          { ...own, WebSocket: options.WebSocket ?? globalThis.WebSocket },
+        ),
     },
-    async onResponse({ response, schemaPath, id }) {
-      const copy = copies.get(id);
-      copies.delete(id);
-      if (ENTRIES.includes(schemaPath)) {
-        if (response.ok && schemaPath !== "/api/v1/users/refresh") keep((await response.clone().json()) as Tokens);
-        return undefined;
-      }
-      if (response.status !== 401 || !present || !copy) return undefined;
-      renewal ??= renew().finally(() => (renewal = undefined));
-      if (!(await renewal)) return undefined;
-      copy.headers.set("Authorization", `Bearer ${present.access_token}`);
-      return fetch(copy);
+    interactions: { ...api.interactions, queue: (own) => new InteractionQueue(api, own) },
+    media: {
+      ...api.media,
+      uploadFile: (file, own) => uploadFile(api, file, { ...own, fetch: send }),
+      waitUntilReady: (mediaId, own) => waitUntilReady(api, mediaId, own),
     },
-    onError({ id }) {
-      copies.delete(id);
-    },
+    notifications: { ...api.notifications, live: (own) => live(api, own) },
   };
-  const client = createClient<paths>({ baseUrl });
-  client.use(session);
-  return client;
-}
-
-/** Return what the API answered, or throw an `Error` with the problem as its `cause`. */
-export function orThrow<Data>(answer: { data?: Data; error?: unknown; response: Response }): Data {
-  if (answer.error !== undefined || answer.data === undefined) {
-    const problem = answer.error as Problem | undefined;
-    throw new Error(problem?.detail ?? `The API answered ${answer.response.status}`, { cause: problem });
-  }
-  return answer.data;
-}
-
-/** Walk through every page of a list. */
-export async function* pages<Item>(
-  ask: (cursor: string | undefined) => Promise<{ items: Item[]; next_cursor: string | null }>,
-): AsyncGenerator<Item> {
-  let cursor: string | undefined;
-  do {
-    const page = await ask(cursor);
-    yield* page.items;
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
 }
