@@ -15,7 +15,7 @@ _SECONDS = 5
 
 
 def is_healthy(what: str) -> bool:
-    """Ask a URL, or read what a worker last said of itself."""
+    """Ask a URL, or read the last health report of a worker."""
     if what.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_SECONDS)
