@@ -1,7 +1,7 @@
 """Listening sockets of a running stack, and probes that try to use each of them without credentials.
 
-A probe returns what it could do; an empty list means that the port refused everything. Ports come from the operating
-system, so that a listener without a probe is an error and not an omission.
+A probe returns what it was able to do; an empty list means that the port refused everything. Ports come from the
+operating system, so a listener without a probe is an error and not an omission.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from neighborconnect.stack.child import find_marked
-from neighborconnect.stack.ports import HOST, Ports
+from local_stack.managed_process import find_tagged_processes
+from local_stack.ports import HOST, Ports
 
 Probe = Callable[[int], list[str]]
 
@@ -48,7 +48,7 @@ class Listener:
 
 def _processes(home: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Yield every process of the stack with its service: a service is a session."""
-    leaders = {child.pid: name for name, child in find_marked(home).items()}
+    leaders = {child.pid: name for name, child in find_tagged_processes(home).items()}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if (name := leaders.get(os.getsid(process.pid))) is not None:
@@ -57,22 +57,22 @@ def _processes(home: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 def listeners(home: Path) -> list[Listener]:
     """Return every socket on which a process of this home's stack listens."""
-    found = set()
+    sockets = set()
     for service, process in _processes(home):
         with contextlib.suppress(psutil.NoSuchProcess):
             for connection in process.net_connections(kind="all"):
                 if connection.family == socket.AF_UNIX:
                     if connection.laddr:
-                        found.add(Listener(service, "unix", str(connection.laddr), 0))
+                        sockets.add(Listener(service, "unix", str(connection.laddr), 0))
                 elif connection.type == socket.SOCK_DGRAM or connection.status == psutil.CONN_LISTEN:
                     kind = "udp" if connection.type == socket.SOCK_DGRAM else "tcp"
-                    found.add(Listener(service, kind, connection.laddr.ip, connection.laddr.port))
-    return sorted(found)
+                    sockets.add(Listener(service, kind, connection.laddr.ip, connection.laddr.port))
+    return sorted(sockets)
 
 
 def _is_closed_to_others(path: Path) -> bool:
-    """Whether no other account may connect to the Unix socket at ``path``: by its own mode, or that of its folder."""
-    return bool(path.exists() and any(not one.stat().st_mode & 0o077 for one in (path, path.parent)))
+    """Return whether the mode of a Unix socket or of its folder excludes other users."""
+    return bool(path.exists() and any(not entry.stat().st_mode & 0o077 for entry in (path, path.parent)))
 
 
 def open_to_anyone(home: Path, probes: Mapping[int, Probe], *, services: Iterable[str] | None = None) -> list[str]:
@@ -264,6 +264,7 @@ def platform_probes(ports: Ports) -> dict[int, Probe]:
             ("POST", "/graphql?query=mutation{setNuxSeen}"),
             ("POST", "/report_asset_materialization/anonymous"),
         ),
+        ports.monitoring: web_leaks(("GET", "/"), ("GET", "/metrics"), ("POST", "/metrics")),
         ports.recommendation: web_leaks(*bento, ("POST", "/rank")),
         ports.content: web_leaks(*bento, ("POST", "/moderate")),
         ports.matching: web_leaks(*bento, ("POST", "/match")),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
@@ -16,24 +19,51 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from local_stack.ports import OFFSET_STEP, find_free_offset
+from local_stack.service_catalog import SERVERS, child_environment
+from local_stack.stack import Stack, open_stack
+from local_stack.supervisor_client import request_services, stop, wait_until_up
 from neighborconnect.settings import Settings, get_settings
-from neighborconnect.stack.catalogue import SERVERS, child_environment
-from neighborconnect.stack.control import stop, wait_for, want
-from neighborconnect.stack.layout import Stack, open_stack
-from neighborconnect.stack.ports import OFFSET_STEP, free_offset
 
 TEST_HOME = "NEIGHBORCONNECT_TEST_HOME"
 TEST_PORT_OFFSET = "NEIGHBORCONNECT_TEST_PORT_OFFSET"
 
 TESTS = Path(__file__).parent
-FIRST = ("e2e", "bentos", "models")
+# Their tests share no fixture that is expensive, other than the servers, which each worker has.
+FOLDERS_BY_FILE = ("transactional_api", "models", "neighborconnect", "tools")
+# The longest first.
+SLOW_FOLDERS = ("e2e", "bentos", "models")
+LAST_FOLDER = "transactional_api"
+# Files of `LAST_FOLDER` with few tests that take minutes.
+SLOW_FILES = ("test_plans.py", "test_erasure.py", "test_copies.py")
+# Tests that need servers as a whole, install packages, or take seconds to import or to run.
+NOT_QUICK = (
+    *SLOW_FOLDERS,
+    "broker",
+    "clients",
+    "dbt_project",
+    "recovery",
+    "pipelines/privacy",
+    "pipelines/quality",
+    "pipelines/query",
+    "pipelines/rebuild",
+    "pipelines/training_sets",
+    "transactional_api/cdc",
+    "feature_repo/test_vendor_patches.py",
+    "local_stack/test_error_messages.py",
+    "local_stack/test_ports.py",
+    "pipelines/stream/test_window.py",
+    "pipelines/test_empty_input.py",
+    "tools/test_build_docs.py",
+)
+SERVER_FIXTURE = "server_processes"
 # The second block of offsets, so that a session leaves those alone that people use. A session tries free ports in
 # steps of 100; the workers of one session lie between them.
 FIRST_OFFSET = 4_000
 
-# No test asserts a time: the machines are shared.
+# No test asserts a time: the machines are shared. Every run has the same examples.
 hypothesis.settings.register_profile(
-    "shared-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "shared-machine", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared-machine")
 
@@ -44,11 +74,11 @@ def worker() -> int:
 
 
 class ByCost(LoadScopeScheduling):
-    """Gives a worker what shares fixtures that cost much: a folder, or a file of the API's, which share the servers."""
+    """Gives all tests that share an expensive fixture to one worker: a folder, or a file of `FOLDERS_BY_FILE`."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePosixPath(nodeid.partition("::")[0]).relative_to(TESTS.name)
-        return str(path if path.parts[0] == "transactional_api" else path.parent)
+        return str(path if path.parts[0] in FOLDERS_BY_FILE or len(path.parts) == 1 else path.parent)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCost:
@@ -56,10 +86,55 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCost:
     return ByCost(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what takes longest go first, so that no worker is left alone with it at the end."""
-    rank = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).parts[0], len(FIRST)))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of ``make check``."""
+    parser.addoption("--quick", action="store_true", help="run only fast tests that start no server and train no model")
+
+
+def needs_servers(item: pytest.Item) -> bool:
+    """Whether a test requests, directly or through other fixtures, one that starts servers."""
+    return isinstance(item, pytest.Function) and SERVER_FIXTURE in item.fixturenames
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Save the time of importing what ``--quick`` excludes."""
+    return True if config.getoption("--quick") and collection_path in map(TESTS.joinpath, NOT_QUICK) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without garbage collection: millions of objects of modules are made, and stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter free at its exit all that collection made."""
+    gc.unfreeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what ``--quick`` excludes, and sort folders and files so that workers end at the same time.
+
+    The slowest folders come first. The files of `LAST_FOLDER` come last, by their number of tests, so that only short
+    ones remain when a worker ends.
+    """
+    folders = {item: item.path.relative_to(TESTS).parts[0] for item in items}
+    rank = {name: place for place, name in enumerate(SLOW_FOLDERS)} | {LAST_FOLDER: len(SLOW_FOLDERS) + 1}
+    tests_in = Counter(item.path for item in items if folders[item] == LAST_FOLDER)
+
+    def order(item: pytest.Item) -> tuple[int, bool, int]:
+        return rank.get(folders[item], len(SLOW_FOLDERS)), item.path.name not in SLOW_FILES, -tests_in[item.path]
+
+    items.sort(key=order)
+    if config.getoption("--quick"):
+        excluded = [item for item in items if needs_servers(item)]
+        config.hook.pytest_deselected(items=excluded)
+        items[:] = [item for item in items if not needs_servers(item)]
 
 
 @contextmanager
@@ -76,15 +151,29 @@ def folder_for_servers() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def settings_of(values: Mapping[str, str | None]) -> Settings:
+    """Return settings of variables, with lists in JSON; they take precedence over the environment."""
+    given = {name.lower(): value for name, value in values.items() if value is not None}
+    return Settings.model_validate(
+        {name: json.loads(value) if value.startswith("[") else value for name, value in given.items()}
+    )
+
+
 def offset_for_tests(*, start: int) -> int:
     """Return the first offset from ``start`` in steps of 100 at which nothing listens, so that sessions can meet."""
-    offset = free_offset(start=start + worker() * OFFSET_STEP, step=100)
+    offset = find_free_offset(start=start + worker() * OFFSET_STEP, step=100)
     assert offset is not None, f"no free ports from offset {start}"
     return offset
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Stack]:
+def server_processes(request: pytest.FixtureRequest) -> None:
+    """Permission to start servers. Each fixture or test that starts one requests it; ``--quick`` refuses it."""
+    assert not request.config.getoption("--quick"), "requested at run time: name the fixture in the signature"
+
+
+@pytest.fixture(scope="session")
+def servers(server_processes: None) -> Iterator[Stack]:
     """PostgreSQL, Valkey, S3 and Kafka with empty data, their settings in the environment.
 
     ``NEIGHBORCONNECT_TEST_HOME`` keeps them, with their data, between sessions.
@@ -97,8 +186,8 @@ def servers() -> Iterator[Stack]:
         os.environ.update(child_environment(stack))
         get_settings.cache_clear()
         try:
-            want(stack, SERVERS)
-            wait_for(stack, SERVERS)
+            request_services(stack, SERVERS)
+            wait_until_up(stack, SERVERS)
             yield stack
         finally:
             if not kept:
@@ -108,7 +197,7 @@ def servers() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def settings(servers: Stack) -> Settings:
     """The settings of the session's servers, with the product's schema migrated to the newest."""
-    subprocess.run([sys.executable, "-m", "transactional_api.db.migrate"], check=True)
+    subprocess.run([sys.executable, "-m", "transactional_api.core.db.migrate"], check=True)
     return get_settings()
 
 

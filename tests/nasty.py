@@ -12,7 +12,8 @@ import av
 import numpy as np
 from PIL import Image, ImageCms
 
-from models.vision.pictures import Pixels
+from models.vision.images import Pixels
+from tests.media_samples import SAMPLES
 
 
 def photograph(width: int = 320, height: int = 240) -> Pixels:
@@ -83,6 +84,9 @@ GOOD_PICTURES: dict[str, Callable[[], bytes]] = {
     "a line": lambda: written(Image.new("RGB", (3_000, 1)), format="PNG"),
     "wrong extension": lambda: written(Image.fromarray(photograph()), format="WEBP"),
     "avif": lambda: written(Image.fromarray(photograph()), format="AVIF"),
+    "heic": SAMPLES["heic"].write,
+    "jpeg of two pictures": SAMPLES["jpeg of two pictures (MPO)"].write,
+    "transparent with a color profile": SAMPLES["png with transparency and a color profile"].write,
     "progressive": lambda: jpeg(progressive=True),
 }
 """Odd, but pictures: all are read."""

@@ -1,4 +1,4 @@
-"""MLflow and the bentos as real processes beside the session's servers."""
+"""MLflow and the bentos as real processes next to the session's servers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import httpx
 import pytest
 from minio import Minio
 
-from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
+from feature_repo.vendor_patches import FeatureStore
+from local_stack.service_catalog import SERVERS
+from local_stack.stack import Stack
+from local_stack.supervisor_client import request_services, wait_until_up
 from models.tracking import RunResult
-from models.vision.train import release, train
+from models.vision.train import promote, train
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
-from neighborconnect.stack.catalogue import SERVERS
-from neighborconnect.stack.control import wait_for, want
-from neighborconnect.stack.layout import Stack
 
 SOON = timedelta(minutes=5)
 
@@ -66,11 +66,11 @@ def run(servers: Stack) -> Iterator[Callable[..., None]]:
 
     def start(*names: str) -> None:
         wanted.extend(name for name in names if name not in wanted)
-        want(servers, wanted)
-        wait_for(servers, wanted)
+        request_services(servers, wanted)
+        wait_until_up(servers, wanted)
 
     yield start
-    want(servers, SERVERS)
+    request_services(servers, SERVERS)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def files(settings: Settings) -> Files:
 def vision(run: Callable[..., None], settings: Settings) -> RunResult:
     """The vision model, trained and released once for both services."""
     run("mlflow")
-    result = train(settings, seed=1, say=lambda _text: None)
+    result = train(settings, seed=1, progress=lambda _text: None)
     assert result.promote, result.reasons
-    assert release(settings, result)
+    assert promote(settings, result)
     return result

@@ -8,11 +8,11 @@ import httpx
 import psutil
 import pytest
 
+from local_stack.stack import Stack
 from models.registry import RegistryError, read_champion
 from neighborconnect.contracts.models import CONTENT_MODEL
 from neighborconnect.service_auth import OPERATOR, bearer
 from neighborconnect.settings import Settings
-from neighborconnect.stack.layout import Stack
 from tests.anonymous_access import listeners, open_to_anyone, platform_probes
 
 RANK = {"request": {"request_id": "r", "user_id": "u", "item_kind": "post"}}
@@ -89,7 +89,7 @@ def test_mlflow_lets_the_platforms_token_read_only(mlflow: str, settings: Settin
         read_champion(settings.model_copy(update={"platform_token": settings.jwt_secret}), CONTENT_MODEL)
 
 
-def test_mlflow_lets_the_operator_in_but_no_page_of_another_origin(
+def test_mlflow_admits_the_operator_and_refuses_other_origins(
     mlflow: str, stranger: httpx.Client, operator: tuple[str, str]
 ) -> None:
     assert stranger.get(mlflow, auth=operator).status_code == 200

@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feature_repo.feast_import import FeatureStore, PushMode
 from feature_repo.schemas import VIEW_SCHEMAS, FeatureType
+from feature_repo.vendor_patches import FeatureStore, PushMode
 from models.content.feedback import Feedback
-from models.content.train import release, train
+from models.content.train import promote, train
 from models.registry import fetch_artifact
 from models.tracking import RunResult
 from neighborconnect.contracts import features as names
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
+from tests.bentos.reloading import reload_champion
 
 UNWANTED = "You are a stupid bitch, get out of here."
 
@@ -39,9 +40,9 @@ def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client
 def released(bento: httpx.Client, settings: Settings) -> RunResult:
     before = bento.post("/sentiment", json={"request": {"text": "Hello"}})
     assert before.status_code == 503
-    result = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
-    assert release(settings, result)
-    assert bento.post("/reload", json={}).json() == {"content": result.model_version}
+    result = train(settings, feedback=Feedback(), data_version="none", seed=1, progress=lambda _text: None)
+    assert promote(settings, result)
+    assert reload_champion(bento) == {"content": result.model_version}
     return result
 
 
@@ -63,7 +64,7 @@ def test_each_question_is_answered_by_the_released_version(bento: httpx.Client, 
 
 
 def test_what_somebody_does_speaks_for_spam_too(bento: httpx.Client, released: RunResult, store: FeatureStore) -> None:
-    empty: dict[FeatureType, Any] = {FeatureType.INT64: 0, FeatureType.STRING_LIST: []}
+    empty: dict[FeatureType, Any] = {FeatureType.INT64: 0, FeatureType.FLOAT32: 0.0, FeatureType.STRING_LIST: []}
     row = {name: [empty[kind]] for name, kind in VIEW_SCHEMAS[names.USER_RECENT_ACTIVITY].features.items()}
     row |= {
         "user_id": ["busy"],
@@ -78,7 +79,8 @@ def test_what_somebody_does_speaks_for_spam_too(bento: httpx.Client, released: R
         "signals"
     ] == [] and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert (said["is_spam"], said["signals"]) == (False, ["writes_much"])
+    assert (said["is_spam"], said["signals"]) == (False, ["posting_burst"])
+    assert 0 <= said["features_age_ms"] < 600_000
     assert ask(bento, "/spam-detection", **calm, user_id="quiet")["signals"] == []
     assert ask(bento, "/spam-detection", **calm, account_days=0.1)["signals"] == ["new_account"]
 
@@ -90,6 +92,22 @@ def test_what_is_flagged_says_for_which_words(bento: httpx.Client, released: Run
     assert "bitch" in words
     calm = ask(bento, "/moderate", text="Are you coming to the garden on Sunday?")
     assert (calm["verdict"], calm["highlights"]) == ("allow", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "offers_help"),
+    [
+        ("You are an idiot and nobody likes you", "review", False),
+        ("Damn this rain.", "allow", False),
+        ("Free couch, call me at 020 7946 0123.", "allow", False),
+        ("I want to kill myself tonight.", "allow", True),
+    ],
+)
+def test_labels_lead_to_the_action_of_the_policy(
+    bento: httpx.Client, released: RunResult, text: str, verdict: str, offers_help: bool
+) -> None:
+    answer = ask(bento, "/moderate", text=text)
+    assert (answer["verdict"].replace("block", "review"), answer["offers_help"]) == (verdict, offers_help)
 
 
 def test_vectors_of_like_texts_lie_near_to_each_other(bento: httpx.Client, released: RunResult) -> None:
@@ -115,15 +133,17 @@ def test_what_is_no_question_is_refused(bento: httpx.Client, request_body: dict[
 
 
 def test_the_same_training_again_registers_nothing(settings: Settings, released: RunResult) -> None:
-    again = train(settings, feedback=Feedback(), data_version="none", seed=1, say=lambda _text: None)
+    again = train(settings, feedback=Feedback(), data_version="none", seed=1, progress=lambda _text: None)
     assert (again.promote, again.model_version) == (False, released.model_version)
-    assert "nothing is new" in again.reasons[0]
+    assert "inputs are the same" in again.reasons[0]
 
 
 def test_the_version_has_its_card_and_its_figure(settings: Settings, released: RunResult) -> None:
-    assert released.metrics["flagged_worst"] <= 0.1
+    assert released.metrics["max_false_positive_rate_by_group"] <= 0.1
     run_id = released.run_id
     card = fetch_artifact(settings, run_id, "model_card.md").decode()
     assert "Fairness" in card
     assert "Davidson" in card
+    assert "| threat_direct |" in card
+    assert released.metrics["functional_hateful_flagged"] > 0.5
     assert fetch_artifact(settings, run_id, "bias.png").startswith(b"\x89PNG")

@@ -15,13 +15,14 @@ from PIL import Image
 
 from models.registry import fetch_artifact
 from models.tracking import RunResult
-from models.vision.data import PORTRAIT, ordinary_pictures
-from models.vision.pictures import write
+from models.vision.data import PORTRAIT, ordinary_images
+from models.vision.images import encode
 from models.vision.train import train
 from neighborconnect.contracts.vision import REFUSED, PictureFormat
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
+from tests.bentos.reloading import reload_champion
 from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg
 
 
@@ -32,13 +33,13 @@ def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> It
     with httpx.Client(
         base_url=settings.image_url, headers=bearer(settings.platform_token), timeout=60, trust_env=False
     ) as client:
-        assert client.post("/reload", json={}).json() == {"vision": vision.model_version}
+        assert reload_champion(client) == {"vision": vision.model_version}
         yield client
 
 
 @pytest.fixture(scope="module")
 def portrait() -> bytes:
-    return write(Image.fromarray(ordinary_pictures()[PORTRAIT]), as_format=PictureFormat.JPEG, quality=95)
+    return encode(Image.fromarray(ordinary_images()[PORTRAIT]), as_format=PictureFormat.JPEG, quality=95)
 
 
 def ask(bento: httpx.Client, path: str, url: str, **more: Any) -> httpx.Response:
@@ -48,7 +49,7 @@ def ask(bento: httpx.Client, path: str, url: str, **more: Any) -> httpx.Response
 @pytest.mark.parametrize("as_format", list(PictureFormat))
 def test_a_picture_is_written_small(bento: httpx.Client, files: Files, portrait: bytes, as_format: str) -> None:
     target, read = files.target()
-    answer = ask(bento, "/optimize", files.put(portrait), target=target, format=as_format, longest=256).json()
+    answer = ask(bento, "/optimize", files.put(portrait), target=target, format=as_format, max_edge=256).json()
     assert (answer["width"], answer["height"], answer["content_type"]) == (256, 256, f"image/{as_format}")
     assert answer["ssim"] > 0.95
     made = read()
@@ -67,17 +68,17 @@ def test_a_thumbnail_shows_the_face(bento: httpx.Client, files: Files, portrait:
 
 def test_faces_are_found_and_hidden(bento: httpx.Client, files: Files, portrait: bytes, vision: RunResult) -> None:
     target, read = files.target()
-    answer = ask(bento, "/detect-faces", files.put(portrait), hide="blur", target=target).json()
+    answer = ask(bento, "/detect-faces", files.put(portrait), anonymization="blur", target=target).json()
     (face,) = answer["faces"]
     assert face["left"] < 0.44 < face["left"] + face["width"]
     assert answer["model_version"] == vision.model_version
-    assert (answer["written"]["width"], answer["written"]["height"]) == (512, 512)
+    assert (answer["anonymized"]["width"], answer["anonymized"]["height"]) == (512, 512)
     assert ask(bento, "/detect-faces", files.put(read())).json()["faces"] == []
 
 
 def test_what_is_to_be_seen(bento: httpx.Client, files: Files, portrait: bytes) -> None:
     answer = ask(bento, "/classify", files.put(portrait)).json()
-    assert (answer["verdict"], answer["faces"]) == ("allow", 1)
+    assert (answer["verdict"], answer["face_count"]) == ("allow", 1)
     assert "a person" in answer["alt_text"]
 
 
@@ -86,7 +87,7 @@ def test_odd_pictures_are_seen(bento: httpx.Client, files: Files, name: str) -> 
     link, (target, _) = files.put(GOOD_PICTURES[name]()), files.target()
     assert ask(bento, "/classify", link).status_code == 200
     assert ask(bento, "/thumbnail", link, target=target, width=32, height=32).status_code == 200
-    assert ask(bento, "/detect-faces", link, hide="pixelate", target=target).status_code == 200
+    assert ask(bento, "/detect-faces", link, anonymization="pixelate", target=target).status_code == 200
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
@@ -106,10 +107,15 @@ def test_a_link_that_is_no_longer_good_is_refused(bento: httpx.Client, files: Fi
     assert ask(bento, "/classify", files.put(jpeg()).replace("Signature=", "Signature=0")).status_code == REFUSED
 
 
-@pytest.mark.parametrize("more", [{"longest": 0}, {"longest": 9_999}, {"format": "gif"}, {"quality": 101}, {"x": 1}])
+@pytest.mark.parametrize("more", [{"max_edge": 0}, {"max_edge": 9_999}, {"format": "gif"}, {"quality": 101}])
 def test_what_is_no_question_is_refused(bento: httpx.Client, files: Files, more: dict[str, Any]) -> None:
     target, _ = files.target()
     assert ask(bento, "/optimize", files.put(jpeg()), target=target, **more).status_code == 400
+
+
+def test_a_field_of_a_newer_api_is_ignored(bento: httpx.Client, files: Files) -> None:
+    target, _ = files.target()
+    assert ask(bento, "/optimize", files.put(jpeg()), target=target, added_later=1).status_code == 200
 
 
 def test_a_worker_that_is_killed_is_replaced(bento: httpx.Client, files: Files, settings: Settings) -> None:
@@ -144,12 +150,12 @@ def _listens(process: psutil.Process, port: int | None) -> bool:
 
 
 def test_the_version_has_its_card_and_its_figures(settings: Settings, vision: RunResult) -> None:
-    assert vision.metrics["faces_found_again"] == 0
+    assert vision.metrics["residual_face_count"] == 0
     assert "CenterFace" in fetch_artifact(settings, vision.run_id, "model_card.md").decode()
-    for name in ("hidden.png", "crops.png"):
+    for name in ("anonymized.png", "crops.png"):
         assert fetch_artifact(settings, vision.run_id, name).startswith(b"\x89PNG")
 
 
 def test_the_same_networks_make_no_second_version(settings: Settings, vision: RunResult) -> None:
-    again = train(settings, seed=1, say=lambda _text: None)
+    again = train(settings, seed=1, progress=lambda _text: None)
     assert (again.promote, again.model_version) == (False, vision.model_version)

@@ -8,17 +8,18 @@ from typing import Any
 import httpx
 import pytest
 
-from models.matching.graph import with_vectors
-from models.matching.train import MatchingResult, release, train
+from models.artifact_store import ArtifactStore
+from models.matching.pair_features import with_vectors
+from models.matching.train import MatchingResult, promote, train
 from models.registry import fetch_artifact
-from models.shelf import Shelf
-from neighborconnect.contracts.models import TOWN_PREFIX
+from neighborconnect.contracts.models import SOCIAL_GRAPH_PREFIX
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
-from pipelines.town import put_up
-from tests.models.towns import circles_town
+from pipelines.training.social_graph_snapshot import publish
+from tests.bentos.reloading import reload_champion
+from tests.models.sample_graphs import community_graph
 
-TOWN = with_vectors(circles_town())
+GRAPH = with_vectors(community_graph())
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +35,12 @@ def bento(run: Callable[..., None], settings: Settings) -> Iterator[httpx.Client
 @pytest.fixture(scope="module")
 def released(bento: httpx.Client, settings: Settings) -> MatchingResult:
     assert ask(bento, user_id="p0", kind="users").status_code == 503
-    result = train(settings, town=TOWN, data_version="town", seed=1, say=lambda _text: None)
-    assert release(settings, result)
-    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": None}
+    result = train(settings, graph=GRAPH, data_version="graph", seed=1, progress=lambda _text: None)
+    assert promote(settings, result)
+    assert reload_champion(bento) == {"matching": None, "social_graph": None}
     assert ask(bento, user_id="p0", kind="users").status_code == 503
-    version = put_up(settings, TOWN)
-    assert bento.post("/reload", json={}).json() == {"matching": result.model_version, "town": version}
+    version = publish(settings, GRAPH)
+    assert reload_champion(bento) == {"matching": result.model_version, "social_graph": version}
     return result
 
 
@@ -50,6 +51,7 @@ def ask(bento: httpx.Client, **request: Any) -> httpx.Response:
 def test_people_of_ones_circle_come_first(bento: httpx.Client, released: MatchingResult) -> None:
     answer = ask(bento, user_id="p0", kind="users", limit=5).json()
     assert answer["model_version"] == released.model_version
+    assert 0 <= answer["features_age_ms"] < 3_600_000
     assert len(answer["matches"]) == 5
     assert sum(int(one["key"][1:]) < 25 for one in answer["matches"]) >= 4
     scores = [one["score"] for one in answer["matches"]]
@@ -85,26 +87,24 @@ def test_a_body_that_is_not_json_is_refused(bento: httpx.Client, released: Match
     assert bento.post("/match", content=body, headers=as_json).status_code == 200
 
 
-def test_a_town_that_cannot_be_read_leaves_the_one_that_is_served(
+def test_unreadable_graph_leaves_the_loaded_one(
     bento: httpx.Client, settings: Settings, released: MatchingResult
 ) -> None:
-    served = bento.post("/reload", json={}).json()["town"]
-    shelf = Shelf(settings, *TOWN_PREFIX)
-    shelf.publish(f"{shelf.newest()}x", b"no town")
-    assert bento.post("/reload", json={}).json()["town"] == served
+    served = reload_champion(bento)["social_graph"]
+    store = ArtifactStore(settings, *SOCIAL_GRAPH_PREFIX)
+    store.publish(f"{store.newest()}x", b"not a graph")
+    assert reload_champion(bento)["social_graph"] == served
     assert ask(bento, user_id="p0", kind="users").json()["matches"]
 
 
 def test_the_version_has_its_card_and_its_figures(settings: Settings, released: MatchingResult) -> None:
-    assert released.metrics["people_auc_learnt"] > 0.8
+    assert released.metrics["user_auc_trained"] > 0.8
     assert "AUC" in fetch_artifact(settings, released.run_id, "model_card.md").decode()
-    for figure in ("circles.png", "judgement.png"):
+    for figure in ("communities.png", "evaluation.png"):
         assert fetch_artifact(settings, released.run_id, figure).startswith(b"\x89PNG")
 
 
-def test_a_champion_that_is_as_good_gives_way_and_the_same_holds_again(
-    settings: Settings, released: MatchingResult
-) -> None:
-    again = train(settings, town=TOWN, data_version="town", seed=2, say=lambda _text: None)
+def test_equal_candidate_replaces_the_champion(settings: Settings, released: MatchingResult) -> None:
+    again = train(settings, graph=GRAPH, data_version="graph", seed=2, progress=lambda _text: None)
     assert again.promote
-    assert "people_auc_champion" in again.metrics
+    assert "user_auc_champion" in again.metrics

@@ -1,4 +1,4 @@
-"""What a training registers is what serving finds and reads, on a real MLflow."""
+"""Serving reads what a training registers, on a real MLflow."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ def tracker(run: Callable[..., None], settings: Settings) -> ModelTracker:
     return ModelTracker(settings, name=NAME, experiment=NAME)
 
 
-def test_a_version_is_served_once_it_is_promoted_and_its_files_are_read_back(
-    tracker: ModelTracker, settings: Settings
-) -> None:
+def test_a_promoted_version_is_served_and_its_files_read_back(tracker: ModelTracker, settings: Settings) -> None:
     run_id = tracker.start(run_name="first")
     tracker.log(run_id, params={"depth": 3}, metrics={"auc": 0.75}, tags={"data": "v1"})
     tracker.log_report(run_id, card="# A barometer", figures={"curve.png": Figure()})
-    registered = tracker.register(run_id, files={"weights.bin": b"\x00\x01"}, card="# A barometer")
+    registered = tracker.register(run_id, files={"weights.bin": b"\x00\x01"}, card="# A barometer", trained_on=())
     assert read_champion(settings, NAME) is None
     assert tracker.champion() is None
 
@@ -44,7 +42,7 @@ def test_a_version_is_served_once_it_is_promoted_and_its_files_are_read_back(
 def test_a_second_version_replaces_the_first_only_when_promoted(tracker: ModelTracker) -> None:
     before = tracker.champion()
     run_id = tracker.start(run_name="second")
-    second = tracker.register(run_id, files={"weights.bin": b"\x02"}, card="better")
+    second = tracker.register(run_id, files={"weights.bin": b"\x02"}, card="better", trained_on=())
     assert before is not None
     assert tracker.champion() == before
     tracker.promote(second.registry_version)
@@ -59,5 +57,5 @@ def test_what_is_not_there_is_said(tracker: ModelTracker, settings: Settings) ->
     with pytest.raises(RegistryError, match="weights"):
         fetch_artifact(settings, run_id, "model/weights.bin")
     silent = settings.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
-    with pytest.raises(RegistryError, match="does not answer"):
+    with pytest.raises(RegistryError, match="does not respond"):
         read_champion(silent, NAME)

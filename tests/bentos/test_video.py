@@ -16,11 +16,12 @@ from PIL import Image
 from bentos.video import analysis
 from bentos.video.transcoding import transcode
 from models.tracking import RunResult
-from models.vision.shots import Pictures, ShotDetector
+from models.vision.shots import Frames, ShotDetector
 from neighborconnect.contracts.vision import REFUSED, VideoCodec
 from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
+from tests.bentos.reloading import reload_champion
 from tests.bentos.test_image import ask
 from tests.nasty import BAD_PICTURES, clip, endless, song
 
@@ -32,7 +33,7 @@ def bento(run: Callable[..., None], settings: Settings, vision: RunResult) -> It
     with httpx.Client(
         base_url=settings.video_url, headers=bearer(settings.platform_token), timeout=120, trust_env=False
     ) as client:
-        assert client.post("/reload", json={}).json() == {"vision": vision.model_version}
+        assert reload_champion(client) == {"vision": vision.model_version}
         yield client
 
 
@@ -56,9 +57,9 @@ def test_a_rendition_is_written_and_progress_told(
 ) -> None:
     target, read = files.target()
     steps = follow(bento, files.put(two_shots), target, height=144, codec=codec, uri="there.mp4")
-    shares = [step["share"] for step in steps]
+    shares = [step["progress"] for step in steps]
     assert shares == sorted(shares)
-    done = steps[-1]["done"]
+    done = steps[-1]["rendition"]
     assert (done["width"], done["height"], done["codec"]) == (192, 144, codec)
     assert done["seconds"] == pytest.approx(3, abs=0.1)
     assert '#EXT-X-MAP:URI="there.mp4"' in done["playlist"]
@@ -86,7 +87,7 @@ def test_what_a_video_shows(bento: httpx.Client, files: Files, two_shots: bytes)
     answer = ask(bento, "/analyze", files.put(two_shots)).json()
     assert (answer["width"], answer["height"], answer["codec"], answer["audio_codec"]) == (320, 240, "h264", "aac")
     assert [(shot["begin"], shot["end"]) for shot in answer["shots"]] == [(0.0, 1.6), (1.6, 3.0)]
-    assert [part["sound"] for part in answer["sounds"]] == ["music"]
+    assert [segment["kind"] for segment in answer["audio_segments"]] == ["music"]
 
 
 def test_a_cut_of_a_long_video_is_found_at_the_very_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,15 +95,15 @@ def test_a_cut_of_a_long_video_is_found_at_the_very_picture(tmp_path: Path, monk
         def __init__(self) -> None:
             self.seen = 0
 
-        def cuts(self, pictures: Pictures) -> list[int]:
-            self.seen = len(pictures)
+        def cuts(self, frames: Frames) -> list[int]:
+            self.seen = len(frames)
             return [14]  # The first of every third that is of the second shot.
 
-    monkeypatch.setattr(analysis, "_MOST_LOOKED_AT", 25)
+    monkeypatch.setattr(analysis, "_MAX_NETWORK_FRAMES", 25)
     detector = Every()
-    parts = analysis.scan(clip(tmp_path / "clip.mp4", (40, 35)), detector).parts
+    shots = analysis.scan(clip(tmp_path / "clip.mp4", (40, 35)), detector).shots
     assert detector.seen == 25
-    assert [(part.begin, part.end) for part in parts] == [(0.0, 1.6), (1.6, 3.0)]
+    assert [(shot.begin, shot.end) for shot in shots] == [(0.0, 1.6), (1.6, 3.0)]
 
 
 def test_what_moderation_would_do(bento: httpx.Client, files: Files, two_shots: bytes) -> None:
@@ -113,14 +114,14 @@ def test_what_moderation_would_do(bento: httpx.Client, files: Files, two_shots: 
 @pytest.mark.parametrize("sound", ["words", "silence", None])
 def test_what_is_to_be_heard(bento: httpx.Client, files: Files, tmp_path: Path, sound: str | None) -> None:
     data = clip(tmp_path / "clip.mp4", (100,), sound=sound).read_bytes()
-    said = {one["sound"] for one in ask(bento, "/analyze", files.put(data)).json()["sounds"]}
+    said = {one["kind"] for one in ask(bento, "/analyze", files.put(data)).json()["audio_segments"]}
     assert said == {"words": {"speech"}, "silence": {"silence"}, None: set()}[sound]
 
 
 def test_pictures_keep_their_times(bento: httpx.Client, files: Files, tmp_path: Path) -> None:
     target, read = files.target()
     data = clip(tmp_path / "clip.mp4", (40,), gaps=(1, 3, 2, 6)).read_bytes()
-    done = follow(bento, files.put(data), target, height=144)[-1]["done"]
+    done = follow(bento, files.put(data), target, height=144)[-1]["rendition"]
     with av.open(io.BytesIO(data)) as before, av.open(io.BytesIO(read())) as after:
         times = [[frame.time for frame in one.decode(video=0)] for one in (before, after)]
     # Fragments begin a little later than at nothing, sounds and pictures alike; how long the last picture of one is
@@ -134,7 +135,7 @@ def test_pictures_keep_their_times(bento: httpx.Client, files: Files, tmp_path: 
 def test_webm_is_taken_too(bento: httpx.Client, files: Files, tmp_path: Path) -> None:
     data = clip(tmp_path / "clip.webm", (30,), container="webm", codec="libvpx", sound="words").read_bytes()
     target, _ = files.target()
-    assert follow(bento, files.put(data), target, height=144)[-1]["done"]["codecs"] == "avc1.640028,mp4a.40.2"
+    assert follow(bento, files.put(data), target, height=144)[-1]["rendition"]["codecs"] == "avc1.640028,mp4a.40.2"
     assert ask(bento, "/analyze", files.put(data)).json()["codec"] == "vp8"
 
 
@@ -143,12 +144,12 @@ def test_what_is_no_video_is_refused(bento: httpx.Client, files: Files, name: st
     link, (target, _) = files.put(BAD_PICTURES[name]()), files.target()
     for path in ("/analyze", "/moderate"):
         assert ask(bento, path, link).status_code == REFUSED
-    assert follow(bento, link, target, height=240)[-1]["refused"].startswith("It ")
+    assert follow(bento, link, target, height=240)[-1]["rejection"].startswith("It ")
 
 
 def test_sounds_alone_are_refused(bento: httpx.Client, files: Files, tmp_path: Path) -> None:
     answer = ask(bento, "/analyze", files.put(song(tmp_path / "song.mp4").read_bytes()))
-    assert (answer.status_code, answer.json()[0]["error"]) == (REFUSED, "It has no moving pictures")
+    assert (answer.status_code, answer.json()[0]["error"]) == (REFUSED, "It has no video stream")
 
 
 def test_an_hour_is_refused(bento: httpx.Client, files: Files, tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_cut_off_video_is_seen_or_refused(bento: httpx.Client, files: Files, t
         assert ask(bento, "/analyze", link).status_code in {200, REFUSED}
 
 
-def test_who_looks_does_not_wait_and_who_hangs_up_lets_the_next_one_in(
+def test_a_status_does_not_wait_and_a_hangup_frees_the_slot(
     bento: httpx.Client, files: Files, tmp_path: Path, two_shots: bytes
 ) -> None:
     long = files.put(clip(tmp_path / "long.mp4", (1_000,), size=(1_280, 720)).read_bytes())
@@ -171,7 +172,7 @@ def test_who_looks_does_not_wait_and_who_hangs_up_lets_the_next_one_in(
     with bento.stream("POST", "/process", json=asked) as got:
         next(got.iter_lines())
         assert ask(bento, "/moderate", files.put(two_shots)).status_code == 200
-    assert follow(bento, files.put(two_shots), files.target()[0], height=144)[-1]["done"]
+    assert follow(bento, files.put(two_shots), files.target()[0], height=144)[-1]["rendition"]
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -186,7 +187,7 @@ def test_a_turned_video_stands_upright(tmp_path: Path, rotation: int) -> None:
     turned.write_bytes(data)
     folder = tmp_path / "out"
     folder.mkdir()
-    made = transcode(turned, folder, height=160, codec=VideoCodec.H264, uri="v.mp4", told=lambda _share: None)
+    made = transcode(turned, folder, height=160, codec=VideoCodec.H264, uri="v.mp4", on_progress=lambda _share: None)
     assert (made.width, made.height) == ((120, 160) if rotation != 180 else (160, 120))
     with av.open(str(plain)) as before, av.open(str(folder / "video.mp4")) as after:
         was, now = (next(one.decode(video=0)).to_image().convert("L") for one in (before, after))

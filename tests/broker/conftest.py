@@ -13,14 +13,14 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from typing_extensions import override
 
-from neighborconnect.stack.child import Child, spawn
-from neighborconnect.stack.control import wait_for
-from neighborconnect.stack.errors import NotReadyError
-from neighborconnect.stack.kafka_client import admin_options
-from neighborconnect.stack.layout import Stack
-from neighborconnect.stack.ports import HOST, Ports
-from neighborconnect.stack.state import read_record
-from neighborconnect.stack.tansu import tansu
+from local_stack.errors import NotReadyError
+from local_stack.managed_process import ManagedProcess, spawn
+from local_stack.ports import HOST, Ports
+from local_stack.servers.kafka_client import admin_options
+from local_stack.servers.tansu import tansu
+from local_stack.stack import Stack
+from local_stack.state import read_record
+from local_stack.supervisor_client import wait_until_up
 
 SESSION_MS = 6_000
 
@@ -72,7 +72,7 @@ class ApacheKafka(Broker):
         process.kill()
         while (again := read_record(self._stack.run, "kafka")) is None or again.restarts == record.restarts:
             time.sleep(0.05)
-        wait_for(self._stack, ("kafka",))
+        wait_until_up(self._stack, ("kafka",))
 
 
 class _BesideKafka(Ports):
@@ -92,7 +92,7 @@ class Tansu(Broker):
         self._service.prepare()
         self._child = self._start()
 
-    def _start(self) -> Child:
+    def _start(self) -> ManagedProcess:
         child = spawn(self._service, home=self._stack.home, environment={})
         deadline = time.monotonic() + 60
         while True:
@@ -107,11 +107,11 @@ class Tansu(Broker):
 
     @override
     def kill(self) -> None:
-        self._child.stop(asking_with=signal.SIGKILL, seconds=5)
+        self._child.stop(stop_signal=signal.SIGKILL, seconds=5)
         self._child = self._start()
 
     def close(self) -> None:
-        self._child.stop(asking_with=signal.SIGTERM, seconds=5)
+        self._child.stop(stop_signal=signal.SIGTERM, seconds=5)
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +127,6 @@ def tansu_broker(servers: Stack) -> Iterator[Broker]:
 
 
 @pytest.fixture(params=["apache_kafka", "tansu_broker"])
-def broker(request: pytest.FixtureRequest) -> Broker:
+def broker(servers: Stack, request: pytest.FixtureRequest) -> Broker:
     found: Broker = request.getfixturevalue(request.param)
     return found

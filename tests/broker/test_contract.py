@@ -1,4 +1,4 @@
-"""What the platform asks of a broker. Both keep all of it, but for what is named in ``TANSU_LACKS``."""
+"""Broker contract of the platform, which Kafka and Tansu fulfill, except ``TANSU_LACKS`` for Tansu."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_messages_of_a_key_stay_in_one_partition_and_in_order(broker: Broker) ->
     assert all(len(partitions) == 1 for partitions in places.values())
 
 
-def test_an_idempotent_producer_writes_each_message_once_and_in_order(broker: Broker) -> None:
+def test_idempotent_producer_writes_once_and_in_order(broker: Broker) -> None:
     topic = broker.topic()
     producer = broker.producer(enable_idempotence=True, linger_ms=2)
     sent = [producer.send(topic, str(number).encode()) for number in range(500)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from asgi_lifespan import LifespanManager
@@ -10,6 +12,8 @@ from asgi_lifespan import LifespanManager
 from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from transactional_api.app import create_app
+from transactional_api.core.app_context import AppContext, open_app_context
+from transactional_api.core.jobs.worker import run_due
 
 
 @pytest.fixture
@@ -17,3 +21,20 @@ async def api_url(settings: Settings) -> AsyncIterator[str]:
     """Where an API listens over the session's stores."""
     async with LifespanManager(create_app(settings)) as running, serving(running.app) as url:
         yield url
+
+
+@pytest.fixture
+async def job_worker(settings: Settings) -> AsyncIterator[None]:
+    """Background jobs that run, as the worker process runs them."""
+
+    async def work(context: AppContext) -> None:
+        while True:
+            await run_due(context)
+            await asyncio.sleep(0.2)
+
+    async with open_app_context(settings) as context:
+        working = asyncio.create_task(work(context))
+        yield
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working

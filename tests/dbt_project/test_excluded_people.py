@@ -1,4 +1,4 @@
-"""Analytics hold nothing of people who refuse them or were erased, whether they said so before or after a build."""
+"""The marts exclude erased users and users without consent, before and after a build."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from uuid import UUID, uuid5
 import pytest
 
 from neighborconnect.settings import Settings
+from pipelines.privacy.user_data import delete_from_marts
 from tests.dbt_project.conftest import own_warehouse, populate, row_id
+from tests.dbt_project.offers import put_offers
 
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Warehouse
@@ -29,7 +31,7 @@ def own(settings: Settings, postgres_admin_url: str) -> Iterator[Warehouse]:
 
 
 def live(warehouse: Warehouse, name: str, *, analysed: bool, erased_at: datetime | None) -> None:
-    """Let one person write, be followed, click, and be answered."""
+    """Let one person write, be followed, click, be answered, and be exposed to an experiment."""
     person, garden = row_id(name), row_id("garden")
     warehouse.put(
         "users", id=person, username=name, analysed=analysed, personalised=True, erased_at=erased_at, **STAMPS
@@ -51,6 +53,15 @@ def live(warehouse: Warehouse, name: str, *, analysed: bool, erased_at: datetime
         latency_ms=1.0,
         predicted_at=NOON,
     )
+    put_offers(warehouse, seller=person, guest=row_id("ana"), garden=garden, at=NOON)
+    warehouse.put(
+        "exposures",
+        exposure_id=uuid5(person, "exposure"),
+        user_id=person,
+        experiment="feed",
+        variant="control",
+        exposed_at=NOON,
+    )
     warehouse.put(
         "interactions",
         interaction_id=uuid5(person, "click"),
@@ -66,27 +77,44 @@ def live(warehouse: Warehouse, name: str, *, analysed: bool, erased_at: datetime
 
 
 def marts_with(warehouse: Warehouse, person: UUID) -> set[str]:
-    tables = warehouse.sql("select table_name from information_schema.tables where table_schema = 'marts'")
+    tables = warehouse.sql(
+        "select table_schema, table_name from information_schema.tables where table_schema in ('marts', 'snapshots')"
+    )
     return {
         name
-        for (name,) in tables
-        if warehouse.sql(f"select 1 from marts.{name} t where t::text like %s limit 1", f"%{person}%")
+        for schema, name in tables
+        if warehouse.sql(f"select 1 from {schema}.{name} t where t::text like %s limit 1", f"%{person}%")
     }
 
 
-def test_marts_leave_out_people_who_refuse_or_were_erased(own: Warehouse) -> None:
-    own.build("--resource-type", "model")
-    # What a person who refuses analytics wrote is still recommended to others, and never to themselves.
+def test_marts_exclude_erased_users_and_missing_consent(own: Warehouse) -> None:
+    own.build_models()
+    # Posts of users without consent to analytics are still recommended to others.
     assert marts_with(own, row_id("refuses")) == {"recommendable_items"}
     assert marts_with(own, row_id("erased")) == set()
-    everything = {"dim_users", "fct_activity", "fct_posts", "fct_recommendations", "fct_sessions"}
+    everything = {
+        "dim_users",
+        "fct_activity",
+        "fct_experiment_users",
+        "fct_marketplace_items",
+        "fct_posts",
+        "fct_recommendations",
+        "fct_sessions",
+        "fct_user_activation",
+        "marketplace_sellers",
+        "user_profile_history",
+    }
     assert marts_with(own, row_id("withdraws")) == everything | {"recommendable_items"}
+
+    # An erasure does not wait for the next build.
+    delete_from_marts(own.settings, [str(row_id("withdraws"))])
+    assert marts_with(own, row_id("withdraws")) == set()
 
     own.sql("update raw.users set analysed = false where id = %s", row_id("withdraws"))
     own.sql("update raw.users set erased_at = now() where id = %s", row_id("ben"))
-    own.build()
+    own.build_models()
     assert marts_with(own, row_id("withdraws")) == {"recommendable_items"}
     assert marts_with(own, row_id("ben")) == set()
-    own.build("--full-refresh", "--resource-type", "model")
+    own.build_models("--full-refresh")
     assert marts_with(own, row_id("ben")) == set()
     assert "fct_activity" in marts_with(own, row_id("ana"))

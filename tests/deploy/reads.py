@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from neighborconnect.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("neighborconnect", "transactional_api", "pipelines", "feature_repo", "models", "bentos", "simulator")
+FIELDS = frozenset(Settings.model_fields)
+PARTS = (
+    "neighborconnect",
+    "local_stack",
+    "transactional_api",
+    "pipelines",
+    "feature_repo",
+    "models",
+    "bentos",
+    "simulator",
+)
 # Properties of the settings themselves.
 DERIVED = {"lake_storage_options": {"s3_endpoint_url", "s3_access_key", "s3_secret_key"}}
 # Third parties' programs read theirs through dagster_home/dagster.yaml.
@@ -24,18 +33,6 @@ def _file(module: str) -> Path | None:
     return found[0] if found else None
 
 
-def _named(tree: ast.Module) -> Iterator[str]:
-    """Modules that a module imports, or names in a string as ``package.module:Class``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
-            yield node.value.partition(":")[0]
-
-
 @cache
 def _tree(module: str) -> ast.Module:
     file = _file(module)
@@ -43,7 +40,22 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imported(entry: str) -> set[str]:
+@cache
+def _named(module: str) -> frozenset[str]:
+    """Modules that a module imports, or names in a string as ``package.module:Class``."""
+    names = set[str]()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            names.add(node.value.partition(":")[0])
+    return frozenset(names)
+
+
+@cache
+def imported(entry: str) -> frozenset[str]:
     """Return every module of ours that a module leads to."""
     seen: set[str] = set()
     waiting = [entry]
@@ -55,26 +67,27 @@ def imported(entry: str) -> set[str]:
         if _file(module) is None:
             continue
         seen.add(module)
-        waiting += [*_named(_tree(module)), *parents]
-    return seen
+        waiting += [*_named(module), *parents]
+    return frozenset(seen)
 
 
-def _reads_of(module: str) -> set[str]:
+@cache
+def _reads_of(module: str) -> frozenset[str]:
     if module == "neighborconnect.settings":
-        return set()
+        return frozenset()
     found: set[str] = set()
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Attribute):
-            found |= DERIVED.get(node.attr, {node.attr} & set(Settings.model_fields))
+            found |= DERIVED.get(node.attr, {node.attr} & FIELDS)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found |= {node.value} & set(Settings.model_fields)
-    return found
+            found |= {node.value} & FIELDS
+    return frozenset(found)
 
 
 def settings_read(command: list[str]) -> set[str]:
     """Return the settings that a command of the compose file reads."""
     if command[0] == "neighborconnect":
-        entry = {"up": "neighborconnect.stack.external", "simulate": "simulator.cli"}[command[1]]
+        entry = {"up": "local_stack.external", "simulate": "simulator.cli"}[command[1]]
     else:
         entry = command[2]
         if entry == "dagster":
@@ -88,4 +101,4 @@ def settings_read(command: list[str]) -> set[str]:
 
 def _third_parties(entries: list[str]) -> set[str]:
     modules = {each for entry in entries for each in imported(entry)}
-    return {name.partition(".")[0] for module in modules for name in _named(_tree(module))}
+    return {name.partition(".")[0] for module in modules for name in _named(module)}

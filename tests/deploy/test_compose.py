@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import socket
 import subprocess
@@ -13,11 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from local_stack.kafka_principals import ADMIN, PIPELINES, PRINCIPAL_OF_SERVICE, PRINCIPALS
+from local_stack.service_catalog import child_environment
+from local_stack.service_catalog import services as stack_services
+from local_stack.stack import Stack
 from neighborconnect.settings import Settings
-from neighborconnect.stack.catalogue import child_environment
-from neighborconnect.stack.catalogue import services as stack_services
-from neighborconnect.stack.kafka_principals import ADMIN, PIPELINES, PRINCIPAL_OF_SERVICE, PRINCIPALS
-from neighborconnect.stack.layout import Stack
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -39,15 +40,26 @@ def wanted_variables() -> dict[str, set[str]]:
 def filled_in(service: str) -> dict[str, str]:
     """A service's environment with every variable set."""
     environment = SERVICES[service]["environment"]
+    values = {
+        "NEIGHBORCONNECT_LOG_LEVEL": "INFO",
+        "CORS_ALLOW_ORIGINS": '["https://app.example.org"]',
+        "API_WORKERS": "2",
+    }
     return {
-        name: _VARIABLE.sub(lambda match: "INFO" if match[1].endswith("LEVEL") else "filled1in", str(value))
+        name: _VARIABLE.sub(lambda match: values.get(match[1], "filled1in"), str(value))
         for name, value in environment.items()
     }
 
 
+def parsed(value: str) -> Any:
+    """Return a value as the environment's reader does: lists are JSON."""
+    return json.loads(value) if value.startswith("[") else value
+
+
 def test_the_servers_of_the_design_are_all_there() -> None:
     images = {SERVICES[name]["image"].partition(":")[0] for name in THEIRS}
-    assert images == {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"}
+    watching = {"prom/prometheus", "prom/alertmanager", "grafana/grafana"}
+    assert images == {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"} | watching
 
 
 def test_every_process_of_the_embedded_stack_has_its_service(servers: Stack) -> None:
@@ -65,7 +77,7 @@ def test_environment_names_are_settings(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_values_are_valid(name: str) -> None:
     unset = {field: "unset" for field, info in Settings.model_fields.items() if info.is_required()}
-    settings = Settings.model_validate(unset | {key.lower(): value for key, value in filled_in(name).items()})
+    settings = Settings.model_validate(unset | {key.lower(): parsed(value) for key, value in filled_in(name).items()})
     assert settings.neighborconnect_profile == "external"
 
 
@@ -107,7 +119,7 @@ def test_images_are_pinned(name: str) -> None:
     assert "latest" not in tag
 
 
-def test_the_image_is_built_on_a_pinned_base_and_runs_as_an_ordinary_user() -> None:
+def test_image_has_a_pinned_base_and_an_unprivileged_user() -> None:
     lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
     bases = [line.split()[1] for line in lines if line.startswith("FROM")]
     assert len(bases) == 2
@@ -118,7 +130,7 @@ def test_the_image_is_built_on_a_pinned_base_and_runs_as_an_ordinary_user() -> N
     assert missing == []
 
 
-def test_kafka_knows_every_principal_and_each_process_has_its_own() -> None:
+def test_each_process_has_its_own_kafka_principal() -> None:
     login = SERVICES["kafka"]["environment"]["KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG"]
     passwords = dict(re.findall(r'user_([\w-]+)="(\S+?)"', login))
     assert set(passwords) == set(PRINCIPALS)
@@ -130,10 +142,10 @@ def test_kafka_knows_every_principal_and_each_process_has_its_own() -> None:
         assert environment.get("KAFKA_PASSWORD") == (passwords[principal] if principal else None)
 
 
-def test_no_secret_has_a_default_and_the_example_names_them_all_empty() -> None:
+def test_example_lists_every_secret_without_a_default() -> None:
     variables = wanted_variables()
     optional = {name for name, behind in variables.items() if ":?" not in behind}
-    assert optional == {"NEIGHBORCONNECT_LOG_LEVEL"}
+    assert optional == {"NEIGHBORCONNECT_LOG_LEVEL", "CORS_ALLOW_ORIGINS", "API_WORKERS"}
     assert all(behind == {":?"} for name, behind in variables.items() if name not in optional)
     lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))

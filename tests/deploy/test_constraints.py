@@ -1,4 +1,4 @@
-"""What is installed is the same everywhere: one version of each package, whichever Python it is for."""
+"""Pinned versions: one version of each package for every supported Python."""
 
 from __future__ import annotations
 

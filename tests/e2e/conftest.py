@@ -13,10 +13,12 @@ import pytest
 from dotenv import dotenv_values
 
 from neighborconnect.settings import ENV_FILE_NAME, Settings
-from tests.conftest import folder_for_servers, offset_for_tests
+from tests.conftest import folder_for_servers, offset_for_tests, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_OFFSET = 8_000
+# Smaller than a newcomer's town, to save time; every model still passes its gate.
+TOWN = ("--users", "120", "--days", "21")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def platform(home: Path) -> Iterator[Platform]:
+def platform(server_processes: None, home: Path) -> Iterator[Platform]:
     # The session's own servers left their URLs in the environment; this platform brings its own.
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {
@@ -57,7 +59,7 @@ def platform(home: Path) -> Iterator[Platform]:
     }
     command = [sys.executable, "-m", "neighborconnect"]
     up = subprocess.run(
-        [*command, "up"],
+        [*command, "up", *TOWN],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -67,7 +69,6 @@ def platform(home: Path) -> Iterator[Platform]:
     )
     try:
         assert up.returncode == 0, up.stdout[-6_000:]
-        told = {name.lower(): value for name, value in dotenv_values(home / ENV_FILE_NAME).items()}
-        yield Platform(settings=Settings(**told), environment=environment)  # type: ignore[arg-type]
+        yield Platform(settings=settings_of(dotenv_values(home / ENV_FILE_NAME)), environment=environment)
     finally:
         subprocess.run([*command, "down"], cwd=ROOT, env=environment, check=False, capture_output=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from neighborconnect.stack.catalogue import BENTOS as SERVICES_OF_MODELS
-from neighborconnect.stack.catalogue import SERVERS
-from neighborconnect.stack.ports import Ports
+from local_stack.ports import Ports
+from local_stack.service_catalog import BENTO_SERVICES as SERVICES_OF_MODELS
+from local_stack.service_catalog import SERVERS
 from tests.anonymous_access import listeners, open_to_anyone, platform_probes
 from tests.e2e.conftest import Platform
 
-BENTOS = {
+BENTO_SERVICES = {
     "recommendation_url": ("/rank", "/reload"),
     "content_url": ("/moderate", "/embed", "/reload"),
     "matching_url": ("/match", "/pairs", "/reload"),
@@ -27,10 +27,12 @@ def test_no_socket_of_the_platforms_processes_serves_strangers(platform: Platfor
     assert open_to_anyone(home, platform_probes(ports), services=services) == []
 
 
-@pytest.mark.parametrize("setting", BENTOS)
+@pytest.mark.parametrize("setting", BENTO_SERVICES)
 def test_model_services_refuse_strangers(platform: Platform, setting: str) -> None:
     with httpx.Client(base_url=getattr(platform.settings, setting), timeout=30, trust_env=False) as stranger:
-        assert [stranger.post(path, json={}).status_code for path in BENTOS[setting]] == [401] * len(BENTOS[setting])
+        assert [stranger.post(path, json={}).status_code for path in BENTO_SERVICES[setting]] == [401] * len(
+            BENTO_SERVICES[setting]
+        )
         assert stranger.get("/metrics").status_code == 401
         assert stranger.get("/readyz").status_code == 200
 

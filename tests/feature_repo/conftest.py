@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from feature_repo.feast_import import FeatureStore
 from feature_repo.store import apply, build_store, close
+from feature_repo.vendor_patches import FeatureStore
 from neighborconnect.settings import Settings
 
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from feature_repo.feast_import import FeatureStore, PushMode
 from feature_repo.online import OnlineReader, OnlineRow, Staleness
-from feature_repo.views import PROMISES
+from feature_repo.vendor_patches import FeatureStore, PushMode
+from feature_repo.views import FEATURE_VIEW_SPECS
 from neighborconnect.contracts.features import USER_VECTORS, USER_VECTORS_PUSH
 
 VERSION = "7"
@@ -42,10 +42,10 @@ def test_a_vector_of_another_model_version_is_missing(store: FeatureStore) -> No
     assert features.vector == OnlineRow(view=USER_VECTORS, staleness=Staleness.MISSING)
 
 
-def test_a_row_older_than_its_ttl_is_stale_though_the_store_still_has_it(store: FeatureStore) -> None:
+def test_a_stored_row_older_than_its_ttl_is_stale(store: FeatureStore) -> None:
     user, at = str(uuid4()), datetime.now(UTC)
     push_vector(store, user, at=at)
-    ttl = PROMISES[USER_VECTORS].ttl
+    ttl = FEATURE_VIEW_SPECS[USER_VECTORS].ttl
     assert ttl is not None
     reader = OnlineReader(store)
     assert reader.read_user(user, model_version=VERSION, now=at + ttl).vector.staleness is Staleness.FRESH

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from feature_repo.feast_import import FeatureStore
 from feature_repo.schemas import EVENT_TIMESTAMP, POST_STATS, USER_ACTIVITY, USER_AFFINITY, ViewSchema
-from feature_repo.views import PROMISES
+from feature_repo.vendor_patches import FeatureStore
+from feature_repo.views import FEATURE_VIEW_SPECS
 from neighborconnect.settings import Settings
-from pipelines.features.history import replace_rows
-from pipelines.transforms.typed import frame_schema
+from pipelines.features.offline_store import replace_rows
+from pipelines.transforms.view_schema import frame_schema
 
 # Years of their own, so that replacing these rows touches nobody else's.
 START = datetime(2001, 1, 1, tzinfo=UTC)
@@ -41,10 +41,13 @@ def write(settings: Settings, schema: ViewSchema, *, key: str, history: list[tup
     )
     value: dict[pl.DataType, pl.Expr] = {
         pl.List(pl.String()): pl.concat_list(pl.lit(ODD_NAME), pl.col("number").cast(pl.String)),
-        pl.List(pl.Float32()): pl.concat_list(pl.lit(0.5), pl.col("number").cast(pl.Float64)),
+        # Weights sum to one; these are exact in binary.
+        pl.List(pl.Float32()): pl.concat_list(1 - pl.col("number") / 128, pl.col("number") / 128),
     }
+    # A rate is at most 1.
+    rates = {"click_through": pl.col("number") / 128}
     typed = numbered.with_columns(
-        value.get(kind, pl.col("number")).cast(kind).alias(name)
+        rates.get(name, value.get(kind, pl.col("number"))).cast(kind).alias(name)
         for name, kind in frame_schema(schema).items()
         if name in schema.features
     )
@@ -101,11 +104,11 @@ def test_point_in_time_join_equals_brute_force(  # noqa: PLR0917 (hypothesis pas
     assert len(answers) == len(joined) == len(asked)
     for row_id, (user, post, moment) in enumerate(asked):
         row = answers[row_id]
-        ttl = {name: promise.ttl for name, promise in PROMISES.items()}
+        ttl = {name: spec.ttl for name, spec in FEATURE_VIEW_SPECS.items()}
         likes = as_of(activity, entity=user, moment=moment, ttl=ttl["user_activity"])
         liked = as_of(affinity, entity=user, moment=moment, ttl=ttl["user_affinity"])
         age = as_of(posts, entity=post, moment=moment, ttl=ttl["post_stats"])
         assert (None if pd.isna(row["likes_7d"]) else row["likes_7d"]) == likes
         assert (None if pd.isna(row["age_hours"]) else row["age_hours"]) == age
         assert row["categories"] is None if liked is None else list(row["categories"]) == [ODD_NAME, str(liked)]
-        assert row["weights"] is None if liked is None else list(row["weights"]) == [0.5, float(liked)]
+        assert row["weights"] is None if liked is None else list(row["weights"]) == [1 - liked / 128, liked / 128]

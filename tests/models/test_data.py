@@ -33,7 +33,7 @@ def pairs(of: pl.DataFrame) -> set[tuple[str, str]]:
 
 @settings(max_examples=40)
 @given(EVENTS)
-def test_a_time_split_leaks_nothing_and_hides_only_what_could_have_been_known(
+def test_time_split_leaks_nothing_and_masks_known_items_only(
     events: list[tuple[int, int, int]],
 ) -> None:
     interactions = frame(events)
@@ -52,7 +52,7 @@ def test_a_time_split_leaks_nothing_and_hides_only_what_could_have_been_known(
 
 @settings(max_examples=40)
 @given(EVENTS)
-def test_leave_last_out_hides_at_most_the_newest_event_of_each_person(events: list[tuple[int, int, int]]) -> None:
+def test_leave_last_out_holds_out_only_the_newest_event(events: list[tuple[int, int, int]]) -> None:
     interactions = frame(events)
 
     split = LeaveLastOut().split(interactions)

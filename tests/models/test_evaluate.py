@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from models.recommendation.evaluate import bootstrap, evaluate
 from models.recommendation.gate import decide
+from models.recommendation.ranking_metrics import bootstrap, evaluate
 
 
 def matrix(rows: list[list[int]]) -> sp.csr_matrix:
@@ -48,7 +48,7 @@ def test_a_seen_item_is_never_ranked() -> None:
     assert found.recall.tolist() == [1.0]
 
 
-def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_more_people() -> None:
+def test_the_bootstrap_interval_has_the_mean_and_narrows() -> None:
     generator = np.random.default_rng(3)
     few, many = generator.random(50), generator.random(5_000)
 
@@ -60,7 +60,7 @@ def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_more_people() ->
     assert narrow.high - narrow.low == pytest.approx(2 * 1.96 * math.sqrt(1 / 12 / 5_000), rel=0.15)
 
 
-def test_the_gate_passes_what_is_surely_better_and_refuses_what_may_be_chance() -> None:
+def test_gate_passes_significant_gains_only() -> None:
     held_out = sp.csr_matrix(np.tile(np.eye(40, dtype=np.float32), (5, 1)))
     seen = sp.csr_matrix(held_out.shape, dtype=np.float32)
     noise = np.random.default_rng(0).random((2, *held_out.shape)).astype(np.float32)
@@ -76,7 +76,7 @@ def test_the_gate_passes_what_is_surely_better_and_refuses_what_may_be_chance() 
     assert not decide(by_chance, baseline=by_chance, champion=None, seed=0).passed
 
 
-def test_the_gate_accepts_a_tie_with_the_champion_and_refuses_what_is_surely_worse() -> None:
+def test_gate_accepts_a_tie_and_refuses_a_significant_loss() -> None:
     held_out = sp.csr_matrix(np.tile(np.eye(40, dtype=np.float32), (5, 1)))
     seen = sp.csr_matrix(held_out.shape, dtype=np.float32)
     noise = np.random.default_rng(0).random(held_out.shape).astype(np.float32)

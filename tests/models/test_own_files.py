@@ -1,4 +1,4 @@
-"""A file of one's own is learnt from like a public set, whatever form it has; what cannot be is said in a sentence."""
+"""Own files are trained on like public data sets, in every format; unusable files give a clear message."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ def test_ties_are_hidden_the_latest_first(tmp_path: Path) -> None:
     ).with_columns(tied_at=pl.int_range(pl.len()))
     benchmark = GRAPH_BENCHMARKS["own-ties"](write(frame, tmp_path / "a.csv"))
     hidden = int(benchmark.hidden.labels.sum())
-    assert len(benchmark.town.ties) + hidden == len(pairs)
+    assert len(benchmark.graph.follows) + hidden == len(pairs)
     assert hidden == pytest.approx(len(pairs) / 5, abs=1)
-    assert benchmark.town.tied_at.max() < 1_000_000 * (len(pairs) - hidden)
+    assert benchmark.graph.followed_at.max() < 1_000_000 * (len(pairs) - hidden)
 
 
 BAD = {
@@ -145,9 +145,9 @@ BAD = {
             "a.csv",
             pl.DataFrame(list(combinations("abcdefghijklmnop", 2)), schema=["person_id", "other_id"], orient="row"),
         ),
-        "among 0 pairs that are none",
+        "with 0 negatives",
     ),
-    "happened at once": ("own-interactions", ("a.csv", CHOICES.with_columns(occurred_at=0)), "leaves nothing"),
+    "happened at once": ("own-interactions", ("a.csv", CHOICES.with_columns(occurred_at=0)), "leaves no training data"),
 }
 
 

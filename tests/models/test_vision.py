@@ -1,4 +1,4 @@
-"""Vision: odd files are read or refused, faces are found and stay hidden, crops show what matters, cuts are found."""
+"""Vision: odd files are read or refused, faces are anonymized, crops show the subject, cuts are detected."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.vision import seeing
+from models.vision import image_analysis
 from models.vision.cropping import crop
-from models.vision.data import PORTRAIT, joined_clips, ordinary_pictures
-from models.vision.evaluate import Exam, found_again
-from models.vision.faces import FaceDetector, hide
+from models.vision.data import PORTRAIT, ordinary_images, synthetic_clips
+from models.vision.evaluate import QualityCheck, count_residual_faces
+from models.vision.faces import FaceDetector, anonymize
+from models.vision.images import Pixels, encode, optimize, pixels_of, read, ssim
 from models.vision.networks import FACES, LABELS, MANIFEST, NSFW, SHOTS
-from models.vision.pictures import Pixels, optimize, pixels_of, read, ssim, write
 from models.vision.policy import policy_text, read_policy
-from models.vision.predictor import Eyes
+from models.vision.predictor import VisionModels
 from models.vision.shots import ShotDetector
 from models.vision.weights import assemble, fingerprint
 from neighborconnect.contracts.content import Verdict
-from neighborconnect.contracts.vision import Hiding, PictureFormat
+from neighborconnect.contracts.vision import AnonymizationMethod, PictureFormat
 from neighborconnect.sandbox import UnreadableError
 from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg, photograph
 
@@ -33,7 +33,7 @@ def networks() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, Pixels]:
-    return ordinary_pictures()
+    return ordinary_images()
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,12 @@ def faces(networks: dict[str, bytes]) -> FaceDetector:
 
 
 @pytest.fixture(scope="module")
-def eyes(networks: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Eyes:
+def eyes(networks: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> VisionModels:
     folder = tmp_path_factory.mktemp("version")
     for name, data in networks.items():
         (folder / name).write_bytes(data)
     (folder / MANIFEST).write_text('{"policy": "[nsfw]\\nreview = 0.5\\nblock = 0.8"}', encoding="utf-8")
-    return Eyes(folder, model_version="v1")
+    return VisionModels(folder, model_version="v1")
 
 
 @pytest.mark.parametrize("name", GOOD_PICTURES)
@@ -74,7 +74,7 @@ def test_a_picture_is_turned_upright() -> None:
 def test_a_hundred_megapixels_of_jpeg_are_read_small() -> None:
     data = io.BytesIO()
     Image.new("RGB", (10_000, 10_000), "seagreen").save(data, format="JPEG", quality=50)
-    image = read(data.getvalue(), longest=1_000)
+    image = read(data.getvalue(), max_edge=1_000)
     assert image.size == (1_000, 1_000)
     assert abs(int(pixels_of(image)[500, 500, 1]) - 139) < 4
 
@@ -89,7 +89,7 @@ def test_sixteen_bits_keep_their_tones() -> None:
 @pytest.mark.parametrize("as_format", list(PictureFormat))
 def test_a_picture_gets_small_and_looks_the_same(as_format: PictureFormat, pictures: dict[str, Pixels]) -> None:
     image = Image.fromarray(pictures["coffee.png"])
-    made = optimize(image, as_format=as_format, longest=400)
+    made = optimize(image, as_format=as_format, max_edge=400)
     assert (made.width, made.height) == (400, 267)
     assert made.ssim is not None
     assert made.ssim >= 0.95
@@ -105,7 +105,7 @@ def test_nothing_is_enlarged() -> None:
 
 def test_likeness_is_one_for_the_same_and_falls_with_noise(pictures: dict[str, Pixels]) -> None:
     cup = pictures["coffee.png"]
-    as_it_is = write(Image.fromarray(cup), as_format=PictureFormat.JPEG, quality=98)
+    as_it_is = encode(Image.fromarray(cup), as_format=PictureFormat.JPEG, quality=98)
     assert ssim(Image.fromarray(cup), as_it_is) > 0.98
     noisy = cup.astype(int) + np.random.default_rng(1).integers(-60, 60, cup.shape)
     assert ssim(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), as_it_is) < 0.7
@@ -123,11 +123,13 @@ def test_no_face_is_found_where_there_is_none(faces: FaceDetector, pictures: dic
     assert len(faces.find(pictures[name])) == 0
 
 
-@pytest.mark.parametrize("how", list(Hiding))
-def test_a_hidden_face_is_not_found_again(faces: FaceDetector, pictures: dict[str, Pixels], how: Hiding) -> None:
-    hidden, places = hide(faces, pictures[PORTRAIT], how=how)
+@pytest.mark.parametrize("method", list(AnonymizationMethod))
+def test_a_hidden_face_is_not_found_again(
+    faces: FaceDetector, pictures: dict[str, Pixels], method: AnonymizationMethod
+) -> None:
+    hidden, places = anonymize(faces, pictures[PORTRAIT], method=method)
     assert places == 1
-    assert found_again(faces, hidden) == 0
+    assert count_residual_faces(faces, hidden) == 0
     untouched = (hidden == pictures[PORTRAIT]).all(axis=-1)
     assert untouched.mean() > 0.8
     assert not untouched[115, 225]
@@ -135,7 +137,7 @@ def test_a_hidden_face_is_not_found_again(faces: FaceDetector, pictures: dict[st
 
 def test_a_face_at_the_edge_is_hidden_too(faces: FaceDetector, pictures: dict[str, Pixels]) -> None:
     half = np.ascontiguousarray(pictures[PORTRAIT][60:400, 190:500])
-    assert found_again(faces, hide(faces, half, how=Hiding.BLUR)[0]) == 0
+    assert count_residual_faces(faces, anonymize(faces, half, method=AnonymizationMethod.BLUR)[0]) == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 320), (100, 400), (600, 200), (1, 1)])
@@ -159,34 +161,34 @@ def test_a_crop_follows_what_stands_out() -> None:
     assert right >= 700
 
 
-def test_what_is_seen_in_a_cat(eyes: Eyes, pictures: dict[str, Pixels]) -> None:
-    seen = eyes.look(pictures["chelsea.png"])
+def test_what_is_seen_in_a_cat(eyes: VisionModels, pictures: dict[str, Pixels]) -> None:
+    seen = eyes.analyze(pictures["chelsea.png"])
     assert seen.labels[0][0] == "cats"
     assert "cat" in seen.alt_text
     assert seen.nsfw < 0.1
-    assert seen.faces == 0
-    assert seen.quality.faults == ()
+    assert seen.face_count == 0
+    assert seen.quality.quality_issues == ()
     assert len(seen.blur_hash) == 28
-    assert sum(share for _, share in seen.colours) == pytest.approx(1, abs=0.01)
+    assert sum(share for _, share in seen.colors) == pytest.approx(1, abs=0.01)
 
 
-def test_a_person_is_in_the_sentence(eyes: Eyes, pictures: dict[str, Pixels]) -> None:
-    assert "a person" in eyes.look(pictures[PORTRAIT]).alt_text
+def test_a_person_is_in_the_sentence(eyes: VisionModels, pictures: dict[str, Pixels]) -> None:
+    assert "a person" in eyes.analyze(pictures[PORTRAIT]).alt_text
 
 
-def test_a_picture_of_nothing_says_nothing(eyes: Eyes) -> None:
-    seen = eyes.look(np.full((2, 2, 3), 250, dtype=np.uint8))
-    assert seen.faces == 0
-    assert {"overexposed", "flat", "blurred"} <= set(seen.quality.faults)
-    assert seen.colours == [("#fafafa", 1.0)]
+def test_a_picture_of_nothing_says_nothing(eyes: VisionModels) -> None:
+    seen = eyes.analyze(np.full((2, 2, 3), 250, dtype=np.uint8))
+    assert seen.face_count == 0
+    assert {"overexposed", "flat", "blurred"} <= set(seen.quality.quality_issues)
+    assert seen.colors == [("#fafafa", 1.0)]
 
 
 def test_pictures_that_look_the_same_have_near_hashes(pictures: dict[str, Pixels]) -> None:
     def bits(pixels: Pixels) -> int:
-        return int(seeing.perceptual_hash(pixels), 16)
+        return int(image_analysis.perceptual_hash(pixels), 16)
 
     cat = Image.fromarray(pictures["chelsea.png"])
-    smaller = pixels_of(read(write(cat.resize((200, 133)), as_format=PictureFormat.JPEG, quality=40)))
+    smaller = pixels_of(read(encode(cat.resize((200, 133)), as_format=PictureFormat.JPEG, quality=40)))
     same, other = (
         bits(pictures["chelsea.png"]) ^ bits(smaller),
         bits(pictures["chelsea.png"]) ^ bits(pictures["coffee.png"]),
@@ -197,16 +199,16 @@ def test_pictures_that_look_the_same_have_near_hashes(pictures: dict[str, Pixels
 
 def test_cuts_are_found_at_the_very_picture(networks: dict[str, bytes], pictures: dict[str, Pixels]) -> None:
     detector = ShotDetector(networks[SHOTS])
-    for clip in joined_clips(pictures, seed=7)[:2]:
-        assert detector.cuts(clip.pictures) == clip.cuts
+    for clip in synthetic_clips(pictures, seed=7)[:2]:
+        assert detector.cuts(clip.frames) == clip.cuts
 
 
 def test_a_shot_has_no_cut(networks: dict[str, bytes], pictures: dict[str, Pixels]) -> None:
-    clip = joined_clips(pictures, seed=7)[0]
+    clip = synthetic_clips(pictures, seed=7)[0]
     detector = ShotDetector(networks[SHOTS])
-    assert detector.cuts(clip.pictures[: clip.cuts[0]]) == []
-    assert detector.cuts(clip.pictures[:1]) == []
-    assert detector.cuts(clip.pictures[:0]) == []
+    assert detector.cuts(clip.frames[: clip.cuts[0]]) == []
+    assert detector.cuts(clip.frames[:1]) == []
+    assert detector.cuts(clip.frames[:0]) == []
 
 
 def test_the_networks_are_the_same_each_time(networks: dict[str, bytes]) -> None:
@@ -228,13 +230,13 @@ def test_a_policy_that_makes_no_sense_is_refused(text: str) -> None:
         read_policy(text)
 
 
-def test_an_exam_says_what_is_wrong() -> None:
-    good = Exam(0.9, 0, 0.0, 0.2, 10, 0, 0)
-    assert good.faults == ()
-    bad = Exam(0.5, 3, 0.2, 0.9, 10, 4, 1)
-    assert len(bad.faults) == 5
+def test_a_failed_quality_check_has_a_reason_for_every_condition() -> None:
+    good = QualityCheck(0.9, 0, 0.0, 0.0, 0.2, cuts=10, missed_cuts=0, false_cuts=0, false_cut_rate=0.0)
+    assert good.failures == ()
+    bad = QualityCheck(0.5, 3, 0.1, 0.2, 0.9, cuts=10, missed_cuts=4, false_cuts=1, false_cut_rate=0.1)
+    assert len(bad.failures) == 5
 
 
 def test_the_labels_name_classes_that_there_are() -> None:
-    assert all(0 <= number < 1_000 for numbers in seeing._labels().values() for number in numbers)
-    assert len((Path(seeing.__file__).parent / "classes.txt").read_text(encoding="utf-8").splitlines()) == 1_000
+    assert all(0 <= number < 1_000 for numbers in image_analysis._labels().values() for number in numbers)
+    assert len((Path(image_analysis.__file__).parent / "classes.txt").read_text(encoding="utf-8").splitlines()) == 1_000

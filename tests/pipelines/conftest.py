@@ -1,4 +1,4 @@
-"""A real MLflow for the tests that need one: its own database, artefacts in the session's object store."""
+"""Fixtures of the pipelines: a real MLflow, the code location and an in-memory Dagster instance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import httpx
 import pytest
 
@@ -27,7 +28,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def tracked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings that lead to an MLflow without any run."""
+    """Settings of an empty MLflow with a database of its own and artifacts in the object store of the session."""
     folder: Path = tmp_path_factory.mktemp("mlflow")
     url = f"http://127.0.0.1:{free_port()}"
     environment = os.environ | {
@@ -61,3 +62,17 @@ def wait_until_healthy(url: str, server: subprocess.Popen[bytes], *, log: Path) 
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def definitions(settings: Settings) -> dg.Definitions:
+    # Loading reads the settings, which the fixture has put into the environment.
+    from pipelines.definitions import defs  # noqa: PLC0415
+
+    return defs
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

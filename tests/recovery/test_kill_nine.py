@@ -17,11 +17,11 @@ import polars as pl
 import psycopg
 import pytest
 
+from local_stack.stack import Stack
+from local_stack.state import read_record
+from local_stack.supervisor_client import wait_until_up as wait_for_servers
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
 from neighborconnect.settings import Settings
-from neighborconnect.stack.control import wait_for as wait_for_servers
-from neighborconnect.stack.layout import Stack
-from neighborconnect.stack.state import read_record
 from pipelines.ingest.lake import scan_events
 from pipelines.ingest.progress import wait_until_caught_up
 from tests.transactional_api.cdc.rows import connect, wait_for
@@ -61,7 +61,7 @@ class Writer:
     def _write(self, connection: psycopg.Connection[dict[str, object]], number: int) -> None:
         with connection.transaction():
             connection.execute(
-                "INSERT INTO users (id, email, username, password_hash, first_name, last_name, reputation) "
+                "INSERT INTO users (id, email_hash, username, password_hash, first_name, last_name, reputation) "
                 "VALUES (%s, %s, %s, 'x', 'Ada', 'Lovelace', %s) "
                 "ON CONFLICT (id) DO UPDATE SET reputation = excluded.reputation",
                 [self.user, f"{self.user}@example.org", self.user.hex, number],
@@ -124,7 +124,7 @@ def kill_server(servers: Stack, name: str) -> None:
     wait_for(lambda: (now := read_record(servers.run, name)) is not None and now.pid != record.pid)
 
 
-def test_every_acknowledged_write_arrives_once_though_everything_is_killed(
+def test_acknowledged_writes_arrive_once_despite_kills(
     servers: Stack, fresh: Settings, workers: Workers, writer: Writer
 ) -> None:
     for victim in (*WORKERS, "kafka", "postgres"):

@@ -1,4 +1,4 @@
-"""Check-ins become a town, on a tiny look-alike of the real file."""
+"""Import of check-ins, from a small file in the format of the data set."""
 
 from __future__ import annotations
 
@@ -52,29 +52,29 @@ def import_all(connection: psycopg.Connection, folder: Path) -> checkins.CheckIn
     return data
 
 
-def test_folder_and_file_are_the_same_set(folder: Path) -> None:
+def test_folder_and_file_yield_the_same_data(folder: Path) -> None:
     by_folder, by_file = checkins.read(folder), checkins.read(folder / checkins.FILE_NAME)
     assert (by_folder.at == by_file.at).all()
 
 
-def test_another_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / checkins.FILE_NAME).write_text("not a matrix")
     with pytest.raises(TownError, match="is not the LBSN2Vec check-in set"):
         checkins.read(tmp_path)
 
 
-def test_weeks_are_counted_from_drops_of_the_hour_and_travellers_do_not_end_a_week() -> None:
+def test_outliers_do_not_end_a_week() -> None:
     week = [*range(30, 168, 2)]
     hours = np.array([*week, 44, *week[10:], *week]) + 1  # the second run begins low: one week end
     hours = np.insert(hours, 5, hours[5] - 3)
     hours = np.insert(hours, 90, 120)
-    found = checkins.hours_since_start(hours)
-    assert found[0] == 30
-    assert found[-1] == 2 * 168 + 166
-    assert (np.abs(np.diff(found)) < 84).all()
+    counted = checkins.hours_since_start(hours)
+    assert counted[0] == 30
+    assert counted[-1] == 2 * 168 + 166
+    assert (np.abs(np.diff(counted)) < 84).all()
 
 
-def test_hours_are_new_yorks_own_and_rows_of_an_hour_keep_their_order(folder: Path) -> None:
+def test_hours_are_new_york_time_and_rows_stay_in_order(folder: Path) -> None:
     data = checkins.read(folder)
     moments = [datetime.fromtimestamp(data.start.timestamp() + at, tz=UTC) for at in data.at]
     assert moments[0] == datetime(2012, 4, 3, 18, 15, tzinfo=UTC)  # Tuesday 14:15 in New York
@@ -82,7 +82,7 @@ def test_hours_are_new_yorks_own_and_rows_of_an_hour_keep_their_order(folder: Pa
     assert moments[10].date() == datetime(2012, 4, 10, tzinfo=UTC).date()
 
 
-def test_each_checkin_is_a_visit_and_meets_the_contract(connection: psycopg.Connection, folder: Path) -> None:
+def test_each_checkin_is_a_valid_visit_event(connection: psycopg.Connection, folder: Path) -> None:
     import_all(connection, folder)
     payloads = connection.execute(
         "SELECT id, payload FROM cdc_outbox WHERE topic = 'behaviour.interactions' ORDER BY id"
@@ -118,17 +118,15 @@ def test_membership_begins_with_the_second_visit(connection: psycopg.Connection,
 
 def test_a_venue_has_its_most_frequent_category(connection: psycopg.Connection, folder: Path) -> None:
     import_all(connection, folder)
-    found = connection.execute("SELECT name, category FROM connectors ORDER BY name").fetchall()
-    assert found == [
+    categories = connection.execute("SELECT name, category FROM connectors ORDER BY name").fetchall()
+    assert categories == [
         ("Venue 70", "venue-category-5"),
         ("Venue 71", "venue-category-6"),
         ("Venue 72", "venue-category-6"),
     ]
 
 
-def test_old_friends_follow_each_other_before_the_visits_and_new_ones_after(
-    connection: psycopg.Connection, folder: Path
-) -> None:
+def test_old_friendships_start_before_and_new_after_visits(connection: psycopg.Connection, folder: Path) -> None:
     data = import_all(connection, folder)
     last = datetime.fromtimestamp(data.start.timestamp() + data.at.max(), tz=UTC)
     follows = connection.execute(
@@ -137,6 +135,11 @@ def test_old_friends_follow_each_other_before_the_visits_and_new_ones_after(
         JOIN users a ON a.id = f.follower_id JOIN users b ON b.id = f.followee_id ORDER BY 1, 2
         """
     ).fetchall()
-    assert [(one, other) for one, other, _ in follows] == [("1", "2"), ("2", "1"), ("2", "3"), ("3", "2")]
+    assert [(follower, followee) for follower, followee, _ in follows] == [
+        ("1", "2"),
+        ("2", "1"),
+        ("2", "3"),
+        ("3", "2"),
+    ]
     assert [at > last for _, _, at in follows] == [False, False, True, True]
     assert all(at <= data.start or at > last for _, _, at in follows)

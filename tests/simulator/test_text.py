@@ -1,4 +1,4 @@
-"""What people write says what it is about."""
+"""Generated texts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ VOCABULARY = load_vocabulary()
 
 
 @pytest.mark.parametrize("category", VOCABULARY.categories, ids=lambda category: category.name)
-def test_each_category_has_dozens_of_patterns_and_three_themes(category: Category) -> None:
+def test_each_category_has_40_patterns_and_three_themes(category: Category) -> None:
     assert len(set(category.titles + category.openings + category.details + category.asks + category.comments)) >= 40
     assert len(category.themes) == 3
 
 
-def test_no_text_keeps_a_placeholder_or_a_doubled_article() -> None:
+def test_texts_have_no_placeholder_or_double_article() -> None:
     writer = Writer(VOCABULARY, seed=1)
     for category, theme in VOCABULARY.themes:
         for _ in range(60):
@@ -30,14 +30,14 @@ def test_no_text_keeps_a_placeholder_or_a_doubled_article() -> None:
                 assert not re.search(r"[{}]|\b([Mm]y|[Oo]ur|[Yy]our|[Tt]he) an? ", text), text
 
 
-def test_names_of_connectors_are_never_used_twice() -> None:
+def test_connector_names_are_unique() -> None:
     writer = Writer(VOCABULARY, seed=1)
     category, theme = VOCABULARY.themes[0]
     names = [writer.connector(category, theme, home="Millbrook")[0] for _ in range(30)]
     assert len(set(names)) == len(names)
 
 
-def test_a_reader_can_tell_the_category_from_the_text() -> None:
+def test_category_can_be_predicted_from_the_text() -> None:
     writer = Writer(VOCABULARY, seed=2)
     rows = [
         (category.name, " ".join(writer.post(category, theme)))
@@ -47,5 +47,5 @@ def test_a_reader_can_tell_the_category_from_the_text() -> None:
     random.Random(0).shuffle(rows)
     names, texts = [name for name, _ in rows], TfidfVectorizer().fit_transform([text for _, text in rows])
     half = len(rows) // 2
-    reader = LogisticRegression(max_iter=200).fit(texts[:half], names[:half])
-    assert reader.score(texts[half:], names[half:]) > 0.95
+    classifier = LogisticRegression(max_iter=200).fit(texts[:half], names[:half])
+    assert classifier.score(texts[half:], names[half:]) > 0.95

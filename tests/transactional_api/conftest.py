@@ -14,15 +14,15 @@ import structlog
 from asgi_lifespan import LifespanManager
 from sqlalchemy import event
 
+from neighborconnect.circuit_breaker import CircuitBreaker
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.ranker import Ranker, running_ranker
 from tests.transactional_api.seer import Vision, seeing
 from transactional_api.app import create_app
-from transactional_api.breaker import CircuitBreaker
-from transactional_api.db.session import CONNECT_ARGUMENTS
-from transactional_api.inference import InferenceClient
-from transactional_api.recommendations.ranking import Recommender
+from transactional_api.core.db.session import CONNECT_ARGUMENTS
+from transactional_api.core.inference.client import InferenceClient
+from transactional_api.intelligence.recommendations.ranking import RankingClients
 
 Statements = Callable[[], AbstractContextManager[list[str]]]
 
@@ -101,10 +101,10 @@ async def running(settings: Settings) -> AsyncIterator[Ranker]:
 @pytest.fixture
 async def ranker(town: Town, running: Ranker, settings: Settings) -> AsyncIterator[Ranker]:
     """The API's recommendation service, which for this test answers what the test says."""
-    app_recommender: Recommender = town.app.state.recommender
+    app_recommender: RankingClients = town.app.state.recommender
     patient = settings.model_copy(update={"recommendation_url": running.url, "recommendation_deadline_ms": 2_000})
-    client = InferenceClient(patient, breaker=CircuitBreaker(failures=3, rest_seconds=60))
-    town.app.state.recommender = Recommender(client, app_recommender.redis)
+    client = InferenceClient(patient, breaker=CircuitBreaker(failures=3, open_seconds=60))
+    town.app.state.recommender = RankingClients(client, app_recommender.redis)
     running.rank()
     running.asked.clear()
     yield running
@@ -125,11 +125,11 @@ def statements(town: Town) -> Statements:
 
         engine = town.app.state.engine.sync_engine
         event.listen(engine, "before_cursor_execute", note)
-        town.app.state.plain.noted = lambda sql, _parameters: sent.append(sql)
+        town.app.state.psycopg_pool.on_statement = lambda sql, _parameters: sent.append(sql)
         try:
             yield sent
         finally:
-            town.app.state.plain.noted = None
+            town.app.state.psycopg_pool.on_statement = None
             event.remove(engine, "before_cursor_execute", note)
 
     return collect
@@ -137,6 +137,6 @@ def statements(town: Town) -> Statements:
 
 @pytest.fixture
 async def vision(town: Town) -> AsyncIterator[Vision]:
-    """What looks at pictures and videos."""
+    """A service that analyzes pictures and videos."""
     async with seeing(town) as found:
         yield found

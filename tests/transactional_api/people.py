@@ -11,11 +11,18 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import insert, text
 
-from transactional_api.db.tables import Block, ConnectorMember, JoinRequest, User, UserSession
-from transactional_api.jobs.worker import run_due
-from transactional_api.tokens import Bearer, issue_access_token
+from neighborconnect.settings import get_settings
+from transactional_api.core.db.tables import Block, ConnectorMember, JoinRequest, User, UserSession
+from transactional_api.core.jobs.worker import run_due
+from transactional_api.core.security.tokens import Bearer, issue_access_token
+from transactional_api.intelligence.recommendations import request_ids
 
 API = "/api/v1"
+
+
+def feed_id(person: Person) -> str:
+    """Return the id of a feed that a person was given."""
+    return str(request_ids.issue(person.id, settings=get_settings()))
 
 
 def somewhere() -> dict[str, float]:
@@ -43,7 +50,7 @@ class Person:
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self.ask("POST", path, json=body, headers=headers)
 
-    async def put(self, path: str, body: Any) -> httpx.Response:
+    async def put(self, path: str, body: Any = None) -> httpx.Response:
         return await self.ask("PUT", path, json=body)
 
     async def delete(self, path: str) -> httpx.Response:
@@ -76,12 +83,14 @@ class Town:
         user_id = uuid4()
         values = {
             "id": user_id,
-            "email": f"{user_id}@example.org",
+            "email_hash": f"{user_id}@example.org",
             "username": user_id.hex,
             "password_hash": "!",
             "first_name": "Ada",
             "last_name": "Okafor",
             "verified": True,
+            # Popularity does not count new accounts.
+            "created_at": datetime.now(UTC) - timedelta(days=60),
             **columns,
         }
         async with self.app.state.engine.begin() as connection:
@@ -112,7 +121,7 @@ class Town:
 
     async def run_jobs(self) -> None:
         """Run what is queued, as the worker would."""
-        await run_due(self.app.state.resources)
+        await run_due(self.app.state.context)
 
     async def keep_upload(self, person: Person, data: bytes) -> dict[str, Any]:
         """Upload a file and process it."""

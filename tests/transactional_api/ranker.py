@@ -27,14 +27,22 @@ class Ranker:
     status: int = 200
     seconds: float = 0.0
     reason_code: str | None = None
+    indexed_until: str | None = None
+    just_indexed: list[str] = field(default_factory=list)
+    path: str = "collaborative"
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def rank(self, *ids: str) -> None:
         self.items = [
-            {"item_id": item_id, "score": 1.0 - place / 100, "reason": "because_of_what_you_like"}
+            {
+                "item_id": item_id,
+                "score": 1.0 - place / 100,
+                "reasons": [{"code": "neighbors_like_you", "share": 0.75}],
+            }
             for place, item_id in enumerate(ids)
         ]
-        self.status, self.seconds, self.reason_code = 200, 0.0, None
+        self.status, self.seconds, self.reason_code, self.indexed_until = 200, 0.0, None, None
+        self.path, self.just_indexed = "collaborative", []
 
     async def answer(self, request: Request) -> Response:
         body = await request.json()
@@ -45,11 +53,14 @@ class Ranker:
         return JSONResponse(
             {
                 "items": self.items,
-                "path": "collaborative",
+                "path": self.path,
                 "reason_code": self.reason_code,
                 "model_version": "7",
-                "snapshot_version": "2026-11-22T00:00:00Z",
+                "item_index_version": "2026-11-22T00:00:00Z",
                 "features": {"likes_7d": 3},
+                "features_age_ms": 1_800,
+                "indexed_until": self.indexed_until,
+                "just_indexed": self.just_indexed,
             }
         )
 

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from neighborconnect.contracts.vision import RenditionStep
+from neighborconnect.contracts.vision import RenditionProgress
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from transactional_api.inference import InferenceClient
-from transactional_api.jobs.worker import run_due
+from transactional_api.core.inference.client import InferenceClient
+from transactional_api.core.jobs.worker import run_due
 
 VERSION = {"model_version": "vision-2"}
 FACE = {"left": 0.3, "top": 0.1, "width": 0.2, "height": 0.3, "score": 0.97}
@@ -29,12 +29,12 @@ SEEN = VERSION | {
     "classes": [{"label": "greenhouse", "score": 0.7}],
     "nsfw": 0.01,
     "verdict": "allow",
-    "faces": 0,
+    "face_count": 0,
     "sharpness": 90.0,
     "brightness": 0.5,
     "contrast": 0.2,
-    "faults": [],
-    "colours": [{"colour": "#2e8b57", "share": 1.0}],
+    "quality_issues": [],
+    "colors": [{"color": "#2e8b57", "share": 1.0}],
     "perceptual_hash": "c3b1a59e1c6a7d02",
     "blur_hash": BLUR,
     "alt_text": "Picture, perhaps of a greenhouse",
@@ -43,12 +43,12 @@ FACTS = VERSION | {
     "seconds": 1.0,
     "width": 64,
     "height": 48,
-    "frames_a_second": 30.0,
+    "frame_rate": 30.0,
     "codec": "mpeg4",
     "audio_codec": None,
-    "shots": [{"begin": 0.0, "end": 1.0, "motion": 0.1, "brightness": 0.5, "faces": 0}],
+    "shots": [{"begin": 0.0, "end": 1.0, "motion": 0.1, "brightness": 0.5, "face_count": 0}],
     "labels": [{"label": "garden", "score": 0.8}],
-    "sounds": [],
+    "audio_segments": [],
 }
 VERDICT = VERSION | {"verdict": "allow", "nsfw": 0.1, "timeline": []}
 RENDITION = {
@@ -80,7 +80,10 @@ class Vision:
         }
         self.connections = -1
         self.hung_up = asyncio.Event()
-        self.steps = [RenditionStep(share=0.5), RenditionStep.model_validate({"share": 1, "done": RENDITION})]
+        self.steps = [
+            RenditionProgress(progress=0.5),
+            RenditionProgress.model_validate({"progress": 1, "rendition": RENDITION}),
+        ]
         self.breaks_off_after: int | None = None
 
     async def answer(self, request: Request) -> Response:
@@ -116,7 +119,7 @@ class Vision:
 
     async def work(self) -> None:
         """Do the work that is queued, with these services."""
-        await run_due(self.resources)
+        await run_due(self.context)
 
     async def keep(self, person: Person, data: bytes) -> dict[str, Any]:
         answer = await person.upload(data)
@@ -128,15 +131,15 @@ class Vision:
 async def seeing(town: Town) -> AsyncIterator[Vision]:
     """Have the models look at pictures and videos."""
     await town.run_jobs()
-    # What another test left to be tried again later would be tried again here.
+    # Jobs that another test left for a retry would be retried here.
     await town.write("DELETE FROM procrastinate_jobs WHERE task_name LIKE 'media.%' AND status = 'todo'")
     found = Vision(town)
     routes = [Route("/process", found.process, methods=["POST"])]
     routes += [Route(path, found.answer, methods=["POST"]) for path in found.answers]
     async with serving(Starlette(routes=routes)) as url:
-        resources = town.app.state.resources
-        settings = resources.settings.model_copy(update={"image_url": url, "video_url": url})
-        found.resources = dataclasses.replace(resources, settings=settings)
+        context = town.app.state.context
+        settings = context.settings.model_copy(update={"image_url": url, "video_url": url})
+        found.context = dataclasses.replace(context, settings=settings)
         client = InferenceClient(settings)
         before, town.app.state.inference = town.app.state.inference, client
         yield found

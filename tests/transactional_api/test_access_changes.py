@@ -15,8 +15,9 @@ from tests.transactional_api.listening import serving
 from tests.transactional_api.people import API, Person, Town
 from tests.transactional_api.test_chat import direct
 from tests.transactional_api.test_chat_live import SECONDS, open_line, ports
-from transactional_api.access_changes import AccessChanges, open_access_changes
-from transactional_api.chat.frames import CloseCode
+from transactional_api.community.chat.frames import CloseCode
+from transactional_api.core.access_changes import open_access_changes
+from transactional_api.core.pubsub import PostgresSubscriber
 
 __all__ = ["open_line", "ports"]
 
@@ -29,8 +30,8 @@ ENDS = {
 
 @pytest.fixture(autouse=True)
 def _no_other_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transactional_api.chat.socket.CHECK_SECONDS", 3_600)
-    monkeypatch.setattr("transactional_api.notifications.stream.LOOK_AGAIN_SECONDS", 3_600)
+    monkeypatch.setattr("transactional_api.community.chat.socket.CHECK_SECONDS", 3_600)
+    monkeypatch.setattr("transactional_api.community.notifications.stream.POLL_SECONDS", 3_600)
 
 
 async def end(town: Town, person: Person, how: str) -> None:
@@ -53,7 +54,7 @@ async def test_a_socket_ends_with_the_session_or_account(
     await other.hear("pong")
 
 
-async def test_a_socket_ends_when_another_session_of_the_person_revokes_it(
+async def test_a_socket_ends_when_another_session_revokes_it(
     town: Town, ada: Person, ben: Person, open_line: Any
 ) -> None:
     talk = await direct(ada, ben)
@@ -78,7 +79,7 @@ async def test_a_stream_ends_with_the_session_or_account(town: Town, ada: Person
         aconnect_sse(client, "GET", f"{url}{API}/notifications/stream") as source,
     ):
         events = source.aiter_sse()
-        assert (await anext(events)).event == "begun"
+        assert (await anext(events)).event == "started"
         await end(town, ada, how)
         async with asyncio.timeout(SECONDS):
             assert [one async for one in events] == []
@@ -87,7 +88,7 @@ async def test_a_stream_ends_with_the_session_or_account(town: Town, ada: Person
 async def test_after_a_lost_connection_everybody_checks(settings: Settings, ada: Person) -> None:
     async with open_access_changes(settings) as changes:
         await listening(changes)
-        with changes.of(ada.id) as changed:
+        with changes.signals.subscribe(ada.id) as changed:
             async with await psycopg.AsyncConnection.connect(settings.database_url, autocommit=True) as connection:
                 await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -97,6 +98,6 @@ async def test_after_a_lost_connection_everybody_checks(settings: Settings, ada:
                 await changed.wait()
 
 
-async def listening(changes: AccessChanges) -> None:
+async def listening(changes: PostgresSubscriber) -> None:
     async with asyncio.timeout(SECONDS):
         await changes.listening.wait()

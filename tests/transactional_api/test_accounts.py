@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,8 @@ import pytest
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
-from transactional_api.mail import letters
-from transactional_api.users import throttle
+from transactional_api.core import mailer
+from transactional_api.identity.users import throttle
 
 PASSWORD = "a long pass phrase"
 ATTEMPTS = throttle.ACCOUNT.windows[0].amount
@@ -72,7 +73,7 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: shape(one) for name, one in value.items()}
     if isinstance(value, str):
-        return "time" if value.startswith("20") else len(value)
+        return "time" if re.match(r"20\d\d-\d\d-", value) else len(value)
     return value
 
 
@@ -90,8 +91,8 @@ async def test_registering_does_not_tell_who_has_an_account(town: Town, settings
     nobody = Person(known.json()["user"]["id"], town.http, known.json()["access_token"])
     assert (await nobody.get("/users/profile")).status_code == 401
     await town.run_jobs()
-    subjects = [str(one["Subject"]) for one in letters.lying(settings) if one["To"] == owner["email"]]
-    assert sorted(subjects) == ["Please confirm your e-mail address", "You already have an account"]
+    subjects = [str(one["Subject"]) for one in mailer.list_stored(settings) if one["To"] == owner["email"]]
+    assert sorted(subjects) == ["Verify your email address", "You already have an account"]
     right = {"email": owner["email"], "password": PASSWORD}
     assert (await town.nobody.post("/users/login", right)).json()["user"]["username"] == owner["username"]
 
@@ -124,7 +125,7 @@ async def test_a_weak_password_is_refused_wherever_one_is_set(town: Town, settin
     assert (changed.status_code, changed.json()["code"]) == (422, "weak_password")
     await town.nobody.post("/users/password/forgot", {"email": email})
     await town.run_jobs()
-    texts = [str(one.get_content()) for one in letters.lying(settings) if one["To"] == email]
+    texts = [str(one.get_content()) for one in mailer.list_stored(settings) if one["To"] == email]
     token = next(text for text in texts if "/reset-password?" in text).split("token=")[1].split()[0]
     for password, status in (("1234567890", 422), ("another long pass phrase", 204)):
         answer = await town.nobody.post("/users/password/reset", {"token": token, "password": password})
@@ -179,24 +180,7 @@ async def test_a_success_forgets_the_failures_before_it(town: Town) -> None:
     assert (await town.nobody.post("/users/login", right | {"password": "guess"})).status_code == 401
 
 
-async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session(town: Town) -> None:
-    first = (await register(town))["refresh_token"]
-    second = (await town.nobody.post("/users/refresh", {"refresh_token": first})).json()["refresh_token"]
-    reused = await town.nobody.post("/users/refresh", {"refresh_token": first})
-    assert (reused.status_code, reused.json()["code"]) == (401, "refresh_token_invalid")
-    assert (await town.nobody.post("/users/refresh", {"refresh_token": second})).status_code == 401
-
-
-async def test_reuse_in_one_session_leaves_another_alone(town: Town) -> None:
-    session = await register(town)
-    other = await town.nobody.post("/users/login", {"email": session["user"]["email"], "password": PASSWORD})
-    for _ in range(2):
-        await town.nobody.post("/users/refresh", {"refresh_token": session["refresh_token"]})
-    kept = await town.nobody.post("/users/refresh", {"refresh_token": other.json()["refresh_token"]})
-    assert kept.status_code == 200
-
-
-async def test_logging_out_ends_the_session_and_says_nothing_of_unknown_tokens(town: Town) -> None:
+async def test_logout_ends_the_session_and_accepts_unknown_tokens(town: Town) -> None:
     token = {"refresh_token": (await register(town))["refresh_token"]}
     assert (await town.nobody.post("/users/logout", token)).status_code == 204
     assert (await town.nobody.post("/users/refresh", token)).status_code == 401

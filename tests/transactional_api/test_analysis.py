@@ -15,12 +15,18 @@ from starlette.routing import Route
 from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from transactional_api.analysis import rules
-from transactional_api.inference import IDLE_SECONDS, InferenceClient
+from transactional_api.core.inference.client import IDLE_SECONDS, InferenceClient
+from transactional_api.intelligence.text_analysis import rules
 
 ANSWERS = {
     "/sentiment": {"label": "negative", "score": -0.9, "model_version": "3"},
-    "/moderate": {"verdict": "review", "categories": {"insult": 0.7}, "highlights": [], "model_version": "3"},
+    "/moderate": {
+        "verdict": "review",
+        "categories": {"insult": 0.7},
+        "highlights": [],
+        "offers_help": False,
+        "model_version": "3",
+    },
     "/topics": {"language": "en", "topics": [{"topic": "bees", "score": 0.8}], "entities": [], "model_version": "3"},
     "/spam-detection": {"is_spam": True, "score": 0.9, "signals": ["model"], "model_version": "3"},
 }
@@ -45,7 +51,7 @@ async def model(town: Town, settings: Settings) -> AsyncIterator[dict[str, Any]]
 @pytest.mark.parametrize("what", ["sentiment", "moderate", "topics", "spam-detection"])
 async def test_where_there_is_a_model_it_answers(ada: Person, model: dict[str, Any], what: str) -> None:
     answer = (await ada.post(f"/analysis/{what}", {"text": "A lovely day."})).json()
-    assert answer == {"path": "model", "reason_code": None} | ANSWERS[f"/{what}"]
+    assert answer == {"source": "model", "reason_code": None, "features_age_ms": None} | ANSWERS[f"/{what}"]
 
 
 def test_a_connection_is_let_go_before_the_service_closes_it() -> None:
@@ -55,16 +61,16 @@ def test_a_connection_is_let_go_before_the_service_closes_it() -> None:
 async def test_an_answer_that_makes_no_sense_is_not_passed_on(ada: Person, model: dict[str, Any]) -> None:
     model["/sentiment"] = {"label": "furious", "score": 7}
     answer = (await ada.post("/analysis/sentiment", {"text": "A lovely day."})).json()
-    assert (answer["path"], answer["reason_code"], answer["label"]) == ("rules", "invalid_answer", "positive")
+    assert (answer["source"], answer["reason_code"], answer["label"]) == ("rules", "invalid_answer", "positive")
 
 
 async def test_without_a_model_the_rules_answer_and_say_so(ada: Person) -> None:
     for what in ("sentiment", "moderate", "topics", "spam-detection"):
         answer = (await ada.post(f"/analysis/{what}", {"text": "A lovely day."})).json()
-        assert (answer["path"], answer["reason_code"], answer["model_version"]) == ("rules", "not_deployed", None)
+        assert (answer["source"], answer["reason_code"], answer["model_version"]) == ("rules", "not_deployed", None)
 
 
-async def test_topics_are_the_categories_of_connectors_that_everybody_sees(ada: Person) -> None:
+async def test_topics_are_the_categories_of_public_connectors(ada: Person) -> None:
     await ada.make_connector(category="seed saving")
     await ada.make_connector(category="secret seeds", is_public=False)
     answer = (await ada.post("/analysis/topics", {"text": "We were saving some seeds, and gardening."})).json()

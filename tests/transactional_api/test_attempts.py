@@ -16,9 +16,9 @@ from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import ATTEMPTS, PASSWORD, register, registration
 from tests.transactional_api.test_second_factor import AT, with_phone
-from transactional_api.callers import address_behind, network_of
-from transactional_api.users import throttle
-from transactional_api.users.throttle import Throttle
+from transactional_api.core.security.callers import address_behind, network_of
+from transactional_api.identity.users import throttle
+from transactional_api.identity.users.throttle import Throttle
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -61,7 +61,7 @@ async def log_in(nobody: Person, email: str, password: str = PASSWORD, **more: A
         ("", ["203.0.113.7"], ""),
     ],
 )
-def test_forwarded_addresses_count_as_far_as_trusted_proxies_wrote_them(
+def test_forwarded_addresses_count_if_trusted_proxies_wrote_them(
     peer: str, forwarded_for: list[str], client: str
 ) -> None:
     assert address_behind(peer, forwarded_for, trusted=PROXIES) == client
@@ -146,7 +146,7 @@ async def test_right_passwords_are_no_failures_of_a_network(town: Town, tight: N
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_codes_are_not_guessed_from_many_networks_with_the_right_password(town: Town) -> None:
+async def test_codes_cannot_be_guessed_from_many_networks(town: Town) -> None:
     phone = await with_phone(town)
     answers = [await log_in(town.at(somewhere_else()), phone.email, code="000000") for _ in range(ATTEMPTS + 1)]
     assert [answer.status_code for answer in answers] == [401] * ATTEMPTS + [429]
@@ -164,10 +164,10 @@ async def test_recovery_codes_and_codes_share_a_limit(town: Town) -> None:
     assert (await log_in(there, phone.email, code=phone.codes[0])).status_code == 429
 
 
-async def test_codes_are_not_guessed_where_the_second_factor_is_turned_off_or_on(town: Town) -> None:
+async def test_codes_cannot_be_guessed_where_the_factor_is_toggled(town: Town) -> None:
     phone = await with_phone(town)
     proofs = {"password": PASSWORD, "code": "000000"}
-    answers = [await phone.person.post(f"{AT}/off", proofs) for _ in range(ATTEMPTS + 1)]
+    answers = [await phone.person.post(f"{AT}/disable", proofs) for _ in range(ATTEMPTS + 1)]
     assert [answer.status_code for answer in answers] == [401] * ATTEMPTS + [429]
     session = await register(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
@@ -193,9 +193,7 @@ async def test_a_network_does_not_guess_tokens(
     assert [answer.status_code for answer in answers] == [refusal] * 4 + [429]
 
 
-async def test_a_network_guesses_neither_secrets_of_apps_nor_receipts_nor_the_platform_token(
-    town: Town, tight: None
-) -> None:
+async def test_guesses_of_secrets_are_limited_by_network(town: Town, tight: None) -> None:
     here = town.at(somewhere_else())
     form = {"grant_type": "refresh_token", "client_id": str(uuid4()), "client_secret": "x", "refresh_token": "x"}
     answers = [await here.http.post("/api/v1/oauth/token", data=form) for _ in range(5)]
@@ -206,7 +204,7 @@ async def test_a_network_guesses_neither_secrets_of_apps_nor_receipts_nor_the_pl
     assert [(await here.get("/privacy/platform/exports")).status_code for _ in range(5)] == [403] * 4 + [429]
 
 
-async def test_a_network_opens_few_accounts_and_the_platform_as_many_as_it_wants(
+async def test_one_network_opens_few_accounts_and_all_together_many(
     town: Town, tight: None, settings: Settings
 ) -> None:
     address = somewhere_else()
@@ -227,15 +225,15 @@ async def test_a_network_has_few_letters_sent(town: Town, tight: None) -> None:
     assert [answer.status_code for answer in answers] == [204] * 4 + [429]
 
 
-async def test_a_strangers_mailbox_gets_few_letters_whatever_asks_for_them(town: Town) -> None:
+async def test_a_mailbox_gets_few_letters_from_any_kind_of_request(town: Town) -> None:
     session = await register(town)
     email, most = session["user"]["email"], throttle.MAILBOX.windows[0].amount
     person = Person(UUID(session["user"]["id"]), town.at(somewhere_else()).http, session["access_token"])
-    answers = [await person.post("/users/verify-email/letter") for _ in range(most - 1)]
+    answers = [await person.post("/users/verify-email/resend") for _ in range(most - 1)]
     assert {answer.status_code for answer in answers} == {204}, "the letter of the registration counts"
-    assert (await person.post("/users/verify-email/letter")).status_code == 429
+    assert (await person.post("/users/verify-email/resend")).status_code == 429
     forgot = {"email": email}
-    waiting = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'users.forgot_password'"
+    waiting = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'users.send_password_reset'"
     [(before,)] = await town.rows(waiting)
     assert (await town.at(somewhere_else()).post("/users/password/forgot", forgot)).status_code == 204
     assert await town.rows(waiting) == [(before,)], "a stranger is answered alike, and no letter goes"
@@ -253,7 +251,7 @@ async def test_strangers_and_slips_do_not_stop_a_registration(town: Town) -> Non
     assert (await here.post("/users/register", body)).status_code == 201
 
 
-async def test_without_redis_each_process_counts_and_nobody_is_locked_out(town: Town) -> None:
+async def test_without_redis_each_process_counts_and_nobody_is_locked(town: Town) -> None:
     accounts = town.app.state.accounts
     before = accounts.throttle, accounts.redis
     away = Redis.from_url("redis://127.0.0.1:9", socket_connect_timeout=1)

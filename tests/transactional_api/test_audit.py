@@ -12,11 +12,11 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from local_stack.stack import Stack
 from neighborconnect.settings import Settings, sqlalchemy_url
-from neighborconnect.stack.layout import Stack
 from tests.transactional_api.people import Person, Town
-from transactional_api.audit import trail
-from transactional_api.audit.heads import Head, HeadError, PublishedHeads, read, sign
+from transactional_api.core.audit import trail
+from transactional_api.core.audit.heads import Head, HeadError, PublishedHeads, read, sign
 
 
 async def actions(town: Town, person: Person) -> list[str]:
@@ -25,7 +25,7 @@ async def actions(town: Town, person: Person) -> list[str]:
 
 
 async def seal(town: Town) -> None:
-    async with town.app.state.resources.transaction() as session:
+    async with town.app.state.context.transaction() as session:
         while await trail.seal_some(session) == trail.BATCH:
             pass
 
@@ -77,7 +77,7 @@ async def as_superuser(servers: Stack, town: Town) -> AsyncIterator[AsyncSession
 
 async def published_head(town: Town) -> Head:
     """Seal what waits as the job does, and return the head that it published."""
-    await trail.seal_and_publish(town.app.state.resources)
+    await trail.seal_and_publish(town.app.state.context)
     head = await PublishedHeads(town.app.state.settings).newest()
     assert head is not None
     return head
@@ -86,10 +86,10 @@ async def published_head(town: Town) -> Head:
 @pytest.mark.parametrize(
     ("tamper", "fault"),
     [
-        ("UPDATE audit_log SET action = 'GET /nothing' WHERE place = :place", "was changed"),
-        ("UPDATE audit_log SET actor_id = gen_random_uuid() WHERE place = :place", "was changed"),
-        ("DELETE FROM audit_log WHERE place = :place", "is missing"),
-        ("DELETE FROM audit_log WHERE place >= :place", "was published"),
+        ("UPDATE audit_log SET action = 'GET /nothing' WHERE position = :position", "was changed"),
+        ("UPDATE audit_log SET actor_id = gen_random_uuid() WHERE position = :position", "was changed"),
+        ("DELETE FROM audit_log WHERE position = :position", "is missing"),
+        ("DELETE FROM audit_log WHERE position >= :position", "was published"),
         ("DELETE FROM audit_log", "was published"),
         ("TRUNCATE audit_log", "was published"),
     ],
@@ -101,10 +101,10 @@ async def test_an_altered_chain_is_not_valid(
         await ada.make_connector()
     head = await published_head(town)
     whole = await trail.verify(as_superuser, published=head)
-    assert (whole.fault, whole.entries >= head.place) == (None, True)
-    await as_superuser.execute(text(tamper), {"place": head.place - 1} if ":place" in tamper else {})
+    assert (whole.fault, whole.entries >= head.position) == (None, True)
+    await as_superuser.execute(text(tamper), {"position": head.position - 1} if ":position" in tamper else {})
     verdict = await trail.verify(as_superuser, published=head)
-    assert verdict.entries == (head.place - 2 if ":place" in tamper else 0)
+    assert verdict.entries == (head.position - 2 if ":position" in tamper else 0)
     assert verdict.fault is not None
     assert fault in verdict.fault
 
@@ -115,8 +115,8 @@ async def test_a_chain_written_again_with_fitting_digests_is_not_valid(
     for _ in range(3):
         await ada.make_connector()
     head = await published_head(town)
-    await as_superuser.execute(text("UPDATE audit_log SET actor_id = gen_random_uuid() WHERE place = 1"))
-    await as_superuser.execute(text("UPDATE audit_log SET place = NULL, digest = NULL"))
+    await as_superuser.execute(text("UPDATE audit_log SET actor_id = gen_random_uuid() WHERE position = 1"))
+    await as_superuser.execute(text("UPDATE audit_log SET position = NULL, digest = NULL"))
     while await trail.seal_some(as_superuser) == trail.BATCH:
         pass
     assert (await trail.verify(as_superuser, published=head)).fault is not None
@@ -145,7 +145,7 @@ def test_a_head_of_another_key_is_not_trusted(settings: Settings) -> None:
     "statement",
     [
         "UPDATE audit_log SET action = 'x'",
-        "UPDATE audit_log SET at = now()",
+        "UPDATE audit_log SET created_at = now()",
         "DELETE FROM audit_log",
         "TRUNCATE audit_log",
     ],
@@ -167,7 +167,9 @@ async def test_sealing_at_the_same_time_makes_one_chain(town: Town, ada: Person)
 async def test_what_waits_too_long_is_a_fault(town: Town, ada: Person, as_superuser: AsyncSession) -> None:
     head = await published_head(town)
     await ada.make_connector()
-    await as_superuser.execute(text("UPDATE audit_log SET at = now() - interval '1 hour' WHERE place IS NULL"))
+    await as_superuser.execute(
+        text("UPDATE audit_log SET created_at = now() - interval '1 hour' WHERE position IS NULL")
+    )
     verdict = await trail.verify(as_superuser, published=head)
     assert verdict.fault is not None
     assert "wait longer" in verdict.fault

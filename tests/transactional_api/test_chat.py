@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.transactional_api.media.files import jpeg
 from tests.transactional_api.people import Person, Town
 
 AT = "/chat/conversations"
@@ -34,15 +35,13 @@ async def events(person: Person, talk: dict[str, Any], after: int = 0) -> list[d
     return list((await person.get(f"{AT}/{talk['id']}/events", after=after)).json()["items"])
 
 
-async def test_two_neighbours_have_one_direct_conversation_whoever_begins_it(ada: Person, ben: Person) -> None:
+async def test_two_people_have_one_direct_conversation(ada: Person, ben: Person) -> None:
     begun = await asyncio.gather(direct(ada, ben), direct(ben, ada), direct(ada, ben))
     assert len({talk["id"] for talk in begun}) == 1
     assert {one["user_id"] for one in begun[0]["members"]} == {str(ada.id), str(ben.id)}
 
 
-async def test_nobody_begins_a_conversation_with_themselves_a_blocked_one_or_nobody(
-    town: Town, ada: Person, ben: Person
-) -> None:
+async def test_conversation_needs_another_unblocked_person(town: Town, ada: Person, ben: Person) -> None:
     await town.block(ben, ada)
     for user_id in (ada.id, ben.id, uuid4()):
         assert (await ada.post(AT, {"kind": "direct", "user_id": str(user_id)})).status_code == 404
@@ -56,14 +55,14 @@ async def test_messages_come_newest_first_and_unread_ones_are_counted(ada: Perso
         await say(ada, talk, words)
     listed = (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]
     assert [one["content"] for one in listed] == ["two", "one"]
-    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 2
-    assert (await ada.get(f"{AT}/{talk['id']}")).json()["unread"] == 0
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 2
+    assert (await ada.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 0
     await ben.put(f"{AT}/{talk['id']}/read", {"event_id": listed[1]["event_id"]})
-    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 1
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 1
     await ben.put(f"{AT}/{talk['id']}/read", {"event_id": 2**53 - 1})
     await ben.put(f"{AT}/{talk['id']}/read", {"event_id": 0})
     seen = (await ben.get(f"{AT}/{talk['id']}")).json()
-    assert seen["unread"] == 0
+    assert seen["unread_count"] == 0
     assert {one["read_up_to"] for one in seen["members"]} == {seen["last_event_id"]}
 
 
@@ -87,7 +86,8 @@ async def test_a_message_that_is_sent_again_is_the_same_message(ada: Person, ben
 
 async def test_a_message_is_changed_and_emptied_by_its_author_alone(ada: Person, ben: Person) -> None:
     talk = await direct(ada, ben)
-    sent = (await say(ada, talk, attachments=["https://media.example.org/a.jpg"])).json()
+    upload = (await ada.upload(jpeg())).json()
+    sent = (await say(ada, talk, media_ids=[upload["id"]])).json()
     path = f"{AT}/{talk['id']}/messages/{sent['id']}"
     assert (await ben.put(path, {"content": "No."})).status_code == 403
     assert (await ben.delete(path)).status_code == 403
@@ -100,7 +100,7 @@ async def test_a_message_is_changed_and_emptied_by_its_author_alone(ada: Person,
     assert kinds == ["member.joined", "member.joined", "message.created", "message.edited", "message.deleted"]
 
 
-async def test_a_block_stops_a_direct_conversation_and_keeps_its_history(town: Town, ada: Person, ben: Person) -> None:
+async def test_a_block_stops_a_conversation_and_keeps_its_history(town: Town, ada: Person, ben: Person) -> None:
     talk = await direct(ada, ben)
     await say(ada, talk)
     await town.block(ben, ada)
@@ -118,7 +118,7 @@ async def test_in_a_group_a_blocked_member_is_not_heard(town: Town, ada: Person,
     listed = (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]
     assert [one["content"] for one in listed] == ["shown"]
     assert [one["message"] and one["message"]["content"] for one in (await events(ben, talk))[-2:]] == [None, "shown"]
-    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread"] == 1
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 1
 
 
 async def test_a_group_grows_and_shrinks_by_its_rules(town: Town, ada: Person, ben: Person) -> None:
@@ -141,7 +141,7 @@ async def test_conversations_are_listed_by_their_latest_message(town: Town, ada:
     await say(ben, first)
     listed = (await ada.get(AT)).json()["items"]
     assert [one["id"] for one in listed] == [first["id"], second["id"]]
-    assert (await third.get(AT)).json()["items"][0]["unread"] == 0
+    assert (await third.get(AT)).json()["items"][0]["unread_count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -159,3 +159,15 @@ async def test_a_message_that_makes_no_sense_changes_nothing(ada: Person, ben: P
     talk = await direct(ada, ben)
     assert (await ada.post(f"{AT}/{talk['id']}/messages", body)).status_code == 422
     assert len(await events(ada, talk)) == 2
+
+
+async def test_who_left_a_group_can_still_delete_what_they_wrote(ada: Person, ben: Person) -> None:
+    talk = await group(ada, ben)
+    mine, theirs = (await say(ben, talk, "My number")).json(), (await say(ada, talk, "Thanks")).json()
+    assert (await ben.delete(f"{AT}/{talk['id']}/members/{ben.id}")).status_code == 204
+    assert (await ben.delete(f"{AT}/{talk['id']}/messages/{mine['id']}")).status_code == 204
+    assert (await ben.delete(f"{AT}/{talk['id']}/messages/{theirs['id']}")).status_code == 404
+    change = await ben.put(f"{AT}/{talk['id']}/messages/{mine['id']}", {"content": "Again"})
+    assert change.status_code == 404
+    shown = (await ada.get(f"{AT}/{talk['id']}/messages")).json()["items"]
+    assert {one["id"]: one["content"] for one in shown} == {mine["id"]: None, theirs["id"]: "Thanks"}

@@ -15,15 +15,17 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_chat import AT, direct, events, group, say
 from tests.transactional_api.test_jobs import until
+from tests.transactional_api.test_web_sessions import sealed
 from transactional_api.app import create_app
-from transactional_api.chat import frames, hub
-from transactional_api.chat.bell import Bell
-from transactional_api.chat.frames import CloseCode
+from transactional_api.community.chat import frames, hub, messages
+from transactional_api.community.chat.frames import CloseCode
+from transactional_api.community.chat.publisher import ChatPublisher
 
 SECONDS = 20
 SMALL_BUFFER = 16 * 1024
@@ -37,7 +39,7 @@ class Line:
         self.events: list[dict[str, Any]] = []
 
     async def hear(self, kind: str) -> dict[str, Any]:
-        """The next frame of a kind; events on the way are kept."""
+        """The next frame of a kind; events on the way are stored."""
         async with asyncio.timeout(SECONDS):
             while True:
                 heard: dict[str, Any] = json.loads(await self.wire.recv())
@@ -71,7 +73,7 @@ async def ports(settings: Settings) -> AsyncIterator[list[int]]:
     running = []
     for _ in range(2):
         listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)  # Whoever reads slowly fills it soon.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)  # A slow reader fills it soon.
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             create_app(settings), log_config=None, access_log=False, ws_max_size=frames.MAX_FRAME_BYTES
@@ -99,6 +101,22 @@ async def open_line(ports: list[int]) -> AsyncIterator[Any]:
             return Line(await stack.enter_async_context(connect(url, additional_headers=headers, compression=None)))
 
         yield open_one
+
+
+async def test_a_browser_connects_by_cookie(town: Town, ada: Person, ben: Person, ports: list[int]) -> None:
+    talk = await direct(ada, ben)
+    url = f"ws://127.0.0.1:{ports[0]}/ws/chat/{talk['id']}"
+    async with connect(url, additional_headers=sealed(town, ada), origin=Origin("http://localhost:5173")) as wire:
+        line = Line(wire)
+        await line.hear("ready")
+        await line.say(type="message", content="Hello", client_id="c-1")
+        await line.hear("ack")
+        await ada.delete(f"/users/sessions/{ada.session_id}")
+        assert await line.closed() == CloseCode.UNAUTHENTICATED
+    async with connect(url, additional_headers=sealed(town, ben), origin=Origin("https://evil.example")) as wire:
+        line = Line(wire)
+        await line.say(type="auth", token="not a token")  # The cookie of a foreign page is not read.
+        assert await line.closed() == CloseCode.UNAUTHENTICATED
 
 
 async def test_what_one_says_at_one_server_another_hears_at_the_other(ada: Person, ben: Person, open_line: Any) -> None:
@@ -129,6 +147,17 @@ async def test_a_browser_sends_its_token_in_the_first_frame(ada: Person, ben: Pe
     assert await stranger.closed() == CloseCode.UNAUTHENTICATED
 
 
+@pytest.mark.parametrize(
+    "first", ['{"type":"auth","token":"\\ud800"}', '{"type":"auth","token":"a\\u0000b"}', b"\xff", "\u200b", "{}"]
+)
+async def test_a_first_frame_that_makes_no_sense_closes_the_socket(
+    ada: Person, ben: Person, open_line: Any, first: str | bytes
+) -> None:
+    line = await open_line(ada, await direct(ada, ben), header=False)
+    await line.wire.send(first)
+    assert await line.closed() == CloseCode.UNAUTHENTICATED
+
+
 async def test_who_is_not_in_the_conversation_is_turned_away(
     town: Town, ada: Person, ben: Person, open_line: Any
 ) -> None:
@@ -137,9 +166,7 @@ async def test_who_is_not_in_the_conversation_is_turned_away(
     assert await (await open_line(ada, {"id": uuid4()})).closed() == CloseCode.GONE
 
 
-async def test_a_client_that_comes_and_goes_while_others_write_misses_and_repeats_nothing(
-    town: Town, ada: Person, open_line: Any
-) -> None:
+async def test_reconnecting_client_misses_and_repeats_nothing(town: Town, ada: Person, open_line: Any) -> None:
     people = [await town.settle() for _ in range(3)]
     talk = await group(ada, *people)
     total = 4 + 3 * 40
@@ -163,14 +190,14 @@ async def test_a_client_that_comes_and_goes_while_others_write_misses_and_repeat
     assert heard == list(range(1, total + 1))
 
 
-async def test_without_a_bell_the_room_looks_again(
+async def test_a_channel_polls_without_an_announcement(
     town: Town, ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "POLL_SECONDS", 0.2)
     talk = await direct(ada, ben)
     line = await open_line(ada, talk)
     await line.hear("ready")
-    # Committed past the API: nobody rings.
+    # Committed past the API: nothing is published.
     await town.write(
         "WITH numbered AS (UPDATE conversations SET last_event_id = last_event_id + 1 WHERE id = :id RETURNING id) "
         "INSERT INTO chat_events (conversation_id, event_id, kind, user_id) SELECT id, 3, 'member.joined', :person "
@@ -181,10 +208,10 @@ async def test_without_a_bell_the_room_looks_again(
     assert await line.hear_until(3) == [1, 2, 3]
 
 
-async def test_a_process_tells_its_own_sockets_what_the_log_says_without_a_bell(
+async def test_local_sockets_receive_events_without_redis(
     ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK_AGAIN_SECONDS", 600)
+    monkeypatch.setattr(hub, "POLL_SECONDS", 600)
     talk = await direct(ada, ben)
     speaking, hearing = await open_line(ada, talk), await open_line(ben, talk)
     for line in (speaking, hearing):
@@ -193,7 +220,7 @@ async def test_a_process_tells_its_own_sockets_what_the_log_says_without_a_bell(
     async def silence(*_: Any) -> None:
         pass
 
-    monkeypatch.setattr(Bell, "say", silence)
+    monkeypatch.setattr(ChatPublisher, "publish", silence)
     for number in range(3):
         await speaking.say(type="message", content=str(number), client_id=f"c-{number}")
     assert await hearing.hear_until(5) == [1, 2, 3, 4, 5]
@@ -217,7 +244,7 @@ async def test_a_session_that_ended_writes_nothing_more(
     ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even before its socket hears of the end, which closes it (``test_access_changes.py``)."""
-    monkeypatch.setattr("transactional_api.access_changes.AccessChanges._set", lambda *_: None)
+    monkeypatch.setattr("transactional_api.core.pubsub.UserSignals.set", lambda *_: None)
     talk = await direct(ada, ben)
     line = await open_line(ben, talk)
     await line.hear("ready")
@@ -229,10 +256,13 @@ async def test_a_session_that_ended_writes_nothing_more(
 @pytest.mark.parametrize(
     "said",
     ["", "{", "[]", "null", '{"type":"message"}', '{"type":"dance"}', '{"type":"read","event_id":-1}',
-     '{"type":"message","content":"\\ud800"}', '{"type":"message","content":"x","extra":1}'],
+     '{"type":"message","content":"\\ud800"}', '{"type":"message","content":"\\u200b\\u2800"}',
+     '{"type":"message","content":"a\\u0000b"}', '{"type":"message","content":"x","client_id":"\\udfff"}',
+     '{"type":"read","event_id":1e400}', '{"type":"read","event_id":99999999999999999999}', b"\xff\xfe", b"{}",
+     '{"type":"message","content":"x","extra":1}'],
 )  # fmt: skip
-async def test_a_frame_that_makes_no_sense_is_a_problem_and_changes_nothing(
-    ada: Person, ben: Person, open_line: Any, said: str
+async def test_an_invalid_frame_is_a_problem_and_changes_nothing(
+    ada: Person, ben: Person, open_line: Any, said: str | bytes
 ) -> None:
     talk = await direct(ada, ben)
     line = await open_line(ada, talk)
@@ -263,20 +293,20 @@ async def test_a_client_that_floods_is_closed(ada: Person, ben: Person, open_lin
     assert await line.closed() == CloseCode.FLOOD
 
 
-async def test_a_listener_that_does_not_keep_up_is_told_so_and_keeps_no_more() -> None:
-    listener = hub.Listener()
+async def test_a_slow_subscription_is_notified_and_ends() -> None:
+    subscription = hub.Subscription()
     for _ in range(hub.QUEUE_FRAMES):
-        listener.offer(hub.Delivery("frame"))
-    assert not listener.overflowed.is_set()
-    listener.offer(hub.Delivery("one too many"))
-    assert listener.overflowed.is_set()
-    assert listener.queue.qsize() == hub.QUEUE_FRAMES
+        subscription.enqueue(hub.Delivery("frame"))
+    assert not subscription.overflowed.is_set()
+    subscription.enqueue(hub.Delivery("one too many"))
+    assert subscription.overflowed.is_set()
+    assert subscription.queue.qsize() == hub.QUEUE_FRAMES
 
 
 async def test_a_slow_client_is_closed_and_the_others_hear_everything(
     town: Town, ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transactional_api.chat.socket.SEND_SECONDS", 0.5)
+    monkeypatch.setattr("transactional_api.community.chat.socket.SEND_SECONDS", 0.5)
     third = await town.settle()
     talk = await group(ada, ben, third)
     quick, slow = await open_line(ben, talk), await open_line(third, talk)
@@ -302,3 +332,52 @@ async def test_who_listens_is_online_to_the_others(ada: Person, ben: Person, ope
     await (await open_line(ben, talk)).hear("ready")
     members = (await ada.get(f"{AT}/{talk['id']}")).json()["members"]
     assert {one["user_id"]: one["online"] for one in members} == {str(ada.id): False, str(ben.id): True}
+
+
+@pytest.mark.parametrize("blocks", [True, False], ids=["by who blocks", "by who is blocked"])
+async def test_across_a_block_nobody_sees_typing_or_reading(
+    town: Town, ada: Person, ben: Person, open_line: Any, blocks: bool
+) -> None:
+    third = await town.settle()
+    talk = await group(ada, ben, third)
+    acting, hidden, open_to = [await open_line(person, talk) for person in (ada, ben, third)]
+    for line in (acting, hidden, open_to):
+        await line.hear("ready")
+    blocker, blocked = (ada, ben) if blocks else (ben, ada)
+    assert (await blocker.post(f"/users/{blocked.id}/block")).status_code == 204
+    await acting.say(type="typing")
+    await acting.say(type="read", event_id=3)
+    assert (await open_to.hear("typing"))["user_id"] == str(ada.id)
+    assert (await open_to.hear("read"))["user_id"] == str(ada.id)
+    # A later frame of somebody else is the first that reaches the person who may not see the earlier one.
+    await open_to.say(type="typing")
+    assert (await hidden.hear("typing"))["user_id"] == str(third.id)
+    members = {one["user_id"]: one for one in (await ben.get(f"{AT}/{talk['id']}")).json()["members"]}
+    assert (members[str(ada.id)]["online"], members[str(ada.id)]["read_up_to"]) == (False, 0)
+    assert members[str(third.id)]["online"] is True
+    seen = {one["user_id"]: one for one in (await third.get(f"{AT}/{talk['id']}")).json()["members"]}
+    assert (seen[str(ada.id)]["online"], seen[str(ada.id)]["read_up_to"]) == (True, 3)
+
+
+async def test_a_block_hides_words_from_an_open_socket_at_once(
+    town: Town, ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = await group(ada, ben, await town.settle())
+    line = await open_line(ben, talk)
+    await line.hear("ready")
+    checked = asyncio.Event()
+    check = messages.check_subscription
+
+    async def recorded(*args: Any, **options: Any) -> Any:
+        hidden = await check(*args, **options)
+        if hidden:
+            checked.set()
+        return hidden
+
+    monkeypatch.setattr(messages, "check_subscription", recorded)
+    await ada.post(f"/users/{ben.id}/block")
+    await asyncio.wait_for(checked.wait(), SECONDS)
+    sent = await say(ada, talk, "Between the others")
+    while (heard := await line.hear("event"))["event_id"] != sent.json()["event_id"]:
+        pass
+    assert heard["message"] is None

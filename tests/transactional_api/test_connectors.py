@@ -75,7 +75,7 @@ async def test_a_moderator_may_not_change_the_connector(town: Town, ada: Person,
     assert (await ben.put(f"/connectors/{made['id']}", {"name": "Mine", "category": "x"})).status_code == 403
 
 
-async def test_search_finds_words_in_name_and_description_within_a_category(ada: Person, ben: Person) -> None:
+async def test_search_matches_name_and_description_in_category(ada: Person, ben: Person) -> None:
     mark = uuid4().hex
     named = await ada.make_connector(name=f"Club {mark}", category=mark)
     described = await ada.make_connector(description=f"We are {mark}.", category=mark)

@@ -18,7 +18,7 @@ from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import API, Person, Town
 from transactional_api.app import create_app
-from transactional_api.middleware import LIMITS
+from transactional_api.core.http.middleware import LIMITS
 
 
 def problem_of(answer: httpx.Response) -> dict[str, Any]:
@@ -163,7 +163,7 @@ async def test_what_nobody_foresaw_is_a_problem_without_a_trace(settings: Settin
 @pytest.fixture
 async def hurried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """The URL of an API that waits for a blink, with a route that takes longer and one that streams for longer."""
-    monkeypatch.setattr("transactional_api.middleware.LIMITS", LIMITS._replace(seconds=0.3))
+    monkeypatch.setattr("transactional_api.core.http.middleware.LIMITS", LIMITS._replace(seconds=0.3))
     app = create_app(settings)
 
     async def dally() -> None:
@@ -193,7 +193,7 @@ async def test_what_takes_too_long_is_given_up_and_what_streams_is_not(hurried: 
 
 @asynccontextmanager
 async def begun(url: str, *, path: str, kind: str, start: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What answers a request whose body stops after its start."""
+    """Return the answer to a request whose body stops after its start."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n"
@@ -237,15 +237,3 @@ async def test_every_answer_carries_the_security_headers(town: Town, ada: Person
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert answer.headers["Cache-Control"] == "no-store"
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-
-
-async def test_other_origins_are_denied_unless_named(town: Town, settings: Settings) -> None:
-    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"}
-    denied = await town.http.options(f"{API}/connectors", headers=asked)
-    assert "access-control-allow-origin" not in denied.headers
-    app = create_app(settings.model_copy(update={"cors_allow_origins": ["https://app.example.org"]}))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as http:
-        allowed = await http.options(f"{API}/connectors", headers=asked)
-        stranger = await http.options(f"{API}/connectors", headers=asked | {"Origin": "https://evil.example"})
-    assert allowed.headers["access-control-allow-origin"] == "https://app.example.org"
-    assert "access-control-allow-origin" not in stranger.headers

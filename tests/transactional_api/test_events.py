@@ -1,17 +1,23 @@
-"""Events: capacity, the wait list, who is told, and what calendars read."""
+"""Events: capacity, the wait list, notifications, and calendar files."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.contracts.event_times import is_over
 from tests.transactional_api.people import Person, Town, somewhere
+from transactional_api.community.events import queries
+from transactional_api.core.db.tables import Event
 
 START = "2090-05-02T16:00:00+02:00"
 
@@ -34,7 +40,7 @@ async def statuses(host: Person, event: dict[str, Any]) -> dict[str, str]:
     return {one["user_id"]: one["status"] for one in items}
 
 
-async def test_times_come_back_in_utc(ada: Person) -> None:
+async def test_times_are_returned_in_utc(ada: Person) -> None:
     event = await hold(ada, time_zone="Europe/Amsterdam")
     assert (event["start_date"], event["time_zone"]) == ("2090-05-02T14:00:00Z", "Europe/Amsterdam")
 
@@ -59,7 +65,7 @@ async def test_an_event_that_cannot_be_is_refused(ada: Person, wrong: dict[str, 
 async def test_who_finds_no_place_waits_and_moves_up_in_order(town: Town, ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=2)
     second, third = [await town.settle() for _ in range(2)]
-    assert (await answer(ben, event, guests=1))["status"] == "attending"
+    assert (await answer(ben, event, guest_count=1))["status"] == "attending"
     assert [(await answer(person, event))["status"] for person in (second, third)] == ["waiting", "waiting"]
     assert (await answer(ben, event, status="declined"))["attendee_count"] == 2
     assert await statuses(ada, event) == {str(second.id): "attending", str(third.id): "attending"}
@@ -71,14 +77,12 @@ async def test_a_party_that_does_not_fit_is_not_overtaken(town: Town, ada: Perso
     event = await hold(ada, max_attendees=2)
     couple, single = [await town.settle() for _ in range(2)]
     await answer(ben, event)
-    assert (await answer(couple, event, guests=1))["status"] == "waiting"
+    assert (await answer(couple, event, guest_count=1))["status"] == "waiting"
     assert (await answer(single, event))["status"] == "waiting"
-    assert (await answer(couple, event, guests=0))["status"] == "attending"
+    assert (await answer(couple, event, guest_count=0))["status"] == "attending"
 
 
-async def test_more_places_let_the_wait_list_in_and_fewer_than_taken_are_refused(
-    town: Town, ada: Person, ben: Person
-) -> None:
+async def test_capacity_change_promotes_waitlist_or_is_refused(town: Town, ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=1)
     second = await town.settle()
     await answer(ben, event)
@@ -86,22 +90,22 @@ async def test_more_places_let_the_wait_list_in_and_fewer_than_taken_are_refused
     body = {"title": "Seed swap", "start_date": START}
     assert (await ada.put(f"/events/{event['id']}", body | {"max_attendees": 2})).json()["attendee_count"] == 2
     refused = await ada.put(f"/events/{event['id']}", body | {"max_attendees": 1})
-    assert (refused.status_code, refused.json()["code"]) == (409, "too_few_places")
+    assert (refused.status_code, refused.json()["code"]) == (409, "capacity_too_low")
 
 
 async def test_who_has_a_place_keeps_it_when_their_guests_do_not_fit(ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=2)
-    await answer(ben, event, guests=1)
-    refused = await ben.post(f"/events/{event['id']}/rsvp", {"guests": 2})
-    assert (refused.status_code, refused.json()["code"]) == (409, "no_room_for_guests")
+    await answer(ben, event, guest_count=1)
+    refused = await ben.post(f"/events/{event['id']}/rsvp", {"guest_count": 2})
+    assert (refused.status_code, refused.json()["code"]) == (409, "capacity_exceeded")
     assert (await ben.get(f"/events/{event['id']}")).json()["attendee_count"] == 2
 
 
 async def test_many_who_answer_at_once_never_exceed_the_places(town: Town, ada: Person) -> None:
     event = await hold(ada, max_attendees=5)
     people = [await town.settle() for _ in range(12)]
-    told = await asyncio.gather(*(answer(person, event, guests=n % 2) for n, person in enumerate(people)))
-    taken = sum(1 + one["guests"] for one in told if one["status"] == "attending")
+    told = await asyncio.gather(*(answer(person, event, guest_count=n % 2) for n, person in enumerate(people)))
+    taken = sum(1 + one["guest_count"] for one in told if one["status"] == "attending")
     assert taken == (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] <= 5
 
 
@@ -112,13 +116,13 @@ async def test_many_who_answer_at_once_never_exceed_the_places(town: Town, ada: 
         max_size=12,
     )
 )
-async def test_whatever_is_answered_places_add_up_and_the_first_in_line_does_not_fit(
+async def test_capacity_invariants_hold_for_any_sequence_of_rsvps(
     town: Town, ada: Person, steps: list[tuple[int, str, int]]
 ) -> None:
     event = await hold(ada, max_attendees=4)
     people = [await town.settle() for _ in range(5)]
     for number, status, guests in steps:
-        await people[number].post(f"/events/{event['id']}/rsvp", {"status": status, "guests": guests})
+        await people[number].post(f"/events/{event['id']}/rsvp", {"status": status, "guest_count": guests})
     rows = await town.rows(
         "SELECT status, guests FROM event_attendees WHERE event_id = :id ORDER BY joined_at, id", id=event["id"]
     )
@@ -140,10 +144,60 @@ async def test_a_cancelled_event_says_so_takes_no_answer_and_is_told(town: Town,
     assert [one["kind"] for one in (await ben.get("/notifications")).json()["items"]] == ["event.cancelled"]
 
 
-async def test_an_event_that_is_over_takes_no_answer(ada: Person, ben: Person) -> None:
-    event = await hold(ada, start_date=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+def ago(**time: float) -> str:
+    return (datetime.now(UTC) - timedelta(**time)).isoformat()
+
+
+OVER: list[dict[str, str]] = [
+    {"start_date": ago(hours=3, minutes=5)},
+    {"start_date": ago(hours=1), "end_date": ago(minutes=1)},
+    {"start_date": ago(days=9), "end_date": ago(days=2)},
+]
+ON_NOW: list[dict[str, str]] = [
+    {"start_date": ago(minutes=15)},
+    {"start_date": ago(hours=2)},
+    {"start_date": ago(days=1), "end_date": ago(days=-2)},
+    {"start_date": ago(days=30), "end_date": ago(hours=-1)},
+]
+
+
+@pytest.mark.parametrize("times", OVER)
+async def test_an_event_that_is_over_is_not_listed_and_takes_no_answer(
+    ada: Person, ben: Person, times: dict[str, str]
+) -> None:
+    event = await hold(ada, **times)
     refused = await ben.post(f"/events/{event['id']}/rsvp", {})
     assert (refused.status_code, refused.json()["code"]) == (409, "event_over")
+    assert (await ben.get(f"/events/connector/{event['connector_id']}")).json()["items"] == []
+
+
+@pytest.mark.parametrize("times", ON_NOW)
+async def test_ongoing_event_is_listed_and_accepts_rsvps(town: Town, ben: Person, times: dict[str, str]) -> None:
+    here = somewhere()
+    host, neighbor = await town.settle(), await town.settle()
+    event = await hold(host, **times, point=here)
+    connector_id = event["connector_id"]
+    assert [one["id"] for one in (await ben.get(f"/events/connector/{connector_id}")).json()["items"]] == [event["id"]]
+    now = datetime.now(UTC).isoformat()
+    for params in ({}, {"since": now}):
+        around = {**here, "radius": 1_000, **params}
+        assert [one["id"] for one in (await ben.get("/events", **around)).json()["items"]] == [event["id"]]
+    live_status = (await ben.get(f"/connectors/{connector_id}/live-status")).json()
+    assert live_status["upcoming_event_ids"] == [event["id"]]
+    await neighbor.post(f"/connectors/{connector_id}/join")
+    feed = (await neighbor.post("/recommendations/events", {"limit": 50})).json()
+    assert event["id"] in [one["event"]["id"] for one in feed["items"]]
+    assert (await answer(ben, event))["status"] == "attending"
+
+
+async def test_one_rule_says_when_an_event_is_over_in_sql_and_python(town: Town, ada: Person) -> None:
+    for times in (*OVER, *ON_NOW):
+        event = await hold(ada, **times)
+        row = select(queries.NOT_OVER).where(Event.id == UUID(event["id"])).select_from(Event)
+        async with AsyncSession(town.app.state.context.engine) as session:
+            listed = await session.scalar(row)
+        end = datetime.fromisoformat(times["end_date"]) if "end_date" in times else None
+        assert listed is not is_over(datetime.fromisoformat(times["start_date"]), end, at=datetime.now(UTC))
 
 
 async def test_a_host_may_keep_the_list_to_themselves(ada: Person, ben: Person) -> None:
@@ -157,7 +211,7 @@ async def test_events_are_found_by_time_and_distance(ada: Person, ben: Person) -
     there = here | {"latitude": here["latitude"] + 0.1}
     near = await hold(ada, point=here, start_date="2091-01-02T10:00:00Z")
     far = await hold(ada, point=there, start_date="2091-01-01T10:00:00Z")
-    around = {"from": "2091-01-01T00:00:00Z", "until": "2091-01-03T00:00:00Z", **here}
+    around = {"since": "2091-01-01T00:00:00Z", "until": "2091-01-03T00:00:00Z", **here}
 
     async def found(**params: Any) -> list[str]:
         return [one["id"] for one in (await ben.get("/events", **around, **params)).json()["items"]]
@@ -179,3 +233,48 @@ async def test_a_calendar_reads_the_event(ada: Person) -> None:
         datetime(2090, 5, 2, 14, tzinfo=UTC),
         datetime(2090, 5, 2, 18, tzinfo=UTC),
     )
+
+
+async def entry_of(person: Person, event: dict[str, Any]) -> Any:
+    file = await person.get(f"/events/{event['id']}/calendar.ics")
+    [entry] = Calendar.from_ical(file.content).walk("VEVENT")
+    return entry
+
+
+async def test_a_calendar_takes_over_each_change_and_the_cancellation(ada: Person, ben: Person) -> None:
+    event = await hold(ada)
+    first = await entry_of(ada, event)
+    assert (first["sequence"], str(first["status"])) == (0, "CONFIRMED")
+    await answer(ben, event)
+    assert (await entry_of(ada, event))["sequence"] == 0
+    seen = [first]
+    for start in ("2090-05-03T16:00:00Z", "2090-05-04T16:00:00Z"):
+        await ada.put(f"/events/{event['id']}", {"title": "Seed swap", "start_date": start})
+        seen.append(await entry_of(ada, event))
+        assert seen[-1]["dtstart"].dt == datetime.fromisoformat(start)
+    await ada.delete(f"/events/{event['id']}")
+    seen.append(await entry_of(ada, event))
+    assert str(seen[-1]["status"]) == "CANCELLED"
+    assert [one["sequence"] for one in seen] == [0, 1, 2, 3]
+    assert len({str(one["uid"]) for one in seen}) == 1
+    changed = [one["last-modified"].dt for one in seen]
+    assert changed == sorted(changed)
+    assert [one["dtstamp"].dt for one in seen] == changed
+
+
+async def test_an_event_cancelled_by_other_code_is_a_new_revision(town: Town, ada: Person) -> None:
+    event = await hold(ada)
+    await town.write("UPDATE events SET is_active = false WHERE id = :id", id=event["id"])
+    entry, now = await entry_of(ada, event), (await ada.get(f"/events/{event['id']}")).json()
+    assert (entry["sequence"], str(entry["status"])) == (1, "CANCELLED")
+    assert now["updated_at"] > event["updated_at"]
+
+
+async def test_an_event_says_how_many_places_are_left(town: Town, ada: Person, ben: Person) -> None:
+    event = await hold(ada, max_attendees=2)
+    assert (event["remaining_capacity"], event["is_full"]) == (2, False)
+    await answer(ben, event, guest_count=1)
+    seen = (await ada.get(f"/events/{event['id']}")).json()
+    assert (seen["remaining_capacity"], seen["is_full"]) == (0, True)
+    unlimited = await hold(ada)
+    assert (unlimited["remaining_capacity"], unlimited["is_full"]) == (None, False)

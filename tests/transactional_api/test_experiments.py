@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.experiments.schemas import Variant
-from transactional_api.experiments.service import draw
+from transactional_api.intelligence.experiments.schemas import Variant
+from transactional_api.intelligence.experiments.service import assign_variant
 
 HALVES = [{"name": "control", "weight": 50}, {"name": "new", "weight": 50}]
 
@@ -39,20 +39,20 @@ async def exposures(town: Town, person: Person) -> list[Any]:
 
 def test_a_draw_is_the_same_on_every_machine() -> None:
     person = UUID(int=7)
-    assert [draw(f"key-{n}", person, variants(a=1, b=1)) for n in range(8)] == list("baaaabbb")
+    assert [assign_variant(f"key-{n}", person, variants(a=1, b=1)) for n in range(8)] == list("baaaabbb")
 
 
-def test_draws_come_as_often_as_their_weights_and_apart_from_each_other() -> None:
+def test_draws_follow_their_weights_and_are_independent() -> None:
     people = [UUID(int=n) for n in range(20_000)]
-    one = [draw("one", person, variants(a=10, b=30, c=60)) for person in people]
+    one = [assign_variant("one", person, variants(a=10, b=30, c=60)) for person in people]
     counts = Counter(one)
     # Five standard deviations of a binomial at most.
     assert abs(counts["a"] - 2_000) < 5 * 43
     assert abs(counts["b"] - 6_000) < 5 * 65
-    other = [draw("other", person, variants(a=50, b=50)) for person in people]
+    other = [assign_variant("other", person, variants(a=50, b=50)) for person in people]
     both = sum(x == "c" and y == "a" for x, y in zip(one, other, strict=True))
     assert abs(both - 6_000) < 5 * 65
-    assert draw("one", people[0], variants(a=0, b=1)) == "b"
+    assert assign_variant("one", people[0], variants(a=0, b=1)) == "b"
 
 
 async def test_what_is_met_is_an_event_and_what_is_assigned_is_none(town: Town, admin: Person, ada: Person) -> None:
@@ -60,7 +60,7 @@ async def test_what_is_met_is_an_event_and_what_is_assigned_is_none(town: Town, 
     first = (await ada.get(f"/experiments/{key}/assignment")).json()
     assert (await exposures(town, ada), first["reason"]) == ([], "assigned")
     met = (await ada.post(f"/experiments/{key}/exposures")).json()
-    assert (met["variant"], met["noted"]) == (first["variant"], True)
+    assert (met["variant"], met["recorded"]) == (first["variant"], True)
     [(event,)] = await exposures(town, ada)
     assert (event["experiment"], event["variant"], event["user_id"]) == (key, met["variant"], str(ada.id))
 
@@ -70,7 +70,7 @@ async def test_who_refuses_analytics_has_what_was_before(town: Town, admin: Pers
     assert (await ada.get(f"/experiments/{key}/assignment")).json()["variant"] == "new"
     await ada.put("/privacy/consents/analytics", {"granted": False})
     met = (await ada.post(f"/experiments/{key}/exposures")).json()
-    assert (met["variant"], met["reason"], met["noted"]) == ("control", "no_consent", False)
+    assert (met["variant"], met["reason"], met["recorded"]) == ("control", "no_consent", False)
     assert await exposures(town, ada) == []
 
 

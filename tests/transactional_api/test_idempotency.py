@@ -9,8 +9,8 @@ from uuid import uuid4
 from sqlalchemy import update
 
 from tests.transactional_api.people import API, Person, Town
-from transactional_api.db.tables import IdempotencyKey, RefreshToken
-from transactional_api.housekeeping import remove_expired
+from transactional_api.core.db.tables import IdempotencyKey, RefreshToken
+from transactional_api.governance.privacy.retention import remove_expired_rows
 
 OF_EACH_REQUEST = {"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
 BODY = {"name": "Dean Street Gardeners", "category": "gardening"}
@@ -129,6 +129,6 @@ async def test_housekeeping_removes_what_has_expired_and_nothing_else(town: Town
                 user_id=ada.id, family_id=uuid4(), token_hash=uuid4().hex, expires_at=datetime.now(UTC)
             )
         )
-    await remove_expired(town.app.state.engine)
+    await remove_expired_rows(town.app.state.engine)
     assert await town.rows("SELECT count(*) FROM refresh_tokens WHERE user_id = :id", id=ada.id) == [(0,)]
     assert await town.rows("SELECT count(*) FROM idempotency_keys WHERE user_id = :id", id=ada.id) == [(1,)]

@@ -11,17 +11,17 @@ import pytest
 
 from neighborconnect.contracts.events import InteractionEvent
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
-from tests.transactional_api.people import Person, Town
+from tests.transactional_api.people import Person, Town, feed_id
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def interaction(item_id: str, **changes: Any) -> dict[str, Any]:
+def interaction(person: Person, item_id: str, **changes: Any) -> dict[str, Any]:
     one = {
         "kind": "click",
         "item_kind": "post",
         "item_id": item_id,
-        "request_id": str(uuid4()),
+        "request_id": feed_id(person),
         "position": 3,
         "occurred_at": datetime.now(UTC).isoformat(),
     }
@@ -38,9 +38,9 @@ async def events_of(town: Town, person: Person) -> list[Any]:
 
 async def test_each_interaction_becomes_an_event_of_the_contract(town: Town, ada: Person, ben: Person) -> None:
     post = await ada.make_post(await ada.make_connector())
-    sent = [interaction(post["id"]), interaction(post["id"], kind="dwell", dwell_ms=4_200, position=None)]
+    sent = [interaction(ben, post["id"]), interaction(ben, post["id"], kind="dwell", dwell_ms=4_200, position=None)]
     answer = await ben.ask("POST", "/interactions", json={"interactions": sent}, headers={"traceparent": TRACEPARENT})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 2, "rejected": []})
+    assert (answer.status_code, answer.json()) == (202, {"accepted_count": 2, "rejected": []})
     rows = await events_of(town, ben)
     events = [InteractionEvent(event_id=row.id, **row.payload) for row in rows]
     assert [(event.kind, event.item_id, event.user_id) for event in events] == [
@@ -52,17 +52,17 @@ async def test_each_interaction_becomes_an_event_of_the_contract(town: Town, ada
     assert {row.traceparent.split("-")[1] for row in rows} == {TRACEPARENT.split("-")[1]}
 
 
-async def test_items_that_nobody_knows_are_named_and_the_others_are_taken(town: Town, ada: Person) -> None:
+async def test_unknown_items_are_named_and_the_others_accepted(town: Town, ada: Person) -> None:
     connector = await ada.make_connector()
     batch = [
-        interaction(str(uuid4())),
-        interaction(connector["id"], item_kind="connector"),
-        interaction(connector["id"]),
+        interaction(ada, str(uuid4())),
+        interaction(ada, connector["id"], item_kind="connector"),
+        interaction(ada, connector["id"]),
     ]
     answer = (await ada.post("/interactions", {"interactions": batch})).json()
     assert answer == {
-        "accepted": 1,
-        "rejected": [{"index": 0, "code": "unknown_item"}, {"index": 2, "code": "unknown_item"}],
+        "accepted_count": 1,
+        "rejected": [{"index": index, "code": "unknown_item", "field": "item_id"} for index in (0, 2)],
     }
     assert len(await events_of(town, ada)) == 1
 
@@ -70,14 +70,14 @@ async def test_items_that_nobody_knows_are_named_and_the_others_are_taken(town: 
 async def test_a_hide_is_kept_once(town: Town, ada: Person, ben: Person) -> None:
     post = await ada.make_post(await ada.make_connector())
     for _ in range(2):
-        await ben.post("/interactions", {"interactions": [interaction(post["id"], kind="hide")]})
+        await ben.post("/interactions", {"interactions": [interaction(ben, post["id"], kind="hide")]})
     hidden = await town.rows("SELECT item_kind, item_id FROM hidden_items WHERE user_id = :id", id=ben.id)
     assert hidden == [("post", UUID(post["id"]))]
 
 
 async def test_a_repeated_batch_with_a_key_is_taken_once(town: Town, ada: Person) -> None:
     post = await ada.make_post(await ada.make_connector())
-    batch, key = {"interactions": [interaction(post["id"])]}, {"Idempotency-Key": str(uuid4())}
+    batch, key = {"interactions": [interaction(ada, post["id"])]}, {"Idempotency-Key": str(uuid4())}
     assert [(await ada.post("/interactions", batch, **key)).status_code for _ in range(2)] == [202, 202]
     assert len(await events_of(town, ada)) == 1
 
@@ -87,7 +87,8 @@ async def test_a_repeated_batch_with_a_key_is_taken_once(town: Town, ada: Person
     [
         {"kind": "visit"},
         {"kind": "like"},
-        {"item_kind": "user"},
+        {"item_kind": "comment"},
+        {"surface": "billboard"},
         {"item_id": "x"},
         {"request_id": None},
         {"position": -1},
@@ -106,20 +107,20 @@ async def test_a_repeated_batch_with_a_key_is_taken_once(town: Town, ada: Person
 )
 async def test_what_is_not_an_interaction_is_refused(ada: Person, change: dict[str, Any]) -> None:
     post = await ada.make_post(await ada.make_connector())
-    raw = json.dumps({"interactions": [interaction(post["id"]) | change]})
+    raw = json.dumps({"interactions": [interaction(ada, post["id"]) | change]})
     answer = await ada.ask("POST", "/interactions", content=raw, headers={"content-type": "application/json"})
     assert answer.status_code == 422, answer.text
 
 
 @pytest.mark.parametrize("count", [0, 501])
 async def test_a_batch_has_one_to_five_hundred(ada: Person, count: int) -> None:
-    answer = await ada.post("/interactions", {"interactions": [interaction(str(uuid4()))] * count})
+    answer = await ada.post("/interactions", {"interactions": [interaction(ada, str(uuid4()))] * count})
     assert answer.status_code == 422
 
 
 async def test_five_hundred_are_taken_in_a_handful_of_statements(ada: Person, statements: Any) -> None:
     post = await ada.make_post(await ada.make_connector())
-    batch = {"interactions": [interaction(post["id"])] * 500}
+    batch = {"interactions": [interaction(ada, post["id"])] * 500}
     with statements() as sent:
-        assert (await ada.post("/interactions", batch)).json()["accepted"] == 500
+        assert (await ada.post("/interactions", batch)).json()["accepted_count"] == 500
     assert len(sent) <= 5, sent

@@ -12,17 +12,17 @@ import pytest
 from neighborconnect.contracts.health import health_path, read_health
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Town
-from transactional_api.jobs import queue
-from transactional_api.jobs.queue import Lane, Priority
-from transactional_api.jobs.worker import LANES
-from transactional_api.mail import letters
-from transactional_api.resources import Resources
+from transactional_api.core import mailer
+from transactional_api.core.app_context import AppContext
+from transactional_api.core.jobs import queue
+from transactional_api.core.jobs.queue import Lane, Priority
+from transactional_api.core.jobs.worker import LANES
 
 SECONDS = 60
 
 
 def lying(settings: Settings, to: str) -> list[str]:
-    return [str(letter["Subject"]) for letter in letters.lying(settings) if letter["To"] == to]
+    return [str(letter["Subject"]) for letter in mailer.list_stored(settings) if letter["To"] == to]
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -36,8 +36,8 @@ async def until(happened: Callable[[], bool]) -> None:
 async def test_a_job_runs_once_its_transaction_commits(town: Town, settings: Settings) -> None:
     person = await town.settle()
     to = f"{person.id}@example.org"
-    async with town.app.state.resources.transaction() as session:
-        await letters.post(session, user_id=person.id, subject="Hello", text="Come and see.\n")
+    async with town.app.state.context.transaction() as session:
+        await mailer.enqueue(session, user_id=person.id, subject="Hello", text="Come and see.\n")
         await town.run_jobs()
         assert lying(settings, to) == []
     await town.run_jobs()
@@ -49,8 +49,8 @@ async def test_a_job_of_a_transaction_that_fails_never_runs(town: Town, settings
     to = f"{person.id}@example.org"
 
     async def fail() -> None:
-        async with town.app.state.resources.transaction() as session:
-            await letters.post(session, user_id=person.id, subject="Hello", text="Come and see.\n")
+        async with town.app.state.context.transaction() as session:
+            await mailer.enqueue(session, user_id=person.id, subject="Hello", text="Come and see.\n")
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -63,11 +63,11 @@ async def test_the_worker_process_runs_jobs_and_stops_when_asked(town: Town, set
     person = await town.settle()
     to = f"{person.id}@example.org"
     health_path("jobs").unlink(missing_ok=True)
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "transactional_api.jobs")
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "transactional_api.worker")
     try:
         await until(lambda: (health := read_health("jobs")) is not None and health.ready)
-        async with town.app.state.resources.transaction() as session:
-            await letters.post(session, user_id=person.id, subject="Hello", text="Come and see.\n")
+        async with town.app.state.context.transaction() as session:
+            await mailer.enqueue(session, user_id=person.id, subject="Hello", text="Come and see.\n")
         await until(lambda: bool(lying(settings, to)))
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -78,27 +78,27 @@ async def test_letters_wait_for_no_screening_and_no_media(town: Town) -> None:
     """Every job has the lane and the order that its module gives it, and the worker serves every lane."""
     lanes = {name: (task.queue, task.priority) for name, task in queue.app.tasks.items()}
     assert set(LANES) == {Lane(lane) for lane, _ in lanes.values() if lane != "builtin"} == set(Lane)
-    upkeep = max(lanes[name][1] for name in ("house.keep", "jobs.take_up", "media.add_captions"))
-    for urgent in ("mail.send", "users.send_letter", "users.forgot_password", "privacy.forget"):
+    upkeep = max(lanes[name][1] for name in ("retention.remove_expired", "jobs.retry_stalled", "media.add_captions"))
+    for urgent in ("emails.send", "users.send_verification_email", "users.send_password_reset", "privacy.erase"):
         assert lanes[urgent] == (Lane.DEFAULT, Priority.URGENT)
         assert lanes[urgent][1] > lanes["notifications.deliver"][1] > upkeep
-    for slow in ("moderation.screen", "moderation.triage", "media.see", "media.process", "media.renditions"):
+    for slow in ("moderation.screen", "moderation.triage", "media.analyze", "media.process", "media.renditions"):
         assert lanes[slow][0] != Lane.DEFAULT
 
 
 async def test_what_is_urgent_runs_first(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
-    async def note(_: Resources, *, name: str) -> None:
+    async def note(_: AppContext, *, name: str) -> None:
         ran.append(name)
 
     tasks = [
         queue.task(f"test.{one.name}", priority=one)(note)
         for one in (Priority.UPKEEP, Priority.NORMAL, Priority.NOTICE, Priority.URGENT)
     ]
-    monkeypatch.setattr("transactional_api.jobs.worker.CONCURRENCY", 1)
+    monkeypatch.setattr("transactional_api.core.jobs.worker.CONCURRENCY", 1)
     await town.run_jobs()
-    async with town.app.state.resources.transaction() as session:
+    async with town.app.state.context.transaction() as session:
         for one in tasks:
             await queue.defer(session, one, name=one.name)
     await town.run_jobs()
@@ -114,9 +114,9 @@ async def test_a_failure_is_logged_without_what_the_job_was_given(
         raise ConnectionError("the server is away")
 
     person = await town.settle()
-    monkeypatch.setattr(letters, "send_now", refuses)
-    async with town.app.state.resources.transaction() as session:
-        await letters.post(session, user_id=person.id, subject="Hello", text="A secret link.\n")
+    monkeypatch.setattr(mailer, "send_now", refuses)
+    async with town.app.state.context.transaction() as session:
+        await mailer.enqueue(session, user_id=person.id, subject="Hello", text="A secret link.\n")
     await town.run_jobs()
     said = "".join(capfd.readouterr())
     assert "job.failed" in said

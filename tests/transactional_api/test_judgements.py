@@ -1,4 +1,4 @@
-"""What the models said leaves as events: verdicts and scores, never the words, and only of who lets us."""
+"""Model verdicts leave as events: labels and scores, never the text, and only of people who consent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_matches_are_kept_without_who_was_matched(town: Town, ada: Person,
 
 
 async def test_who_refuses_is_not_kept(town: Town, ada: Person, watch: Watch, garden: dict[str, Any]) -> None:
-    for purpose in ("personalisation", "analytics"):
+    for purpose in ("personalization", "analytics"):
         assert (await ada.put(f"/privacy/consents/{purpose}", {"granted": False})).status_code == 200
     await ada.post("/analysis/moderate", {"text": WORDS})
     await ada.post("/matching/users", {"limit": 5})
@@ -83,9 +83,7 @@ async def test_a_seen_upload_is_kept_with_its_id(town: Town, ada: Person, vision
     assert event["answer"] == {"verdict": "allow", "categories": {"nsfw": 0.01}}
 
 
-async def test_what_was_made_of_a_picture_is_kept_once_and_shows_nothing_of_it(
-    town: Town, ada: Person, vision: Vision
-) -> None:
+async def test_a_judgment_of_a_picture_is_stored_once_and_reveals_none(town: Town, ada: Person, vision: Vision) -> None:
     picture = await vision.keep(ada, jpeg())
     size = {"width": 48, "height": 48}
     for path, more in (("optimize", {}), ("thumbnail", size), ("thumbnail", size), ("detect-faces", {})):
@@ -99,7 +97,7 @@ async def test_what_was_made_of_a_picture_is_kept_once_and_shows_nothing_of_it(
     assert [event["answer"] for event in events] == [
         made,
         made,
-        {"faces": [{"score": FACE["score"]}], "written": None},
+        {"faces": [{"score": FACE["score"]}], "anonymized": None},
     ]
 
 
@@ -115,7 +113,7 @@ async def test_that_nobody_looked_is_kept_with_the_reason(town: Town, ada: Perso
 
 
 async def test_nothing_is_kept_of_the_pictures_of_who_refuses(town: Town, ada: Person, vision: Vision) -> None:
-    for purpose in ("personalisation", "analytics"):
+    for purpose in ("personalization", "analytics"):
         assert (await ada.put(f"/privacy/consents/{purpose}", {"granted": False})).status_code == 200
     picture = await vision.keep(ada, jpeg())
     await ask(ada, "/images/optimize", picture)

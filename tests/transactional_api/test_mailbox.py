@@ -10,15 +10,15 @@ import pytest
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import PASSWORD, register, registration
-from transactional_api.mail import letters
-from transactional_api.users import throttle
+from transactional_api.core import mailer
+from transactional_api.identity.users import throttle
 
 NEW = "another long pass phrase"
 
 
 def token_to(settings: Settings, email: str, *, purpose: str) -> str:
     """The token of the last letter of a purpose to somebody."""
-    texts = [str(one.get_content()) for one in letters.lying(settings) if one["To"] == email]
+    texts = [str(one.get_content()) for one in mailer.list_stored(settings) if one["To"] == email]
     return next(text for text in reversed(texts) if f"/{purpose}?" in text).split("token=")[1].split()[0]
 
 
@@ -31,7 +31,7 @@ def speaker(town: Town, session: dict[str, Any]) -> Person:
     return Person(session["user"]["id"], town.http, session["access_token"])
 
 
-async def test_a_letter_lets_a_new_neighbour_confirm_their_address_once(town: Town, settings: Settings) -> None:
+async def test_a_letter_confirms_the_address_of_a_new_user_once(town: Town, settings: Settings) -> None:
     session = await register(town)
     person = speaker(town, session)
     assert session["user"]["verified"] is False
@@ -40,14 +40,14 @@ async def test_a_letter_lets_a_new_neighbour_confirm_their_address_once(town: To
     assert (await town.nobody.post("/users/verify-email", token)).status_code == 204
     assert (await person.get("/users/profile")).json()["verified"] is True
     again = await town.nobody.post("/users/verify-email", token)
-    assert (again.status_code, again.json()["code"]) == (422, "letter_token_invalid")
+    assert (again.status_code, again.json()["code"]) == (422, "email_token_invalid")
 
 
 async def test_a_second_letter_voids_the_first(town: Town, settings: Settings) -> None:
     session = await register(town)
     await town.run_jobs()
     first = token_to(settings, session["user"]["email"], purpose="verify-email")
-    await speaker(town, session).post("/users/verify-email/letter")
+    await speaker(town, session).post("/users/verify-email/resend")
     await town.run_jobs()
     assert (await town.nobody.post("/users/verify-email", {"token": first})).status_code == 422
     second = token_to(settings, session["user"]["email"], purpose="verify-email")
@@ -59,7 +59,7 @@ async def test_a_token_is_good_for_its_own_purpose_only(town: Town, settings: Se
     await town.run_jobs()
     token = token_to(settings, session["user"]["email"], purpose="verify-email")
     answer = await town.nobody.post("/users/password/reset", {"token": token, "password": NEW})
-    assert answer.json()["code"] == "letter_token_invalid"
+    assert answer.json()["code"] == "email_token_invalid"
 
 
 async def test_a_forgotten_password_is_set_anew_and_every_session_ends(town: Town, settings: Settings) -> None:
@@ -88,12 +88,12 @@ async def test_an_expired_token_is_no_good(town: Town, settings: Settings) -> No
     assert (await town.nobody.post("/users/verify-email", {"token": token})).status_code == 422
 
 
-async def test_asking_for_an_unknown_address_tells_nothing_and_sends_nothing(town: Town, settings: Settings) -> None:
+async def test_an_unknown_address_reveals_nothing_and_gets_no_letter(town: Town, settings: Settings) -> None:
     email = str(registration()["email"])
     answer = await town.nobody.post("/users/password/forgot", {"email": email})
     assert (answer.status_code, answer.content) == (204, b"")
     await town.run_jobs()
-    assert [one for one in letters.lying(settings) if one["To"] == email] == []
+    assert [one for one in mailer.list_stored(settings) if one["To"] == email] == []
 
 
 async def test_nobody_s_mailbox_is_filled_by_asking_again_and_again(town: Town) -> None:
@@ -138,7 +138,7 @@ async def test_ending_the_others_keeps_this_one(town: Town) -> None:
     assert [(await one.get("/users/profile")).status_code for one in (here, *others)] == [200, 401, 401]
 
 
-async def test_a_session_that_ends_while_it_is_refreshed_does_not_come_back(town: Town) -> None:
+async def test_a_session_that_ends_during_a_refresh_stays_ended(town: Town) -> None:
     session = await register(town)
     here = speaker(town, session)
     other = await log_in(town, session["user"]["email"])
@@ -156,7 +156,7 @@ async def test_a_session_that_ends_while_it_is_refreshed_does_not_come_back(town
 
 
 @pytest.mark.parametrize("until", ["now() + interval '1 day'", "now() - interval '1 second'"], ids=["now", "over"])
-async def test_who_is_suspended_can_neither_log_in_nor_act_until_it_is_over(town: Town, until: str) -> None:
+async def test_suspended_people_can_neither_log_in_nor_act(town: Town, until: str) -> None:
     session = await register(town)
     await town.write(f"UPDATE users SET suspended_until = {until} WHERE id = :id", id=session["user"]["id"])
     expected = 401 if "+" in until else 200

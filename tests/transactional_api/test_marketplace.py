@@ -41,6 +41,11 @@ async def test_a_price_travels_as_a_decimal_and_comes_back_exactly(ada: Person) 
         {"price": "NaN"},
         {"price": "Infinity"},
         {"currency": "ZZZ"},
+        *({"currency": code} for code in ("DEM", "HRK", "BGN", "FRF", "XTS", "XXX", "XAU", "XDR", "CHW", "usd", "")),
+        {"price": "100.5", "currency": "JPY"},
+        {"price": "1.2345", "currency": "BHD"},
+        {"price": "12.505", "currency": "RSD"},
+        {"price": "0.001", "currency": "USD"},
         {"condition": "shiny"},
         {"images": ["javascript:alert(1)"]},
         {"images": ["https://example.org/a.jpg"] * 11},
@@ -54,13 +59,11 @@ async def test_an_item_that_makes_no_sense_is_refused(ada: Person, change: dict[
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_of_many_who_buy_at_once_one_wins_and_the_others_are_told(
-    town: Town, ada: Person, item: dict[str, Any]
-) -> None:
+async def test_one_of_many_concurrent_buyers_succeeds(town: Town, ada: Person, item: dict[str, Any]) -> None:
     people = [await town.settle() for _ in range(20)]
     answers = await asyncio.gather(*(one.post(f"/marketplace/items/{item['id']}/buy") for one in people))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
-    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"not_available"}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"item_not_available"}
     winner = next(person for person, answer in zip(people, answers, strict=True) if answer.status_code == 201)
     (sale,) = (await ada.get("/marketplace/sales")).json()["items"]
     (purchase,) = (await winner.get("/marketplace/purchases")).json()["items"]
@@ -68,38 +71,39 @@ async def test_of_many_who_buy_at_once_one_wins_and_the_others_are_told(
     assert (sale["buyer_id"], sale["status"]) == (str(winner.id), "agreed")
 
 
-async def test_reserving_and_buying_at_once_leaves_one_of_them(town: Town, ada: Person) -> None:
+async def test_concurrent_reserve_and_buy_leave_one_winner(town: Town, ada: Person) -> None:
     connector = await ada.make_connector()
     for _ in range(4):
         made = await offer(ada, connector)
         buyer, reserver = await town.settle(), await town.settle()
         bought, reserved = await asyncio.gather(
             buyer.post(f"/marketplace/items/{made['id']}/buy"),
-            reserver.post(f"/marketplace/items/{made['id']}/reserve"),
+            reserver.put(f"/marketplace/items/{made['id']}/reservation"),
         )
         assert {bought.status_code, reserved.status_code} in ({201, 409}, {409, 200})
 
 
-async def test_a_reservation_keeps_others_out_and_lets_its_holder_buy(
+async def test_reservation_excludes_others_and_lets_holder_buy(
     town: Town, ada: Person, ben: Person, item: dict[str, Any]
 ) -> None:
-    held = (await ben.post(f"/marketplace/items/{item['id']}/reserve")).json()
-    assert (held["status"], held["reserved_by_me"]) == ("reserved", True)
+    held = (await ben.put(f"/marketplace/items/{item['id']}/reservation")).json()
+    assert (held["status"], held["reserved_by_viewer"]) == ("reserved", True)
     other = await town.settle()
-    for deed in ("reserve", "buy"):
-        assert (await other.post(f"/marketplace/items/{item['id']}/{deed}")).json()["code"] == "not_available"
+    for method, action in (("PUT", "reservation"), ("POST", "buy")):
+        refused = await other.ask(method, f"/marketplace/items/{item['id']}/{action}")
+        assert refused.json()["code"] == "item_not_available"
     seen = (await other.get(f"/marketplace/items/{item['id']}")).json()
-    assert (seen["reserved_by_me"], "reserved_by" in seen) == (False, False)
+    assert (seen["reserved_by_viewer"], "reserved_by" in seen) == (False, False)
     assert (await ben.post(f"/marketplace/items/{item['id']}/buy")).status_code == 201
 
 
-async def test_a_reservation_ends_when_it_is_released_or_over(
+async def test_reservation_ends_when_released_or_expired(
     town: Town, ada: Person, ben: Person, item: dict[str, Any]
 ) -> None:
-    await ben.post(f"/marketplace/items/{item['id']}/reserve")
-    assert (await ada.delete(f"/marketplace/items/{item['id']}/reserve")).status_code == 204
+    await ben.put(f"/marketplace/items/{item['id']}/reservation")
+    assert (await ada.delete(f"/marketplace/items/{item['id']}/reservation")).status_code == 204
     assert await status_of(ben, item) == "available"
-    await ben.post(f"/marketplace/items/{item['id']}/reserve")
+    await ben.put(f"/marketplace/items/{item['id']}/reservation")
     await town.write(
         "UPDATE marketplace_items SET reserved_until = now() - interval '1 second' WHERE id = :id", id=item["id"]
     )
@@ -108,7 +112,7 @@ async def test_a_reservation_ends_when_it_is_released_or_over(
     assert (await other.post(f"/marketplace/items/{item['id']}/buy")).status_code == 201
 
 
-async def test_a_cancelled_purchase_frees_the_item_and_a_completed_one_stands(
+async def test_cancelled_purchase_frees_item_and_completed_stands(
     town: Town, ada: Person, ben: Person, item: dict[str, Any]
 ) -> None:
     first = (await ben.post(f"/marketplace/items/{item['id']}/buy")).json()
@@ -162,7 +166,7 @@ async def test_each_person_counts_as_one_view_and_the_seller_as_none(
     ada: Person, ben: Person, item: dict[str, Any]
 ) -> None:
     await asyncio.gather(*(one.post(f"/marketplace/items/{item['id']}/view") for one in (ada, ben, ben, ben)))
-    assert (await ben.get(f"/marketplace/items/{item['id']}")).json()["views_count"] == 1
+    assert (await ben.get(f"/marketplace/items/{item['id']}")).json()["view_count"] == 1
 
 
 async def test_filters_narrow_the_list(ada: Person, ben: Person) -> None:
@@ -196,9 +200,11 @@ async def test_a_seller_is_reviewed_once_by_a_buyer_who_has_the_item(
     assert sorted(answer.status_code for answer in answers) == [204, 409]
     assert (await ada.post(path, {"rating": 5})).status_code == 403
     seen = (await town.settle()).get(f"/marketplace/sellers/{ada.id}")
-    assert (await seen).json() == {"seller_id": str(ada.id), "sold": 1, "reviews": 1, "mean_rating": 4.0}
+    summary = (await seen).json()
+    assert summary.pop("seller")["id"] == str(ada.id)
+    assert summary == {"seller_id": str(ada.id), "sale_count": 1, "review_count": 1, "mean_rating": 4.0}
     (one,) = (await ada.get(f"/marketplace/sellers/{ada.id}/reviews")).json()["items"]
-    assert (one["buyer_id"], one["content"], one["rating"]) == (str(ben.id), "As described.", 4)
+    assert (one["author"]["id"], one["content"], one["rating"]) == (str(ben.id), "As described.", 4)
 
 
 async def test_categories_count_what_can_be_had(ada: Person, ben: Person) -> None:
@@ -206,5 +212,69 @@ async def test_categories_count_what_can_be_had(ada: Person, ben: Person) -> Non
     category = f"hats {ada.id}"
     items = [await offer(ada, connector, category=category) for _ in range(2)]
     await ben.post(f"/marketplace/items/{items[0]['id']}/buy")
-    counts = {one["category"]: one["items"] for one in (await ben.get("/marketplace/categories")).json()["items"]}
+    counts = {one["category"]: one["item_count"] for one in (await ben.get("/marketplace/categories")).json()["items"]}
     assert counts.get(category) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "currency", "shown"),
+    [
+        ("1500", "JPY", "1500"),
+        ("1500.00", "JPY", "1500"),
+        ("1.5", "BHD", "1.500"),
+        ("12.345", "KWD", "12.345"),
+        ("99999999.999", "TND", "99999999.999"),
+        ("7", "EUR", "7.00"),
+        ("12.50", "RSD", "12.50"),
+        ("12", "ALL", "12.00"),
+        ("1.250", "IQD", "1.250"),
+        ("7.500", "USD", "7.50"),
+    ],
+)
+async def test_a_price_has_the_decimals_of_its_currency(
+    ada: Person, ben: Person, sent: str, currency: str, shown: str
+) -> None:
+    made = await offer(ada, await ada.make_connector(), price=sent, currency=currency)
+    assert (made["price"], made["currency"]) == (shown, currency)
+    bought = (await ben.post(f"/marketplace/items/{made['id']}/buy", {"expected_price": shown})).json()
+    assert (bought["price"], bought["currency"]) == (shown, currency)
+
+
+async def test_buy_requires_the_version_or_price_that_was_read(ada: Person, ben: Person, item: dict[str, Any]) -> None:
+    path = f"/marketplace/items/{item['id']}"
+    read = (await ben.get(path)).headers["ETag"]
+    await ada.put(path, BODY | {"price": "900.00"})
+    for method, action in (("POST", "buy"), ("PUT", "reservation")):
+        refused = await ben.ask(method, f"{path}/{action}", headers={"If-Match": read})
+        assert (refused.status_code, refused.json()["code"]) == (412, "stale")
+        for wrong in ({"expected_price": "25.00"}, {"expected_price": "900.00", "expected_currency": "EUR"}):
+            refused = await ben.ask(method, f"{path}/{action}", json=wrong)
+            assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
+    now = (await ben.get(path)).headers["ETag"]
+    bought = await ben.post(f"{path}/buy", {"expected_price": "900", "expected_currency": "USD"}, **{"If-Match": now})
+    assert (bought.status_code, bought.json()["price"]) == (201, "900.00")
+
+
+async def test_price_raised_after_reservation_is_not_charged(ada: Person, ben: Person, item: dict[str, Any]) -> None:
+    path = f"/marketplace/items/{item['id']}"
+    held = await ben.put(f"{path}/reservation")
+    await ada.put(path, BODY | {"price": "900.00"})
+    assert (await ben.post(f"{path}/buy")).json()["code"] == "price_changed"
+    assert (await ben.post(f"{path}/buy", **{"If-Match": "*"})).json()["code"] == "price_changed"
+    assert (await ben.post(f"{path}/buy", **{"If-Match": held.headers["ETag"]})).status_code == 412
+    assert (await ben.post(f"{path}/buy", {"expected_price": "25.00"})).json()["code"] == "price_changed"
+    assert (await ben.get("/marketplace/purchases")).json()["items"] == []
+    assert (await ben.post(f"{path}/buy", {"expected_price": "900.00"})).json()["price"] == "900.00"
+
+
+async def test_purchase_changes_honor_if_match(ada: Person, ben: Person, item: dict[str, Any]) -> None:
+    bought = await ben.post(f"/marketplace/items/{item['id']}/buy")
+    path = f"/marketplace/purchases/{bought.json()['id']}"
+    for deed in ("complete", "cancel"):
+        assert (await ada.post(f"{path}/{deed}", **{"If-Match": '"1"'})).status_code == 412
+    done = await ada.post(f"{path}/complete", **{"If-Match": bought.headers["ETag"]})
+    assert (done.status_code, done.json()["status"]) == (200, "completed")
+    assert (await ben.post(f"{path}/review", {"rating": 5}, **{"If-Match": bought.headers["ETag"]})).status_code == 412
+    assert (await ben.post(f"{path}/review", {"rating": 5}, **{"If-Match": done.headers["ETag"]})).status_code == 204
+    stale = await ben.ask("DELETE", f"/marketplace/items/{item['id']}/reservation", headers={"If-Match": '"1"'})
+    assert stale.status_code in {403, 412}

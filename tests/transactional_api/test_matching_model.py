@@ -14,7 +14,7 @@ from starlette.routing import Route
 from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from transactional_api.inference import InferenceClient
+from transactional_api.core.inference.client import InferenceClient
 
 
 class Service:
@@ -29,7 +29,7 @@ class Service:
         matches = [
             {"key": key, "score": 1 - place / 100, "reason": "mutual_ties"} for place, key in enumerate(self.keys)
         ]
-        return JSONResponse({"matches": matches, "model_version": "matching-1"})
+        return JSONResponse({"matches": matches, "model_version": "matching-1", "features_age_ms": 60_000})
 
 
 @pytest.fixture
@@ -44,20 +44,20 @@ async def model(town: Town, settings: Settings) -> AsyncIterator[Service]:
         await client.aclose()
 
 
-async def test_who_is_blocked_hidden_or_gone_never_appears_whatever_the_model_says(
-    town: Town, ada: Person, model: Service
-) -> None:
+async def test_blocked_hidden_and_deleted_people_are_never_matched(town: Town, ada: Person, model: Service) -> None:
     seen, blocked, blocker, gone = [await town.settle() for _ in range(4)]
     await ada.post(f"/users/{blocked.id}/block")
     await blocker.post(f"/users/{ada.id}/block")
     await town.write("UPDATE users SET is_active = false WHERE id = :id", id=gone.id)
     nobody = "00000000-0000-4000-8000-000000000000"
-    model.keys = [str(one) for one in (blocked.id, ada.id, blocker.id, gone.id, nobody, seen.id)]
+    unverified = await town.settle(verified=False)
+    model.keys = [str(one) for one in (blocked.id, ada.id, blocker.id, gone.id, nobody, unverified.id, seen.id)]
     for what, kind in (("users", "users"), ("proximity", "proximity")):
         answer = (await ada.post(f"/matching/{what}", {"limit": 10})).json()
-        assert (answer["path"], answer["model_version"]) == ("model", "matching-1")
+        assert (answer["source"], answer["model_version"]) == ("model", "matching-1")
+        assert answer["features_age_ms"] == 60_000
         assert [(one["user"]["id"], one["reason"]) for one in answer["matches"]] == [(str(seen.id), "mutual_ties")]
-        assert model.asked[-1] == {"user_id": str(ada.id), "with_user_ids": [], "kind": kind, "limit": 10}
+        assert model.asked[-1] == {"user_id": str(ada.id), "with_user_ids": [], "kind": kind, "limit": 20}
 
 
 async def test_connectors_that_one_may_not_see_or_is_in_never_appear(ada: Person, ben: Person, model: Service) -> None:
@@ -88,15 +88,15 @@ async def test_connectors_fit_a_group_of_friends_and_nobody_else(
     assert (await ada.post("/matching/communities", {"with_user_ids": many})).status_code == 422
 
 
-async def test_where_the_model_knows_nobody_the_rules_answer_and_say_so(ada: Person, model: Service) -> None:
+async def test_the_rules_answer_where_the_model_knows_nobody(ada: Person, model: Service) -> None:
     for what in ("users", "communities", "interests", "proximity"):
         answer = (await ada.post(f"/matching/{what}", {})).json()
-        assert (answer["path"], answer["reason_code"], answer["model_version"]) == ("rules", "no_matches", None)
+        assert (answer["source"], answer["reason_code"], answer["model_version"]) == ("rules", "no_matches", None)
 
 
 async def test_who_refuses_to_be_served_personally_is_not_asked_about(ada: Person, model: Service) -> None:
-    answer = await ada.put("/privacy/consents/personalisation", {"granted": False})
+    answer = await ada.put("/privacy/consents/personalization", {"granted": False})
     assert answer.status_code < 300, answer.text
     matched = (await ada.post("/matching/users", {})).json()
-    assert (matched["path"], matched["reason_code"]) == ("rules", "no_consent")
+    assert (matched["source"], matched["reason_code"]) == ("rules", "no_consent")
     assert model.asked == []

@@ -1,4 +1,4 @@
-"""Search by meaning: other words for the same are found, by whoever may see them, as long as an encoder answers."""
+"""Semantic search: synonyms match, for viewers who may see the item, as long as an encoder answers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_search import EVENT, ITEM
-from transactional_api.db.tables import Erasure
-from transactional_api.inference import InferenceClient
-from transactional_api.search import meanings, queries, service
+from transactional_api.community.search import embeddings, queries, service
+from transactional_api.core.db.tables import Erasure
+from transactional_api.core.inference.client import InferenceClient
 
 # Words that this encoder takes for the same; every other word is a direction of its own.
 SAME = {"sofa": "couch", "tap": "faucet"}
@@ -60,16 +60,16 @@ async def encoder(town: Town, settings: Settings) -> AsyncIterator[Encoder]:
     async with serving(Starlette(routes=[Route("/embed", encoder.answer, methods=["POST"])])) as url:
         client = InferenceClient(settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000}))
         state = town.app.state
-        before, state.inference, state.asked_words = state.inference, client, meanings.AskedWords(client)
+        before, state.inference, state.query_embedder = state.inference, client, embeddings.QueryEmbedder(client)
         yield encoder
-        state.inference, state.asked_words = before, meanings.AskedWords(before)
+        state.inference, state.query_embedder = before, embeddings.QueryEmbedder(before)
         await client.aclose()
 
 
 async def learn(town: Town) -> int:
     learnt, total = -1, 0
     while learnt:
-        learnt = await meanings.learn_all(town.app.state.resources, town.app.state.inference)
+        learnt = await embeddings.update_all(town.app.state.context, town.app.state.inference)
         total += learnt
     return total
 
@@ -80,7 +80,7 @@ async def found(person: Person, words: str, **params: Any) -> list[str]:
 
 
 async def test_other_words_for_the_same_are_found_in_every_kind(town: Town, ada: Person, encoder: Encoder) -> None:
-    # The same words each time: how alike two texts are here hangs on which words stand beside the shared one.
+    # The same words each time: similarity of two texts here depends on the words next to the shared one.
     connector = await ada.make_connector(name="Velvet couch", category="furniture")
     post = await ada.make_post(connector, content="Velvet couch")
     event = await ada.post(
@@ -91,7 +91,7 @@ async def test_other_words_for_the_same_are_found_in_every_kind(town: Town, ada:
     )
     await learn(town)
     answer = (await ada.get("/search", q="sofa", connector_id=connector["id"])).json()
-    assert answer["by_meaning"] is True
+    assert answer["semantic"] is True
     ids = {one["id"] for one in answer["items"]}
     assert ids == {connector["id"], post["id"], event.json()["id"], item.json()["id"]}
     counts = {one["kind"]: one["count"] for one in answer["facets"]}
@@ -99,9 +99,7 @@ async def test_other_words_for_the_same_are_found_in_every_kind(town: Town, ada:
     assert await found(ada, "bicycle", connector_id=connector["id"]) == []
 
 
-async def test_nobody_finds_by_meaning_what_they_may_not_see(
-    town: Town, ada: Person, ben: Person, encoder: Encoder
-) -> None:
+async def test_semantic_matches_respect_visibility(town: Town, ada: Person, ben: Person, encoder: Encoder) -> None:
     secret = await ada.make_connector(is_public=False)
     open_to_all = await ada.make_connector()
     hidden = await ada.make_post(secret, content="My faucet drips.")
@@ -114,15 +112,15 @@ async def test_nobody_finds_by_meaning_what_they_may_not_see(
     assert await found(ben, "tap", connector_id=open_to_all["id"]) == []
 
 
-async def test_in_a_connector_all_is_compared_however_much_is_nearer_elsewhere(
+async def test_small_connector_is_compared_exactly(
     town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As in a town that is so large that the index gives up: it looks at the very nearest alone, wherever that is used.
+    # As in a town so large that the index gives up: wherever it is used, it reads the very nearest alone.
     alone = "SELECT " + ", ".join(
         f"set_config('{name}', '{value}', true)"
         for name, value in (("hnsw.ef_search", "1"), ("enable_seqscan", "off"), ("enable_sort", "off"))
     )
-    monkeypatch.setattr(service, "_GO_ON", text(alone))
+    monkeypatch.setattr(service, "_ITERATIVE_SCAN", text(alone))
     large, small = await ada.make_connector(), await ada.make_connector()
     for _ in range(3):
         await ada.make_post(large, content="faucet")
@@ -134,9 +132,9 @@ async def test_in_a_connector_all_is_compared_however_much_is_nearer_elsewhere(
 async def test_of_a_connector_the_newest_are_compared(
     town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    request.addfinalizer(service._by_meaning.cache_clear)
-    service._by_meaning.cache_clear()
-    monkeypatch.setattr(queries, "COMPARED", 1)
+    request.addfinalizer(service._semantic_statement.cache_clear)
+    service._semantic_statement.cache_clear()
+    monkeypatch.setattr(queries, "MAX_COMPARED", 1)
     connector = await ada.make_connector()
     await ada.make_post(connector, content="faucet")
     newest = await ada.make_post(connector, content="faucet")
@@ -144,9 +142,7 @@ async def test_of_a_connector_the_newest_are_compared(
     assert await found(ada, "tap", connector_id=connector["id"]) == [newest["id"]]
 
 
-async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(
-    town: Town, ada: Person, encoder: Encoder
-) -> None:
+async def test_only_changed_texts_are_embedded_again(town: Town, ada: Person, encoder: Encoder) -> None:
     connector = await ada.make_connector()
     post = await ada.make_post(connector, content="A couch.")
     await learn(town)
@@ -159,7 +155,7 @@ async def test_a_changed_text_is_learnt_anew_and_an_unchanged_one_is_not(
     assert await found(ada, "tap", connector_id=connector["id"]) == [post["id"]]
 
 
-async def test_learning_rests_after_each_batch_and_leaves_what_is_late_to_the_next_minute(
+async def test_update_sleeps_between_batches_and_stops_in_time(
     town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await learn(town)
@@ -170,11 +166,11 @@ async def test_learning_rests_after_each_batch_and_leaves_what_is_late_to_the_ne
     async def rest(seconds: float) -> None:
         rests.append(seconds)
 
-    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=rest))
-    monkeypatch.setattr(meanings, "SECONDS_AT_ONCE", 0)
-    assert await meanings.learn_all(town.app.state.resources, town.app.state.inference) == 0
+    monkeypatch.setattr(embeddings, "asyncio", SimpleNamespace(sleep=rest))
+    monkeypatch.setattr(embeddings, "MAX_RUN_SECONDS", 0)
+    assert await embeddings.update_all(town.app.state.context, town.app.state.inference) == 0
     monkeypatch.undo()
-    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=rest))
+    monkeypatch.setattr(embeddings, "asyncio", SimpleNamespace(sleep=rest))
     # The connector and the post are of two kinds, and so of two batches.
     assert await learn(town) == 2
     assert len(rests) == 2
@@ -192,10 +188,10 @@ async def test_what_is_withdrawn_before_its_turn_is_not_learnt(
     async def withdraw(_seconds: float) -> None:
         await ada.delete(f"/posts/{older['id']}")
 
-    monkeypatch.setattr(meanings, "MAX_TEXTS", 1)
-    monkeypatch.setattr(meanings, "asyncio", SimpleNamespace(sleep=withdraw))
+    monkeypatch.setattr(embeddings, "MAX_TEXTS", 1)
+    monkeypatch.setattr(embeddings, "asyncio", SimpleNamespace(sleep=withdraw))
     encoder.texts.clear()
-    assert await meanings.learn_all(town.app.state.resources, town.app.state.inference) == 1
+    assert await embeddings.update_all(town.app.state.context, town.app.state.inference) == 1
     assert encoder.texts == [".", "A faucet."]
 
 
@@ -226,10 +222,10 @@ async def test_without_an_encoder_words_and_spelling_go_on(town: Town, ada: Pers
     await learn(town)
     encoder.works = False
     answer = (await ada.get("/search", q="couch", connector_id=connector["id"])).json()
-    assert (answer["by_meaning"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])
+    assert (answer["semantic"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])
 
 
-async def test_what_is_gone_or_forgotten_leaves_no_meaning(town: Town, ada: Person, encoder: Encoder) -> None:
+async def test_deleted_and_erased_texts_leave_no_embedding(town: Town, ada: Person, encoder: Encoder) -> None:
     connector = await ada.make_connector()
     gone = await ada.make_post(connector, content="A couch.")
     kept = await ada.make_post(connector, content="A faucet.")
@@ -237,36 +233,36 @@ async def test_what_is_gone_or_forgotten_leaves_no_meaning(town: Town, ada: Pers
 
     async def known() -> set[UUID]:
         rows = await town.rows(
-            "SELECT subject_id FROM meanings WHERE subject_id IN (:gone, :kept)", gone=gone["id"], kept=kept["id"]
+            "SELECT subject_id FROM embeddings WHERE subject_id IN (:gone, :kept)", gone=gone["id"], kept=kept["id"]
         )
         return {row.subject_id for row in rows}
 
     assert await known() == {UUID(gone["id"]), UUID(kept["id"])}
     await ada.delete(f"/posts/{gone['id']}")
-    await meanings.drop.func(_Context(town), timestamp=0)
+    await embeddings.delete_orphans.func(_Context(town), timestamp=0)
     assert await known() == {UUID(kept["id"])}
-    async with town.app.state.resources.transaction() as session:
-        await meanings.forget(session, Erasure(user_id=ada.id))
+    async with town.app.state.context.transaction() as session:
+        await embeddings.erase(session, Erasure(user_id=ada.id))
     assert await known() == set()
 
 
 class _Context:
-    """What a job is given."""
+    """The context that a job receives."""
 
     def __init__(self, town: Town) -> None:
-        self.additional_context = {"resources": town.app.state.resources}
+        self.additional_context = {"resources": town.app.state.context}
         self.job = None
 
 
-async def test_a_postgresql_without_the_extension_searches_all_the_same(
+async def test_search_works_without_pgvector(
     town: Town, ada: Person, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def not_kept(_session: Any) -> bool:
         return False
 
-    monkeypatch.setattr(meanings, "are_kept", not_kept)
+    monkeypatch.setattr(embeddings, "embeddings_available", not_kept)
     connector = await ada.make_connector()
     post = await ada.make_post(connector, content="A couch.")
     assert await learn(town) == 0
     answer = (await ada.get("/search", q="couch", connector_id=connector["id"])).json()
-    assert (answer["by_meaning"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])
+    assert (answer["semantic"], [one["id"] for one in answer["items"]]) == (False, [post["id"]])

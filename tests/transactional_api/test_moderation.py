@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.users import passwords
+from transactional_api.core.security import passwords
 
 ITEM = {
     "title": "A spade",
@@ -92,9 +92,9 @@ async def test_reports_of_one_thing_are_one_case_with_a_first_look(
     case_id = await report(town, ben, "post", post["id"])
     await town.run_jobs()
     case = (await cases(mod))[case_id]
-    assert (case["reports"], case["reasons"]) == (5, {"fraud": 1, "harassment": 1, "spam": 3})
-    assert case["words"] == "Buy cheap pills now, you idiot"
-    assert case["triage"]["path"] == "rules"
+    assert (case["report_count"], case["reasons"]) == (5, {"fraud": 1, "harassment": 1, "spam": 3})
+    assert case["content_snapshot"] == "Buy cheap pills now, you idiot"
+    assert case["triage"]["source"] == "rules"
     assert [one["subject_id"] for one in (await ben.get("/moderation/reports")).json()["items"]] == [post["id"]]
 
 
@@ -138,7 +138,7 @@ async def test_what_is_removed_is_gone_until_an_appeal_brings_it_back(court: Cou
     decision = await decide(mod, case, "remove")
     await town.run_jobs()
     assert await seen() in (404, [])
-    appeal = (await ada.post(f"/moderation/decisions/{decision['id']}/appeal", {"words": "It is fine."})).json()
+    appeal = (await ada.post(f"/moderation/decisions/{decision['id']}/appeal", {"statement": "It is fine."})).json()
     own = await mod.post(f"/moderation/appeals/{appeal['id']}/decision", {"overturn": True})
     assert (own.status_code, own.json()["code"]) == (403, "same_moderator")
     granted = await other_mod.post(f"/moderation/appeals/{appeal['id']}/decision", {"overturn": True})
@@ -159,7 +159,7 @@ async def test_counts_follow_what_is_hidden_and_shown(
     await decide(mod, await report(town, ben, "post", post["id"]), "hide", until=soon())
     assert (await ben.get(f"/connectors/{garden['id']}")).json()["post_count"] == 0
     await town.write(
-        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'moderation.end' AND status = 'todo'"
+        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'moderation.expire' AND status = 'todo'"
     )
     await town.run_jobs()
     assert (await ben.get(f"/posts/{post['id']}")).status_code == 200
@@ -171,11 +171,11 @@ def soon() -> str:
 
 
 @pytest.mark.parametrize("kind", ["user", "message", "event", "post"])
-async def test_who_is_suspended_is_out_until_the_decision_is_taken_back(court: Court, kind: str) -> None:
+async def test_a_suspension_lasts_until_the_decision_is_reversed(court: Court, kind: str) -> None:
     town, ada, ben, mod, other_mod, garden = court
     subject, _ = await make(kind, ben, ada, garden)
     credentials = await give_password(town, ben)
-    appeal = credentials | {"words": "It was my brother."}
+    appeal = credentials | {"statement": "It was my brother."}
     assert (await town.nobody.post("/moderation/suspension/appeal", appeal)).status_code == 404
     decision = await decide(mod, await report(town, ada, kind, subject), "suspend", until=soon())
     assert (await ben.get("/users/profile")).status_code == 401
@@ -217,9 +217,9 @@ async def test_only_whose_account_it_is_learns_that_it_is_suspended(court: Court
     await town.write("UPDATE users SET suspended_until = '9999-01-01T00:00:00Z' WHERE id = :id", id=ben.id)
     wrong = credentials | {"password": "another long pass phrase"}
     assert (await town.nobody.post("/users/login", wrong)).json()["code"] == "wrong_credentials"
-    answer = await town.nobody.post("/moderation/suspension/appeal", wrong | {"words": "Let me in."})
+    answer = await town.nobody.post("/moderation/suspension/appeal", wrong | {"statement": "Let me in."})
     assert answer.json()["code"] == "wrong_credentials"
-    assert "for good" in (await town.nobody.post("/users/login", credentials)).json()["detail"]
+    assert "permanently" in (await town.nobody.post("/users/login", credentials)).json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["user", "message"])
@@ -249,12 +249,12 @@ async def test_nobody_judges_their_own(town: Town, ben: Person, mod: Person) -> 
         await mod.post(
             "/moderation/reports", {"subject_kind": "connector", "subject_id": connector["id"], "reason": "spam"}
         )
-    ).json()["code"] == "own_subject"
+    ).json()["code"] == "own_content"
     case = await report(town, ben, "connector", connector["id"])
     for method, path in (("PUT", "assignee"), ("POST", "decision")):
         body = {"outcome": "keep", "rule": "Mine"} if path == "decision" else None
         answer = await mod.ask(method, f"/moderation/cases/{case}/{path}", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (409, "own_subject")
+        assert (answer.status_code, answer.json()["code"]) == (409, "own_content")
 
 
 async def test_a_case_is_taken_and_given_back(
@@ -282,6 +282,6 @@ async def test_what_is_nobodys_is_removed_all_the_same(town: Town, ada: Person, 
     await town.write("UPDATE connectors SET created_by = NULL WHERE id = :id", id=imported["id"])
     case = await report(town, ben, "connector", imported["id"])
     suspend = await mod.post(f"/moderation/cases/{case}/decision", {"outcome": "suspend", "rule": "Be kind"})
-    assert (suspend.status_code, suspend.json()["code"]) == (409, "nobodys")
+    assert (suspend.status_code, suspend.json()["code"]) == (409, "subject_has_no_owner")
     await decide(mod, case, "remove")
     assert (await ben.get(f"/connectors/{imported['id']}")).status_code == 404

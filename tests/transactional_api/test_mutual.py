@@ -17,14 +17,14 @@ from starlette.routing import Route
 
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
-from transactional_api.inference import InferenceClient
-from transactional_api.matching.assignment import Side, assign
+from transactional_api.core.inference.client import InferenceClient
+from transactional_api.intelligence.matching.assignment import Preferences, stable_assignment
 
 Assigned = dict[UUID, UUID]
 
 
 @st.composite
-def markets(draw: st.DrawFn, most: int = 5) -> tuple[dict[UUID, Side], dict[UUID, Side]]:
+def markets(draw: st.DrawFn, most: int = 5) -> tuple[dict[UUID, Preferences], dict[UUID, Preferences]]:
     """Seekers and offers, each of whom would have some of the others, in some order."""
     seekers = [UUID(int=number) for number in range(draw(st.integers(0, most)))]
     offers = [UUID(int=100 + number) for number in range(draw(st.integers(0, most - 1)))]
@@ -34,43 +34,43 @@ def markets(draw: st.DrawFn, most: int = 5) -> tuple[dict[UUID, Side], dict[UUID
         return draw(st.permutations(wanted))
 
     return (
-        {one: Side(order(offers)) for one in seekers},
-        {one: Side(order(seekers), draw(st.integers(1, 3))) for one in offers},
+        {one: Preferences(order(offers)) for one in seekers},
+        {one: Preferences(order(seekers), draw(st.integers(1, 3))) for one in offers},
     )
 
 
-def is_stable(given: Assigned, seekers: dict[UUID, Side], offers: dict[UUID, Side]) -> bool:
+def is_stable(given: Assigned, seekers: dict[UUID, Preferences], offers: dict[UUID, Preferences]) -> bool:
     for seeker, offer in product(seekers, offers):
         wants, wanted = seekers[seeker].order, offers[offer].order
         if offer not in wants or seeker not in wanted:
             continue
         mine, those = given.get(seeker), [one for one, it in given.items() if it == offer]
         would_go = mine is None or wants.index(offer) < wants.index(mine)
-        has_room = len(those) < offers[offer].places
+        has_room = len(those) < offers[offer].capacity
         would_take = has_room or any(wanted.index(seeker) < wanted.index(one) for one in those)
         if would_go and would_take and mine != offer:
             return False
     return True
 
 
-def fits(given: Assigned, seekers: dict[UUID, Side], offers: dict[UUID, Side]) -> bool:
-    within = all(sum(it == offer for it in given.values()) <= side.places for offer, side in offers.items())
+def fits(given: Assigned, seekers: dict[UUID, Preferences], offers: dict[UUID, Preferences]) -> bool:
+    within = all(sum(it == offer for it in given.values()) <= side.capacity for offer, side in offers.items())
     return within and all(it in seekers[one].order and one in offers[it].order for one, it in given.items())
 
 
 @given(markets())
-def test_no_two_would_rather_have_each_other(market: tuple[dict[UUID, Side], dict[UUID, Side]]) -> None:
-    given = assign(*market)
+def test_no_two_would_rather_have_each_other(market: tuple[dict[UUID, Preferences], dict[UUID, Preferences]]) -> None:
+    given = stable_assignment(*market)
     assert fits(given, *market)
     assert is_stable(given, *market)
 
 
 @given(markets(most=4))
 def test_no_seeker_is_better_off_in_any_other_stable_assignment(
-    market: tuple[dict[UUID, Side], dict[UUID, Side]],
+    market: tuple[dict[UUID, Preferences], dict[UUID, Preferences]],
 ) -> None:
     seekers, offers = market
-    got = assign(seekers, offers)
+    got = stable_assignment(seekers, offers)
     for chosen in product(*[[None, *offers] for _ in seekers]):
         other = {one: it for one, it in zip(seekers, chosen, strict=True) if it is not None}
         if not fits(other, seekers, offers) or not is_stable(other, seekers, offers):
@@ -115,16 +115,16 @@ def pairs(answer: Any) -> dict[str, str]:
 async def test_without_a_model_those_who_live_near_are_put_together(street: Street) -> None:
     north, south, north_too, south_too, elsewhere = street.people
     answer = await street.share([named(north), named(south)], [named(it) for it in (south_too, elsewhere, north_too)])
-    assert (answer["path"], answer["reason_code"]) == ("rules", "not_deployed")
+    assert (answer["source"], answer["reason_code"]) == ("rules", "not_deployed")
     assert pairs(answer) == {str(south_too.id): str(south.id), str(north_too.id): str(north.id)}
     assert {one["reason"] for one in answer["pairs"]} == {"same_neighborhood"}
-    assert answer["unplaced_user_ids"] == [str(elsewhere.id)]
+    assert answer["unassigned_user_ids"] == [str(elsewhere.id)]
 
 
-async def test_what_people_want_goes_before_what_fits_and_an_offer_takes_as_many_as_it_has(street: Street) -> None:
+async def test_matching_prefers_wishes_and_respects_offer_capacity(street: Street) -> None:
     north, south, north_too, south_too, elsewhere = street.people
-    seekers = [named(north_too, prefers=[str(south.id)]), named(south_too), named(elsewhere)]
-    answer = await street.share([named(north), named(south, places=2)], seekers)
+    seekers = [named(north_too, preferences=[str(south.id)]), named(south_too), named(elsewhere)]
+    answer = await street.share([named(north), named(south, capacity=2)], seekers)
     assert pairs(answer) == {
         str(north_too.id): str(south.id),
         str(south_too.id): str(south.id),
@@ -136,8 +136,8 @@ async def test_what_people_want_goes_before_what_fits_and_an_offer_takes_as_many
 async def test_nobody_is_put_with_whom_they_block(town: Town, street: Street, turned: bool) -> None:
     north, _, north_too, *_ = street.people
     await town.block(*((north_too, north) if turned else (north, north_too)))
-    answer = await street.share([named(north)], [named(north_too, prefers=[str(north.id)])])
-    assert (answer["pairs"], answer["unplaced_user_ids"]) == ([], [str(north_too.id)])
+    answer = await street.share([named(north)], [named(north_too, preferences=[str(north.id)])])
+    assert (answer["pairs"], answer["unassigned_user_ids"]) == ([], [str(north_too.id)])
 
 
 async def test_nobody_gets_their_own_place(street: Street) -> None:
@@ -160,7 +160,7 @@ async def test_what_cannot_be_shared_out_is_refused(street: Street, wrong: str) 
     offers, seekers = {
         "twice": ([me, me], [me]),
         "nobody": ([me], []),
-        "no places": ([me | {"places": 0}], [me]),
+        "no places": ([me | {"capacity": 0}], [me]),
         "too many": ([named(street.ada) for _ in range(26)], [me]),
     }[wrong]
     body = {"connector_id": street.connector["id"], "offers": offers, "seekers": seekers}
@@ -169,7 +169,7 @@ async def test_what_cannot_be_shared_out_is_refused(street: Street, wrong: str) 
 
 @pytest.fixture
 async def model(town: Town) -> AsyncIterator[list[dict[str, Any]]]:
-    """A matching service in whose eyes the first offer and the last seeker fit best; what it is asked is kept."""
+    """A matching service that ranks the first offer and the last seeker best, and records its requests."""
     asked: list[dict[str, Any]] = []
 
     async def answer(request: Request) -> Response:
@@ -192,16 +192,16 @@ async def model(town: Town) -> AsyncIterator[list[dict[str, Any]]]:
         await client.aclose()
 
 
-async def test_the_model_says_who_fits_and_is_not_asked_about_who_refuses(
+async def test_the_model_scores_only_people_who_accept_matching(
     town: Town, street: Street, model: list[dict[str, Any]]
 ) -> None:
     offer, _, one, other, refuses = street.people
-    await refuses.put("/privacy/consents/personalisation", {"granted": False})
-    answer = await street.share([named(offer, places=2)], [named(it) for it in (refuses, one, other)])
-    assert (answer["path"], answer["model_version"]) == ("model", "matching-1")
+    await refuses.put("/privacy/consents/personalization", {"granted": False})
+    answer = await street.share([named(offer, capacity=2)], [named(it) for it in (refuses, one, other)])
+    assert (answer["source"], answer["model_version"]) == ("model", "matching-1")
     assert pairs(answer) == {str(one.id): str(offer.id), str(other.id): str(offer.id)}
     assert model == [{"user_ids": [str(offer.id)], "with_user_ids": [str(one.id), str(other.id)]}]
     # With room for all, they get their place like everybody else.
-    answer = await street.share([named(offer, places=3)], [named(it) for it in (refuses, one, other)])
-    assert {one["seeker_user_id"]: one["reason"] for one in answer["pairs"]}[str(refuses.id)] == "no_signs"
+    answer = await street.share([named(offer, capacity=3)], [named(it) for it in (refuses, one, other)])
+    assert {one["seeker_user_id"]: one["reason"] for one in answer["pairs"]}[str(refuses.id)] == "no_signals"
     assert len(answer["pairs"]) == 3

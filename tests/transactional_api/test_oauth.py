@@ -18,7 +18,7 @@ from tests.transactional_api.people import API, Person, Town
 from tests.transactional_api.test_accounts import PASSWORD, confirmed
 from tests.transactional_api.test_second_factor import with_phone
 from transactional_api.app import ROUTERS
-from transactional_api.oauth.scopes import SCOPES
+from transactional_api.core.http.scopes import SCOPES
 
 BACK = "https://calendar.example.org/callback"
 AT = f"http://api.test{API}/oauth"
@@ -113,8 +113,9 @@ async def test_the_page_shows_what_is_asked_and_runs_nothing(town: Town) -> None
 
 async def test_nobody_is_sent_where_the_app_does_not_live(town: Town) -> None:
     app = await make_app(town)
-    elsewhere = app.url().replace("calendar.example.org", "evil.example.org")
-    assert (await town.http.get(elsewhere)).status_code == 404
+    for host in ("evil.example.org", "%C3%A9.example"):
+        elsewhere = app.url().replace("calendar.example.org", host)
+        assert (await town.http.get(elsewhere)).status_code == 404
     assert (await town.http.get(re.sub(r"client_id=[^&]+", "client_id=nobody", app.url()))).status_code == 404
 
 
@@ -124,6 +125,7 @@ async def test_nobody_is_sent_where_the_app_does_not_live(town: Town) -> None:
         (("S256", "plain"), "invalid_request"),
         (("posts%3Aread", "everything"), "invalid_scope"),
         (("response_type=code", "response_type=token"), "unsupported_response_type"),
+        (("response_type=code", "response_type=%C3%A9"), "unsupported_response_type"),
     ],
 )
 async def test_what_an_app_may_not_ask_for_sends_it_back(town: Town, change: tuple[str, str], error: str) -> None:
@@ -141,7 +143,7 @@ async def test_who_says_no_or_proves_nothing_lets_nobody_in(town: Town) -> None:
     assert (wrong.status_code, "password is wrong" in wrong.text) == (200, True)
     assert "not this one" not in wrong.text
     odd = await app.answer("nobody")
-    assert "not an address" in odd.text
+    assert "Enter an email address" in odd.text
 
 
 async def test_a_second_factor_is_asked_for_here_too(town: Town) -> None:
@@ -184,12 +186,15 @@ async def test_refreshing_keeps_the_scopes_and_is_the_apps_alone(town: Town) -> 
     fresh = dict(await app.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"]))
     assert fresh["scope"] == token["scope"]
     assert (await speaks(town, fresh).get("/users/profile")).status_code == 403
+    repeated = dict(await app.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"]))
+    assert repeated["refresh_token"] == fresh["refresh_token"]
+    await town.write("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour' WHERE used_at IS NOT NULL")
     with pytest.raises(OAuthError, match="invalid_grant"):
         await app.client.refresh_token(f"{AT}/token", refresh_token=token["refresh_token"])
 
 
 @pytest.mark.parametrize("confidential", [True, False])
-async def test_an_apps_refresh_token_is_no_key_to_the_persons_own_sessions(town: Town, confidential: bool) -> None:
+async def test_an_apps_refresh_token_opens_no_session_of_the_person(town: Town, confidential: bool) -> None:
     app, session = await make_app(town, confidential=confidential), await confirmed(town)
     token = await app.trade(await app.answer(session["user"]["email"]))
     bypass = await town.nobody.post("/users/refresh", {"refresh_token": token["refresh_token"]})
@@ -215,7 +220,7 @@ async def test_an_app_gets_no_home_phone_or_last_login(town: Town) -> None:
     assert [theirs[name] for name in differing] == [None] * 4
 
 
-async def test_the_page_of_an_app_with_a_misleading_address_is_not_shown(town: Town) -> None:
+async def test_the_page_of_an_app_with_a_misleading_url_is_refused(town: Town) -> None:
     app = await make_app(town)
     misleading = "https://good.example@evil.example/cb"
     await town.write(

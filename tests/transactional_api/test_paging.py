@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.db.tables import Post
-from transactional_api.errors import InvalidCursorError
-from transactional_api.paging import Cursor
+from transactional_api.core.db.tables import Post
+from transactional_api.core.errors import InvalidCursorError
+from transactional_api.core.pagination import Cursor
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -33,9 +33,7 @@ async def read_all(person: Person, path: str, *, limit: int) -> list[list[dict[s
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seconds=st.lists(st.integers(0, 3), min_size=1, max_size=12), limit=st.integers(1, 5))
-async def test_pages_neither_repeat_nor_skip_even_where_times_are_equal(
-    town: Town, seconds: list[int], limit: int
-) -> None:
+async def test_pages_neither_repeat_nor_skip_at_equal_times(town: Town, seconds: list[int], limit: int) -> None:
     ada = await town.settle()
     connector = await ada.make_connector()
     rows = [

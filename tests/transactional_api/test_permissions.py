@@ -1,4 +1,4 @@
-"""Who may do what: a row for every route, tried by nobody, a stranger, a member, a blocked one and the owner."""
+"""The permission matrix: a row per route, tried by nobody, a stranger, a member, a blocked one and the owner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from fastapi.routing import APIRoute
 
-from tests.transactional_api.people import API, Town
+from tests.transactional_api.people import API, Town, feed_id
 from tests.transactional_api.permissions import (
     chat,
     connectors,
@@ -104,11 +104,14 @@ async def test_a_route_that_nobody_knows_is_not_found(town: Town) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_a_stranger_learns_nothing_of_a_private_post_by_reporting_on_it(private: Private) -> None:
+async def test_reporting_a_private_post_reveals_nothing_to_strangers(private: Private) -> None:
     body = interaction(private)
+    body["interactions"][0]["request_id"] = feed_id(private.people[STRANGER])
     stranger = await private.people[STRANGER].post("/interactions", body)
     body["interactions"][0]["item_id"] = str(uuid4())
     nothing_there = await private.people[STRANGER].post("/interactions", body)
     assert (
-        stranger.json() == nothing_there.json() == {"accepted": 0, "rejected": [{"index": 0, "code": "unknown_item"}]}
+        stranger.json()
+        == nothing_there.json()
+        == {"accepted_count": 0, "rejected": [{"index": 0, "code": "unknown_item", "field": "item_id"}]}
     )

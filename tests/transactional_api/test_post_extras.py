@@ -7,8 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 from tests.transactional_api.people import Person, Town, somewhere
-from transactional_api.posts.pins import MAX_PINNED
-from transactional_api.posts.words import mentions_in, tags_in
+from transactional_api.community.posts.engagement import MAX_PINNED
+from transactional_api.community.posts.hashtags import extract_hashtags
+from transactional_api.identity.users.usernames import mentions_in
 
 
 async def ids(person: Person, path: str, **params: Any) -> list[str]:
@@ -55,9 +56,52 @@ async def test_everyone_has_one_reaction(town: Town, ada: Person, ben: Person, g
     for kind in ("love", "helpful"):
         await ada.put(path, {"kind": kind})
     await (await town.settle()).put(path, {"kind": "helpful"})
-    assert (await ben.get(path + "s")).json() == {"counts": {"helpful": 2}, "mine": None}
-    assert (await ada.delete(path)).json() == {"counts": {"helpful": 1}, "mine": None}
+    assert (await ben.get(path + "s")).json() == {"counts": {"helpful": 2}, "viewer_reaction": None}
+    assert (await ada.delete(path)).json() == {"counts": {"helpful": 1}, "viewer_reaction": None}
     assert (await ada.put(path, {"kind": "furious"})).status_code == 422
+
+
+async def test_like_and_reaction_of_a_user_are_independent(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any]
+) -> None:
+    path = f"/posts/{(await ada.make_post(garden))['id']}"
+    await ben.post(f"{path}/like")
+    for kind in ("love", "care"):
+        assert (await ben.put(f"{path}/reaction", {"kind": kind})).is_success
+    await town.run_jobs()
+    assert sorted(one["kind"] for one in (await ada.get("/notifications")).json()["items"]) == [
+        "post.liked",
+        "post.reacted",
+    ]
+    assert (await ben.delete(f"{path}/like")).json()["like_count"] == 0
+    assert (await ben.get(f"{path}/reactions")).json() == {"counts": {"care": 1}, "viewer_reaction": "care"}
+    await ben.post(f"{path}/like")
+    await ben.delete(f"{path}/reaction")
+    shown = (await ben.get(path)).json()
+    assert (shown["liked"], shown["like_count"]) == (True, 1)
+
+
+async def test_setting_the_same_reaction_again_writes_nothing(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any]
+) -> None:
+    post = await ada.make_post(garden)
+    versions = []
+    for kind in ("love", "love", "care"):
+        await ben.put(f"/posts/{post['id']}/reaction", {"kind": kind})
+        [(version,)] = await town.rows("SELECT xmin::text FROM post_reactions WHERE post_id = :id", id=post["id"])
+        versions.append(version)
+    assert versions[0] == versions[1] != versions[2]
+
+
+async def test_a_comment_like_is_removed_under_its_own_post_only(
+    ada: Person, ben: Person, garden: dict[str, Any]
+) -> None:
+    post, other = await ada.make_post(garden), await ada.make_post(garden)
+    at = f"/posts/{post['id']}/comments"
+    comment = (await ada.post(at, {"content": "Yes"})).json()["id"]
+    await ben.put(f"{at}/{comment}/like")
+    assert (await ben.delete(f"/posts/{other['id']}/comments/{comment}/like")).status_code == 404
+    assert (await ben.get(at)).json()["items"][0]["like_count"] == 1
 
 
 async def test_tags_follow_the_words(ada: Person, ben: Person, garden: dict[str, Any]) -> None:
@@ -69,7 +113,7 @@ async def test_tags_follow_the_words(ada: Person, ben: Person, garden: dict[str,
 
 
 def test_what_is_a_tag_and_what_a_mention() -> None:
-    assert tags_in("#Bees and #bees, #café_2 at #1 in a#b http://x/#top &#39;") == ["bees", "café_2"]
+    assert extract_hashtags("#Bees and #bees, #café_2 at #1 in a#b http://x/#top &#39;") == ["bees", "café_2"]
     assert mentions_in("@Ada.Okafor, @ben. ada@example.org @@x @") == ["ada.okafor", "ben"]
 
 
@@ -90,25 +134,25 @@ async def test_who_is_mentioned_hears_of_it_if_they_may_see_it(town: Town, ada: 
     assert [await told(one) for one in (ben, outsider, blocker, ada, cara)] == [["mentioned"], [], [], [], []]
 
 
-async def test_comments_are_liked_changed_and_taken_away(ada: Person, ben: Person, garden: dict[str, Any]) -> None:
+async def test_comments_are_liked_replaced_and_deleted(ada: Person, ben: Person, garden: dict[str, Any]) -> None:
     post = await ada.make_post(garden)
     at = f"/posts/{post['id']}/comments"
     made = (await ben.post(at, {"content": "Yes"})).json()
     reply = (await ada.post(at, {"content": "Good", "parent_id": made["id"]})).json()
-    answers = await asyncio.gather(*(ada.post(f"{at}/{made['id']}/like") for _ in range(3)))
-    assert {answer.json()["likes_count"] for answer in answers} == {1}
+    answers = await asyncio.gather(*(ada.put(f"{at}/{made['id']}/like") for _ in range(3)))
+    assert {answer.json()["like_count"] for answer in answers} == {1}
     assert (await ada.get(at)).json()["items"][0]["liked"] is True
-    assert (await ada.delete(f"{at}/{made['id']}/like")).json()["likes_count"] == 0
+    assert (await ada.delete(f"{at}/{made['id']}/like")).json()["like_count"] == 0
     assert (await ben.put(f"{at}/{made['id']}", {"content": "No"})).json()["content"] == "No"
     assert (await ada.put(f"{at}/{made['id']}", {"content": "Mine"})).status_code == 403
     assert (await ada.delete(f"{at}/{made['id']}")).status_code == 204
     assert await ids(ben, at) == [reply["id"]]
-    assert (await ben.get(f"/posts/{post['id']}")).json()["comments_count"] == 1
+    assert (await ben.get(f"/posts/{post['id']}")).json()["comment_count"] == 1
     other = await ada.make_post(garden)
     assert (await ada.delete(f"/posts/{other['id']}/comments/{reply['id']}")).status_code == 404
 
 
-async def test_feeds_are_of_whom_one_follows_where_one_belongs_and_what_is_near(town: Town, ada: Person) -> None:
+async def test_feeds_contain_followed_joined_and_nearby_posts(town: Town, ada: Person) -> None:
     reader, cara = await town.settle(), await town.settle()
     here = somewhere()
     near, joined, other = [await ada.make_connector(point=point) for point in (here, None, None)]

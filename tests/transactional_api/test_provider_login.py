@@ -28,7 +28,7 @@ from tests.transactional_api.test_second_factor import with_phone
 
 
 class Provider:
-    """A provider that knows one person at a time and lies as it is told."""
+    """A provider that knows one person at a time and lies as the test asks."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -126,7 +126,7 @@ async def test_who_is_new_gets_an_account_and_comes_back_to_it(town: Town, provi
     own = Person(UUID(first["user"]["id"]), town.http, first["access_token"])
     assert [one["provider"] for one in (await own.get("/users/links")).json()["links"]] == ["local"]
     last = await own.delete("/users/links/local")
-    assert (last.status_code, last.json()["code"]) == (409, "last_way_in")
+    assert (last.status_code, last.json()["code"]) == (409, "last_login_method")
 
 
 async def test_who_is_suspended_is_told_so(town: Town, provider: Provider) -> None:
@@ -148,7 +148,7 @@ async def test_an_address_alone_opens_nobodys_account(town: Town, provider: Prov
 
 async def test_an_address_that_is_not_proved_makes_no_account(town: Town, provider: Provider) -> None:
     provider.person["email_verified"] = False
-    assert (await log_in(town)).json()["code"] == "address_not_proved"
+    assert (await log_in(town)).json()["code"] == "provider_email_not_verified"
 
 
 async def test_claims_obey_the_rules_of_our_own_fields(town: Town, provider: Provider) -> None:
@@ -156,7 +156,7 @@ async def test_claims_obey_the_rules_of_our_own_fields(town: Town, provider: Pro
     user = (await log_in(town)).json()["user"]
     assert (user["first_name"], user["last_name"]) == ("New", "Li")
     provider.person |= {"sub": uuid4().hex, "email": "not an address"}
-    assert (await log_in(town)).json()["code"] == "address_not_proved"
+    assert (await log_in(town)).json()["code"] == "provider_email_not_verified"
 
 
 @pytest.mark.parametrize(

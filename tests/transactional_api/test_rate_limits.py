@@ -1,4 +1,4 @@
-"""How much one person may ask: counted by endpoint, told in headers, and no reason to fail where Redis is away."""
+"""Rate limits: counted per endpoint and person, shown in headers, and no failure while Redis is down."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fastapi import Request
 from redis.asyncio import Redis
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.errors import RateLimitedError
-from transactional_api.rate_limits import open_rate_limits
+from transactional_api.core.errors import RateLimitedError
+from transactional_api.core.http.rate_limits import open_rate_limits
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.transactional_api.test_provider_login import Provider, come_back
 from tests.transactional_api.test_provider_login import log_in as log_in_elsewhere
 from tests.transactional_api.test_provider_login import provider as provider  # noqa: PLC0414 (a fixture)
 from tests.transactional_api.test_second_factor import AT, Phone, with_phone
-from transactional_api.mail import letters
+from transactional_api.core import mailer
 
 WAYS_IN = ("user_sessions", "linked_accounts", "second_factors", "push_devices", "oauth_codes")
 
@@ -45,11 +45,11 @@ async def ways_in(town: Town, person: Person) -> set[str]:
 
 async def subjects_to(town: Town, settings: Settings, email: str) -> list[str]:
     await town.run_jobs()
-    return [str(one["Subject"]) for one in letters.lying(settings) if one["To"] == email]
+    return [str(one["Subject"]) for one in mailer.list_stored(settings) if one["To"] == email]
 
 
 async def undo(town: Town, settings: Settings, email: str) -> dict[str, Any]:
-    """Follow the link of the last letter that tells of a change."""
+    """Follow the link of the last email about a change."""
     await town.run_jobs()
     answer = await town.nobody.post("/users/undo", {"token": token_to(settings, email, purpose="undo")})
     assert answer.status_code == 200, answer.text
@@ -94,7 +94,7 @@ async def test_a_reset_of_an_unconfirmed_account_leaves_only_its_owner(
     assert (await log_in(town, email, NEW))["user"]["verified"] is True
 
 
-async def test_a_reset_of_a_confirmed_account_keeps_the_second_factor_alone(
+async def test_a_reset_of_a_confirmed_account_keeps_the_second_factor(
     town: Town, settings: Settings, provider: Provider
 ) -> None:
     session = await confirmed(town)
@@ -108,9 +108,7 @@ async def test_a_reset_of_a_confirmed_account_keeps_the_second_factor_alone(
     assert (await town.nobody.post("/users/login", proofs)).status_code == 200
 
 
-async def test_a_first_password_keeps_the_service_that_the_account_came_by(
-    town: Town, settings: Settings, provider: Provider
-) -> None:
+async def test_a_first_password_keeps_the_login_provider(town: Town, settings: Settings, provider: Provider) -> None:
     first = (await log_in_elsewhere(town)).json()
     await recover(town, settings, first["user"]["email"])
     assert (await log_in_elsewhere(town)).json()["user"]["id"] == first["user"]["id"]
@@ -125,11 +123,11 @@ async def test_no_way_into_an_unconfirmed_account_is_added(town: Town, provider:
         await person.post("/notifications/devices", device()),
         await person.post("/oauth/apps", {"name": "Backdoor", "redirect_uris": ["https://evil.example/callback"]}),
     ):
-        assert (refused.status_code, refused.json()["code"]) == (403, "address_not_confirmed")
+        assert (refused.status_code, refused.json()["code"]) == (403, "email_not_verified")
     app = await make_app(town)
     page = await app.answer(session["user"]["email"])
     assert page.status_code == 200
-    assert "Confirm your e-mail address first" in page.text
+    assert "Verify your email address first" in page.text
     assert await ways_in(town, person) == {"user_sessions"}
 
 
@@ -138,15 +136,15 @@ async def test_letters_tell_of_every_new_way_in(town: Town, settings: Settings, 
     person, email = person_of(town, session), session["user"]["email"]
     secret, _ = await fill(town, person, session, provider)
     proofs = {"password": PASSWORD, "code": pyotp.TOTP(secret).now()}
-    assert (await person.post(f"{AT}/off", proofs)).status_code == 204
+    assert (await person.post(f"{AT}/disable", proofs)).status_code == 204
     changed = await person.put("/users/password", {"current_password": PASSWORD, "password": NEW})
     assert changed.status_code == 204
     there = town.at(somewhere_else())
     assert (await there.post("/users/login", {"email": email, "password": NEW})).status_code == 200
     assert sorted(await subjects_to(town, settings, email)) == [
         "A new login",
-        "A new way to log in",
-        "An app can use your account",
+        "A new login method",
+        "An app has access to your account",
         "Notifications on a new device",
         "Your password was changed",
         "Your second factor was turned off",
@@ -194,7 +192,7 @@ async def test_undoing_a_second_factor_lets_its_owner_in_without_it(town: Town, 
 
 async def test_undoing_that_it_was_turned_off_restores_it_over_another(town: Town, settings: Settings) -> None:
     phone = await with_phone(town)
-    await phone.person.post(f"{AT}/off", {"password": PASSWORD, "code": phone.codes[0]})
+    await phone.person.post(f"{AT}/disable", {"password": PASSWORD, "code": phone.codes[0]})
     await town.run_jobs()
     token = token_to(settings, phone.email, purpose="undo")
     begun = (await phone.person.post(AT, {"password": PASSWORD})).json()
@@ -209,9 +207,7 @@ async def test_undoing_that_it_was_turned_off_restores_it_over_another(town: Tow
     assert (await town.nobody.post("/users/login", proofs | {"code": phone.code()})).status_code == 200
 
 
-async def test_undoing_a_link_takes_it_away_even_where_there_is_no_password(
-    town: Town, settings: Settings, provider: Provider
-) -> None:
+async def test_a_link_can_be_undone_without_a_password(town: Town, settings: Settings, provider: Provider) -> None:
     session = await confirmed(town)
     owner, email = person_of(town, session), session["user"]["email"]
     await town.write("UPDATE users SET password_hash = '!' WHERE id = :id", id=owner.id)
@@ -221,7 +217,7 @@ async def test_undoing_a_link_takes_it_away_even_where_there_is_no_password(
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False], ids=["confirmed", "not confirmed"])
-async def test_an_address_that_nobody_confirmed_gets_no_letters_of_others(
+async def test_an_unconfirmed_address_gets_no_letters_of_others(
     town: Town, settings: Settings, is_confirmed: bool
 ) -> None:
     session = await register(town)
@@ -229,7 +225,7 @@ async def test_an_address_that_nobody_confirmed_gets_no_letters_of_others(
         await town.write("UPDATE users SET verified = true WHERE id = :id", id=session["user"]["id"])
     person = person_of(town, session)
     await person.put("/users/password", {"current_password": PASSWORD, "password": NEW})
-    async with town.app.state.resources.transaction() as transaction:
-        await letters.post(transaction, user_id=person.id, subject="News", text="Come and see.\n")
-    about = [one for one in await subjects_to(town, settings, session["user"]["email"]) if "confirm" not in one]
+    async with town.app.state.context.transaction() as transaction:
+        await mailer.enqueue(transaction, user_id=person.id, subject="News", text="Come and see.\n")
+    about = [one for one in await subjects_to(town, settings, session["user"]["email"]) if "Verify" not in one]
     assert sorted(about) == (["News", "Your password was changed"] if is_confirmed else [])

@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Town
 from transactional_api.app import create_app
-from transactional_api.redis_client import FAILURES_BEFORE_OPEN, OPEN_SECONDS, open_redis
+from transactional_api.core.redis_client import FAILURES_BEFORE_OPEN, OPEN_SECONDS, open_redis
 
 
 @dataclass
@@ -64,9 +64,7 @@ async def proxy(settings: Settings) -> AsyncIterator[StallingProxy]:
     await asyncio.gather(*relays, return_exceptions=True)
 
 
-async def test_after_three_timeouts_commands_fail_at_once_until_redis_is_back(
-    proxy: StallingProxy, settings: Settings
-) -> None:
+async def test_after_three_timeouts_commands_fail_until_redis_is_back(proxy: StallingProxy, settings: Settings) -> None:
     now = [0.0]
     redis = open_redis(settings.model_copy(update={"redis_url": proxy.url}), clock=lambda: now[0])
     try:
@@ -100,7 +98,7 @@ async def test_a_refused_command_is_no_failure_of_redis(settings: Settings) -> N
         await redis.aclose()
 
 
-async def test_with_a_hung_redis_requests_succeed_and_readiness_names_it(
+async def test_with_a_hung_redis_requests_succeed_and_readyz_names_it(
     proxy: StallingProxy, settings: Settings, town: Town
 ) -> None:
     app = create_app(settings.model_copy(update={"redis_url": proxy.url}))

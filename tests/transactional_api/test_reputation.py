@@ -8,15 +8,15 @@ from uuid import UUID
 import pytest
 
 from tests.transactional_api.people import Person, Town
-from transactional_api.users.reputation import count_some
+from transactional_api.identity.users.reputation_history import recalculate_batch
 
 
 async def count(town: Town, person: Person) -> list[dict[str, Any]]:
-    """Count everybody anew, and return how the person's standing changed so far, the last first."""
+    """Count everybody again, and return how the person's standing changed so far, the last first."""
     after: UUID | None = UUID(int=0)
     while after is not None:
-        async with town.app.state.resources.transaction() as session:
-            after, _ = await count_some(session, after=after)
+        async with town.app.state.context.transaction() as session:
+            after, _ = await recalculate_batch(session, after=after)
     return list((await person.get("/users/reputation/history")).json()["items"])
 
 
@@ -38,7 +38,7 @@ async def test_likes_of_others_count_and_ones_own_do_not(
     assert [one["reputation"] for one in await count(town, ada)] == [0, 1]
 
 
-async def test_what_moderators_take_away_costs_until_it_is_undone_and_never_more_than_there_is(
+async def test_removed_content_lowers_reputation_until_it_is_restored(
     town: Town, ada: Person, ben: Person, post: dict[str, Any]
 ) -> None:
     moderator = await town.settle(role="moderator")
@@ -50,6 +50,6 @@ async def test_what_moderators_take_away_costs_until_it_is_undone_and_never_more
     [(case,)] = await town.rows("SELECT id FROM moderation_cases WHERE subject_id = :id", id=post["id"])
     await moderator.post(f"/moderation/cases/{case}/decision", {"outcome": "hide", "rule": "Be kind"})
     [last, *_] = await count(town, ada)
-    assert (last["reputation"], last["parts"]) == (0, {"likes_of_posts": 3, "things_taken_away": 1})
+    assert (last["reputation"], last["parts"]) == (0, {"likes_of_posts": 3, "moderated_content": 1})
     await town.write("UPDATE moderation_decisions SET undone_at = now() WHERE case_id = :id", id=case)
     assert (await count(town, ada))[0]["reputation"] == 3

@@ -47,13 +47,13 @@ async def test_helpful_votes_count_once_a_person_and_can_be_taken_back(
     path = f"/reviews/{made['id']}/helpful"
     await asyncio.gather(*(person.post(path) for person in people for _ in range(2)))
     taken = [(await people[0].delete(path)).json() for _ in range(2)]
-    assert [(one["found_helpful"], one["helpful_count"]) for one in taken] == [(False, 4)] * 2
+    assert [(one["viewer_voted_helpful"], one["helpful_count"]) for one in taken] == [(False, 4)] * 2
     seen = (await people[1].get(f"/reviews/{made['id']}")).json()
-    assert (seen["found_helpful"], seen["helpful_count"]) == (True, 4)
+    assert (seen["viewer_voted_helpful"], seen["helpful_count"]) == (True, 4)
     assert (await ben.post(path)).json()["code"] == "own_review"
 
 
-async def test_a_hidden_review_is_seen_by_its_writer_and_by_who_moderates(
+async def test_hidden_review_is_visible_to_author_and_moderators(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any]
 ) -> None:
     made = await review(ben, garden, rating=1)
@@ -62,7 +62,7 @@ async def test_a_hidden_review_is_seen_by_its_writer_and_by_who_moderates(
     seen = [(await one.get(f"/reviews/{made['id']}")).status_code for one in (ada, ben, moderator, outsider)]
     assert seen == [200, 200, 200, 404]
     assert (await outsider.get(f"/reviews/connector/{garden['id']}")).json()["items"] == []
-    assert (await ada.get(f"/reviews/analytics/{garden['id']}")).json()["reviews"] == 0
+    assert (await ada.get(f"/reviews/analytics/{garden['id']}")).json()["review_count"] == 0
     await town.run_jobs()
     assert [one["kind"] for one in (await ben.get("/notifications")).json()["items"]] == ["review.hidden"]
     assert (await moderator.put(f"/reviews/{made['id']}/state", {"state": "visible"})).status_code == 200
@@ -71,7 +71,7 @@ async def test_a_hidden_review_is_seen_by_its_writer_and_by_who_moderates(
 
 async def test_analytics_count_average_and_follow_the_months(town: Town, ada: Person, garden: dict[str, Any]) -> None:
     empty = (await ada.get(f"/reviews/analytics/{garden['id']}")).json()
-    assert (empty["reviews"], empty["mean_rating"], empty["trend"]) == (0, None, [])
+    assert (empty["review_count"], empty["mean_rating"], empty["trend"]) == (0, None, [])
     for rating in (1, 4, 4):
         person = await town.settle()
         await town.admit(person, garden)
@@ -85,11 +85,11 @@ async def test_analytics_count_average_and_follow_the_months(town: Town, ada: Pe
         id=garden["id"],
     )
     seen = (await ada.get(f"/reviews/analytics/{garden['id']}")).json()
-    assert (seen["reviews"], seen["mean_rating"]) == (3, 3.0)
+    assert (seen["review_count"], seen["mean_rating"]) == (3, 3.0)
     assert seen["distribution"] == {"1": 1, "2": 0, "3": 0, "4": 2, "5": 0}
     assert seen["trend"] == [
-        {"month": "2026-01", "reviews": 1, "mean_rating": 1.0},
-        {"month": "2026-02", "reviews": 2, "mean_rating": 4.0},
+        {"month": "2026-01", "review_count": 1, "mean_rating": 1.0},
+        {"month": "2026-02", "review_count": 2, "mean_rating": 4.0},
     ]
     [(overall,)] = await town.rows(
         "SELECT avg(r.rating)::float FROM reviews r JOIN users u ON u.id = r.reviewer_id "

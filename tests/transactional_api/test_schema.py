@@ -8,11 +8,12 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from neighborconnect.contracts.tables import CAPTURED_TABLES, CapturedTable
+from neighborconnect.contracts.tables import CAPTURED, CAPTURED_TABLES, NOT_CAPTURED, CapturedTable
+from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
-from transactional_api.db.migrate import migrate, migration_config
+from transactional_api.core.db.migrate import migrate, migration_config
 
-# What the catalogue calls the types that the contract knows.
+# Names in the catalog of the types that the contract knows.
 TYPES = {"character varying": "text", "timestamp with time zone": "timestamptz"}
 
 
@@ -29,15 +30,44 @@ def test_migrating_again_changes_nothing(settings: Settings) -> None:
     assert version == head
 
 
-@pytest.mark.parametrize("table", CAPTURED_TABLES, ids=lambda table: table.name)
+def test_every_table_is_captured_or_has_a_reason_why_not(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url) as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+        ).fetchall()
+    captured = [table.name for table in CAPTURED_TABLES]
+    assert sorted([*captured, *NOT_CAPTURED]) == sorted(name for (name,) in rows)
+    assert [name for name, reason in NOT_CAPTURED.items() if not reason] == []
+
+
+def test_the_contract_names_the_table_that_a_column_references(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url) as connection:
+        rows = connection.execute("""
+            SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text FROM pg_constraint c
+            JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] WHERE c.contype = 'f'
+        """).fetchall()
+    captured = {table.name for table in CAPTURED_TABLES}
+    stated = {(table.name, c.name, c.references) for table in CAPTURED_TABLES for c in table.columns if c.references}
+    assert stated == {row for row in rows if row[0] in captured}
+
+
+def test_every_published_column_is_described() -> None:
+    undescribed = [
+        f"{stream.table}.{column.name}" for stream in STREAMS for column in stream.columns if not column.description
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("table", CAPTURED, ids=lambda table: table.name)
 def test_the_contract_lists_every_column_of_a_captured_table(settings: Settings, table: CapturedTable) -> None:
     with psycopg.connect(settings.database_url) as connection:
         rows = connection.execute(
             "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position",
+            "WHERE table_schema = 'public' AND table_name = %s",
             (table.name,),
         ).fetchall()
-    assert [(name, TYPES.get(kind, kind)) for name, kind in rows] == [(c.name, c.type.value) for c in table.columns]
+    stated = [(column.name, column.type.value) for column in table.columns]
+    assert sorted((name, TYPES.get(kind, kind)) for name, kind in rows) == sorted(stated)
 
 
 @pytest.mark.parametrize("table", CAPTURED_TABLES, ids=lambda table: table.name)

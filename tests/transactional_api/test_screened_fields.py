@@ -17,9 +17,9 @@ from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import registration
 from tests.transactional_api.test_moderation import EVENT, ITEM, cases, decide, report
 from tests.transactional_api.test_screening import VILE, Watch, watch
-from transactional_api.jobs import queue
-from transactional_api.moderation.subjects import MAX_WORDS, PART_CHARACTERS, parts_of
-from transactional_api.moments.captions import add_missing
+from transactional_api.community.stories.captions import add_missing
+from transactional_api.core.jobs import queue
+from transactional_api.core.moderation import MAX_WORDS, PART_CHARACTERS, TRIAGE, parts_of
 from transactional_api.openapi import PATH
 
 __all__ = ["watch"]
@@ -33,7 +33,7 @@ SCREENED = {
     "createPost": ("title", "content"),
     "replacePost": ("title", "content"),
     "createComment": ("content",),
-    "changeComment": ("content",),
+    "replaceComment": ("content",),
     "createEvent": ("title", "description", "location"),
     "replaceEvent": ("title", "description", "location"),
     "createItem": ("title", "description", "category"),
@@ -48,6 +48,7 @@ SCREENED = {
 # Operation: fields that are not words, or that nobody but their writer, moderators or a conversation's members read.
 OWN = {"state", "country", "postal_code", "phone", "avatar_url", "password", "current_password"}
 IMAGE, ZONE, PRICE = frozenset({"image_url"}), frozenset({"time_zone"}), frozenset({"price", "currency", "images"})
+CURSOR = frozenset({"cursor"})
 NOT_WORDS = {
     "register": OWN,
     "replaceProfile": OWN,
@@ -55,6 +56,10 @@ NOT_WORDS = {
     **dict.fromkeys(("createEvent", "replaceEvent"), ZONE),
     **dict.fromkeys(("createItem", "replaceItem"), PRICE),
     "registerApp": {"redirect_uris"},
+    "giveFeedback": {"category"},
+    **dict.fromkeys(
+        ("recommendHome", "recommendContent", "recommendConnectors", "recommendEvents", "recommendItems"), CURSOR
+    ),
 }
 PRIVATE = {
     **dict.fromkeys(
@@ -62,6 +67,8 @@ PRIVATE = {
             *(
                 "login",
                 "refresh",
+                "createWebSession",
+                "exchangeForWebSession",
                 "logout",
                 "verifyEmail",
                 "resetPassword",
@@ -69,17 +76,21 @@ PRIVATE = {
                 "forgotPassword",
                 "undoChange",
             ),
-            *("beginSecondFactor", "confirmSecondFactor", "endSecondFactor", "finishProviderLogin", "linkProvider"),
-            *("requestErasure", "authorizeApp", "tradeForTokens", "addPushDevice", "changeNotificationHours"),
+            *("beginSecondFactor", "confirmSecondFactor", "disableSecondFactor", "finishProviderLogin", "linkProvider"),
+            *("requestErasure", "authorizeApp", "createToken", "addPushDevice", "replaceDeliverySchedule"),
         ),
         "credentials and settings of one's own",
     ),
     **dict.fromkeys(
-        ("beginConversation", "sendMessage", "editMessage"), "private talk is reported by those who are in it"
+        ("createConversation", "sendMessage", "editMessage"), "private talk is reported by those who are in it"
     ),
-    **dict.fromkeys(("report", "appeal", "appealSuspension", "decideCase", "ban"), "moderators and the person alone"),
-    **dict.fromkeys(("announce", "beginExperiment", "replaceExperiment", "reportErasure"), "the platform's own staff"),
-    **dict.fromkeys(("analyseSentiment", "moderateText", "findTopics", "detectSpam"), "nothing is stored"),
+    **dict.fromkeys(
+        ("createReport", "createAppeal", "appealSuspension", "decideCase", "banUser"), "moderators and the person alone"
+    ),
+    **dict.fromkeys(
+        ("sendAnnouncement", "createExperiment", "replaceExperiment", "reportErasure"), "the platform's own staff"
+    ),
+    **dict.fromkeys(("analyzeSentiment", "moderateText", "extractTopics", "detectSpam"), "nothing is stored"),
     "uploadMedia": "a file, which the vision models see",
 }
 _FORMATS = {"uuid", "date-time", "date", "time", "email", "uri", "binary", "password"}
@@ -186,10 +197,10 @@ async def test_each_field_is_screened(
         path, body = puts[operation]
         path = await made(ben, path, body)
         answer = await ben.put(path, marks.into({name: body[name] for name in body if name != "connector_id"}))
-    elif operation in {"createComment", "changeComment"}:
+    elif operation in {"createComment", "replaceComment"}:
         path = f"/posts/{(await ada.make_post(garden))['id']}/comments"
         answer = await ben.post(path, marks.into({}) if operation == "createComment" else {"content": "Hello."})
-        if operation == "changeComment":
+        if operation == "replaceComment":
             answer = await ben.put(f"{path}/{answer.json()['id']}", marks.into({}))
     elif operation == "reviewSeller":
         answer = await ben.post(await bought(town, ada, ben, garden), marks.into({"rating": 4}))
@@ -216,9 +227,13 @@ async def test_a_text_is_screened_to_its_last_word(
     path = await made(ben, "/posts", {"connector_id": garden["id"], "content": words[:10_000].rstrip()})
     await watch.look()
     case = {one["subject_id"]: one for one in (await cases(mod)).values()}[path.rsplit("/", 1)[1]]
-    assert (case["held"], case["triage"]["verdict"]) == (True, "block")
-    [highlight] = case["triage"]["highlights"]
-    assert case["words"][highlight["begin"] : highlight["end"]] == "vile"
+    assert (case["is_held"], case["triage"]["verdict"]) == (True, "block")
+    async with watch.context.transaction() as session:
+        await queue.defer(session, TRIAGE, case_id=case["id"])
+    await watch.look()
+    for one in (case, (await cases(mod))[case["id"]]):
+        [highlight] = one["triage"]["highlights"]
+        assert one["content_snapshot"][highlight["begin"] : highlight["end"]] == "vile"
 
 
 @pytest.mark.parametrize("length", [0, 1, PART_CHARACTERS, PART_CHARACTERS + 1, MAX_WORDS])
@@ -252,7 +267,12 @@ async def test_a_story_or_reel_is_kept_back_reported_and_comes_back(
     case_id = await report(town, ada, kind, here)
     await watch.look()
     case = (await cases(mod))[case_id]
-    assert (case["subject_kind"], case["held"], case["reports"], case["words"]) == (kind, True, 1, VILE)
+    assert (case["subject_kind"], case["is_held"], case["report_count"], case["content_snapshot"]) == (
+        kind,
+        True,
+        1,
+        VILE,
+    )
     assert (await ada.get(path)).status_code == 404
     assert (await ada.get(lists)).json()["items"] == []
     await decide(mod, case_id, "keep")
@@ -271,7 +291,7 @@ async def test_a_false_alarm_closes_no_connector_that_others_are_in(
     alone = await ada.make_connector(description=VILE)
     await watch.look()
     found = {one["subject_id"]: one for one in (await cases(mod)).values()}
-    assert [found[one["id"]]["held"] for one in (connector, alone)] == [False, True]
+    assert [found[one["id"]]["is_held"] for one in (connector, alone)] == [False, True]
     assert (await ben.get(f"/connectors/{connector['id']}")).status_code == 200
     assert (await ben.get(f"/connectors/{alone['id']}")).status_code == 404
 
@@ -286,8 +306,8 @@ async def test_captions_that_are_missing_are_added_and_screened(
     here = path.rsplit("/", 1)[1]
     await town.write("DELETE FROM media_captions WHERE id = :id", id=here)
     await watch.look()
-    async with town.app.state.resources.transaction() as session:
+    async with town.app.state.context.transaction() as session:
         await queue.defer(session, add_missing, timestamp=0)
     await watch.look()
     case = {one["subject_id"]: one for one in (await cases(mod)).values()}[here]
-    assert (case["held"], case["words"]) == (True, f"Odd\n{VILE}")
+    assert (case["is_held"], case["content_snapshot"]) == (True, f"Odd\n{VILE}")

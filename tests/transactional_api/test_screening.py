@@ -15,7 +15,8 @@ from starlette.routing import Route
 from tests.transactional_api.listening import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_moderation import EVENT, ITEM, cases, decide, report
-from transactional_api.jobs.worker import run_due
+from transactional_api.community.moderation.screening import HELP_TITLE
+from transactional_api.core.jobs.worker import run_due
 
 NICE, ODD, VILE, SALE = "Bring seeds.", "You are an odd one.", "You vile thing.", "Cheap pills."
 
@@ -34,8 +35,8 @@ class Watch:
         verdict = "block" if "vile" in text else "review" if "odd" in text else "allow"
         at = text.find("vile")
         highlights = [{"begin": at, "end": at + 4, "weight": 0.4}] if at >= 0 else []
-        said = {"categories": {"offensive": 0.5}, "highlights": highlights, "model_version": "3"}
-        return JSONResponse({"verdict": verdict, **said})
+        said = {"categories": {"toxicity": 0.5}, "highlights": highlights, "model_version": "3"}
+        return JSONResponse({"verdict": verdict, "offers_help": " live" in text, **said})
 
     async def spam(self, request: Request) -> Response:
         asked = (await request.json())["request"]
@@ -44,17 +45,17 @@ class Watch:
         return JSONResponse({"is_spam": is_spam, "score": 0.9 if is_spam else 0.1, "signals": [], "model_version": "3"})
 
     def listen(self, url: str) -> None:
-        resources = self.town.app.state.resources
-        settings = resources.settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000})
-        self.resources = dataclasses.replace(resources, settings=settings)
+        context = self.town.app.state.context
+        settings = context.settings.model_copy(update={"content_url": url, "inference_deadline_ms": 5_000})
+        self.context = dataclasses.replace(context, settings=settings)
 
     async def look(self) -> None:
-        await run_due(self.resources)
+        await run_due(self.context)
 
 
 @pytest.fixture
 async def watch(town: Town) -> AsyncIterator[Watch]:
-    await town.run_jobs()  # What earlier tests left is looked at without a model.
+    await town.run_jobs()  # Texts that earlier tests left are screened without a model.
     found = Watch(town)
     routes = [
         Route("/moderate", found.moderate, methods=["POST"]),
@@ -88,17 +89,17 @@ async def case_of(mod: Person, path: str) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize("kind", ["post", "comment", "event", "item", "review"])
-async def test_what_the_model_blocks_is_kept_back_until_a_moderator_lets_it_stand(
+async def test_blocked_content_is_held_until_a_moderator_approves_it(
     watch: Watch, ben: Person, mod: Person, garden: dict[str, Any], kind: str
 ) -> None:
     path = await write(ben, garden, kind, VILE)
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert (case["subject_kind"], case["held"], case["reports"]) == (kind, True, 0)
+    assert (case["subject_kind"], case["is_held"], case["report_count"]) == (kind, True, 0)
     assert case["triage"]["verdict"] == "block"
     [told] = [one for one in (await ben.get("/notifications")).json()["items"] if one["subject_id"] == case["id"]]
-    assert told["body"] == "Our check stopped at: vile"
+    assert told["body"] == "Our check flagged: vile"
 
     await decide(mod, case["id"], "keep")
     await watch.look()
@@ -106,7 +107,7 @@ async def test_what_the_model_blocks_is_kept_back_until_a_moderator_lets_it_stan
         (True,)
     ]
     told = (await ben.get("/notifications")).json()["items"]
-    assert "A moderator looked: others see it now" in {one["title"] for one in told}
+    assert "A moderator reviewed it: it is visible again" in {one["title"] for one in told}
 
 
 TABLES = {
@@ -137,9 +138,22 @@ async def test_what_the_model_is_unsure_of_stays_while_somebody_looks(
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert case["held"] is False
+    assert case["is_held"] is False
     assert case["triage"]["spam"]["is_spam"] == (words == SALE)
     assert (await mod.get(path)).status_code == 200
+
+
+async def test_help_is_offered_once_and_nobody_else_is_told(
+    watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
+) -> None:
+    paths = [await write(ben, garden, "post", words) for words in ("I do not want to live.", "Why live at all.")]
+    await watch.look()
+    await watch.look()  # Notices are delivered by jobs that the screening queues.
+    titles = [one["title"] for one in (await ben.get("/notifications")).json()["items"]]
+    assert titles.count(HELP_TITLE) == 1
+    for path in paths:
+        assert await case_of(mod, path) is None
+        assert (await mod.get(path)).status_code == 200
 
 
 async def test_a_blocked_text_is_seen_by_nobody_and_counts_nowhere(
@@ -164,7 +178,7 @@ async def test_a_harmless_text_makes_no_case(watch: Watch, ben: Person, mod: Per
     assert await case_of(mod, path) is None
 
 
-async def test_changed_words_are_looked_at_again_and_decided_ones_are_not(
+async def test_changed_words_are_screened_again_and_decided_ones_not(
     watch: Watch, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
 ) -> None:
     path = await write(ben, garden, "event", NICE)
@@ -191,10 +205,10 @@ async def test_one_thing_has_one_open_case_whoever_stopped_at_it_first(
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert (case["id"], case["reports"], case["held"]) == (case_id, 1, True)
+    assert (case["id"], case["report_count"], case["is_held"]) == (case_id, 1, True)
 
 
-async def test_what_was_odd_and_becomes_vile_is_kept_back_with_the_words_that_it_has_now(
+async def test_case_of_an_edited_post_holds_the_current_text(
     watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
 ) -> None:
     path = await write(ben, garden, "post", ODD)
@@ -203,7 +217,7 @@ async def test_what_was_odd_and_becomes_vile_is_kept_back_with_the_words_that_it
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert (case["words"], case["held"]) == (VILE, True)
+    assert (case["content_snapshot"], case["is_held"]) == (VILE, True)
 
 
 async def test_without_a_model_nothing_is_kept_back(
@@ -218,7 +232,7 @@ async def test_without_a_model_nothing_is_kept_back(
 async def test_a_model_that_is_down_is_asked_again(
     watch: Watch, ben: Person, mod: Person, garden: dict[str, Any]
 ) -> None:
-    url = str(watch.resources.settings.content_url)
+    url = str(watch.context.settings.content_url)
     watch.listen("http://127.0.0.1:9")
     path = await write(ben, garden, "post", VILE)
     await watch.look()
@@ -228,7 +242,7 @@ async def test_a_model_that_is_down_is_asked_again(
     await watch.look()
     case = await case_of(mod, path)
     assert case is not None
-    assert case["held"] is True
+    assert case["is_held"] is True
 
 
 async def test_who_is_erased_leaves_no_case_behind(
@@ -249,7 +263,7 @@ async def test_the_same_again_and_again_is_shown_to_a_moderator(
     await watch.look()
     (case,) = [found for path in paths if (found := await case_of(mod, path))][:1]
     assert "repeats" in case["triage"]["spam"]["signals"]
-    assert not case["held"]
+    assert not case["is_held"]
 
 
 async def test_short_words_other_words_and_other_people_are_no_repeats(

@@ -1,4 +1,4 @@
-"""Addresses, phones and homes lie sealed, are found by hash, and move to a new key."""
+"""Email addresses, phones and homes are encrypted, looked up by blind index, and rotated to a new key."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pydantic import SecretStr
 
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import PASSWORD, register
-from transactional_api.users.sealing import BATCH, seal_some
-from transactional_api.vault import UnknownKeyError, Vault
+from transactional_api.core.security.field_encryption import FieldCipher, UnknownKeyError
+from transactional_api.identity.users.reencryption import BATCH, reencrypt_batch
 
 OLD, NEW = "old" * 10, "new" * 10
 
 
-def vault(*keys: str) -> Vault:
-    return Vault(SecretStr(",".join(keys)))
+def cipher(*keys: str) -> FieldCipher:
+    return FieldCipher(SecretStr(",".join(keys)))
 
 
-def test_a_vault_opens_what_former_keys_sealed() -> None:
-    sealed = vault(OLD).seal("ada@example.org")
-    both = vault(NEW, OLD)
-    assert both.open(sealed) == "ada@example.org"
-    assert both.seal("ada@example.org") != both.seal("ada@example.org")
-    assert both.lookups("ada@example.org") == [
-        vault(NEW).lookup("ada@example.org"),
-        vault(OLD).lookup("ada@example.org"),
+def test_a_cipher_decrypts_under_rotated_keys() -> None:
+    encrypted = cipher(OLD).encrypt("ada@example.org")
+    both = cipher(NEW, OLD)
+    assert both.decrypt(encrypted) == "ada@example.org"
+    assert both.encrypt("ada@example.org") != both.encrypt("ada@example.org")
+    assert both.blind_indexes("ada@example.org") == [
+        cipher(NEW).blind_index("ada@example.org"),
+        cipher(OLD).blind_index("ada@example.org"),
     ]
-    with pytest.raises(UnknownKeyError, match=vault(OLD).key_id):
-        vault(NEW).open(sealed)
+    with pytest.raises(UnknownKeyError, match=cipher(OLD).key_id):
+        cipher(NEW).decrypt(encrypted)
     with pytest.raises(InvalidToken):
-        both.open(sealed[:-4] + "AAAA")
+        both.decrypt(encrypted[:-4] + "AAAA")
     with pytest.raises(ValueError, match="PERSONAL_DATA_KEYS"):
-        vault("")
+        cipher("")
 
 
 async def test_the_database_has_neither_address_nor_phone_nor_home(town: Town) -> None:
@@ -65,7 +65,9 @@ async def test_people_of_before_are_sealed_and_keep_their_login(town: Town) -> N
     session = await register(town)
     user_id, email = session["user"]["id"], session["user"]["email"]
     await town.write(
-        "UPDATE users SET email = :email, email_sealed = NULL, phone = '+1 555' WHERE id = :id", email=email, id=user_id
+        "UPDATE users SET email_hash = :email, email_encrypted = NULL, phone = '+1 555' WHERE id = :id",
+        email=email,
+        id=user_id,
     )
     credentials = {"email": email, "password": PASSWORD}
     assert (await town.nobody.post("/users/login", credentials)).status_code == 200
@@ -74,9 +76,9 @@ async def test_people_of_before_are_sealed_and_keep_their_login(town: Town) -> N
     )
     assert taken.json()["user"]["id"] != user_id, "the address is known without a key, too"
     assert (await town.rows("SELECT count(*) FROM users WHERE username = 'xxxxxxxx'"))[0][0] == 0
-    await seal_all(town, town.app.state.resources.vault)
-    [row] = await town.rows("SELECT email, phone, email_sealed FROM users WHERE id = :id", id=user_id)
-    assert (email in row.email, row.phone, row.email_sealed is None) == (False, None, False)
+    await reencrypt_all(town, town.app.state.context.cipher)
+    [row] = await town.rows("SELECT email_hash, phone, email_encrypted FROM users WHERE id = :id", id=user_id)
+    assert (email in row.email_hash, row.phone, row.email_encrypted is None) == (False, None, False)
     answer = await town.nobody.post("/users/login", credentials)
     assert (answer.status_code, answer.json()["user"]["phone"]) == (200, "+1 555")
 
@@ -84,17 +86,20 @@ async def test_people_of_before_are_sealed_and_keep_their_login(town: Town) -> N
 async def test_a_new_key_takes_over(town: Town) -> None:
     session = await register(town)
     present = town.app.state.settings.personal_data_keys.get_secret_value()
-    rotated = vault(NEW, present)
-    await seal_all(town, rotated)
-    [(hashed, sealed)] = await town.rows(
-        "SELECT email, email_sealed FROM users WHERE id = :id", id=session["user"]["id"]
+    rotated = cipher(NEW, present)
+    await reencrypt_all(town, rotated)
+    [(hashed, encrypted)] = await town.rows(
+        "SELECT email_hash, email_encrypted FROM users WHERE id = :id", id=session["user"]["id"]
     )
-    assert (hashed, vault(NEW).open(sealed)) == (rotated.lookup(session["user"]["email"]), session["user"]["email"])
-    await seal_all(town, vault(present, NEW))  # And back, for the tests that follow.
+    assert (hashed, cipher(NEW).decrypt(encrypted)) == (
+        rotated.blind_index(session["user"]["email"]),
+        session["user"]["email"],
+    )
+    await reencrypt_all(town, cipher(present, NEW))  # And back, for the tests that follow.
 
 
-async def seal_all(town: Town, keys: Vault) -> None:
+async def reencrypt_all(town: Town, keys: FieldCipher) -> None:
     while True:
-        async with town.app.state.resources.transaction() as session:
-            if await seal_some(session, vault=keys) < BATCH:
+        async with town.app.state.context.transaction() as session:
+            if await reencrypt_batch(session, cipher=keys) < BATCH:
                 return

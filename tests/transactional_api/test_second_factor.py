@@ -94,9 +94,9 @@ async def test_turning_it_off_needs_the_password_and_a_code(town: Town, *, paper
         ({"password": PASSWORD, "code": "000000"}, (401, "wrong_code")),
         ({"password": "not this one", "code": code}, (403, "wrong_password")),
     ):
-        refused = await phone.person.post(f"{AT}/off", proofs)
+        refused = await phone.person.post(f"{AT}/disable", proofs)
         assert (refused.status_code, refused.json()["code"]) == refusal
-    assert (await phone.person.post(f"{AT}/off", {"password": PASSWORD, "code": code})).status_code == 204
+    assert (await phone.person.post(f"{AT}/disable", {"password": PASSWORD, "code": code})).status_code == 204
     assert (await log_in(town, phone)).status_code == 200
 
 

@@ -20,7 +20,7 @@ async def test_following_shows_on_both_sides_once_and_is_told_once(town: Town, a
     assert [one["kind"] for one in (await ada.get("/notifications")).json()["items"]] == ["user.followed"]
 
 
-async def test_a_block_ends_following_both_ways_and_hides_each_from_the_other(ada: Person, ben: Person) -> None:
+async def test_a_block_ends_both_follows_and_hides_both_people(ada: Person, ben: Person) -> None:
     await ben.post(f"/users/{ada.id}/follow")
     await ada.post(f"/users/{ben.id}/follow")
     connector = await ada.make_connector()

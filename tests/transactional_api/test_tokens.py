@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
-from transactional_api import tokens
-from transactional_api.errors import UnauthenticatedError
-from transactional_api.tokens import Bearer, issue_access_token, read_access_token
+from transactional_api.core.errors import UnauthenticatedError
+from transactional_api.core.security import tokens
+from transactional_api.core.security.tokens import Bearer, issue_access_token, read_access_token
 
 BEARER = Bearer(uuid4(), uuid4())
 
@@ -84,7 +84,7 @@ async def test_anybody_can_check_a_token_with_the_published_keys(town: Town, ada
     assert all("d" not in key for key in answer.json()["keys"])
 
 
-def test_tokens_of_a_former_secret_stay_good_and_new_ones_use_the_new(settings: Settings) -> None:
+def test_tokens_of_a_former_secret_stay_valid(settings: Settings) -> None:
     before = settings.model_copy(update={"jwt_secret": SecretStr("before")})
     after = settings.model_copy(update={"jwt_secret": SecretStr("after"), "jwt_former_secrets": SecretStr("x,before")})
     done = after.model_copy(update={"jwt_former_secrets": None})

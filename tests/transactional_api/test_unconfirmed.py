@@ -31,7 +31,7 @@ async def test_their_likes_make_no_post_popular(town: Town, ada: Person) -> None
         assert (await person.post(f"/posts/{pushed}/like")).status_code < 300
     answer = await feed(viewer)
     assert ids(answer)[0] == liked
-    reasons = {item["post"]["id"]: item["reason"] for item in answer["items"]}
+    reasons = {item["post"]["id"]: item["reasons"][0]["code"] for item in answer["items"]}
     assert reasons.get(pushed) in {None, "new"}
 
 
@@ -44,7 +44,7 @@ async def test_their_memberships_make_no_connector_popular(town: Town, ada: Pers
         await person.post(f"/connectors/{pushed}/join")
     answer = await feed(viewer, CONNECTORS)
     assert ids(answer, "connector")[0] == joined
-    reasons = {item["connector"]["id"]: item["reason"] for item in answer["items"]}
+    reasons = {item["connector"]["id"]: item["reasons"][0]["code"] for item in answer["items"]}
     assert reasons.get(pushed) in {None, "popular", "large"}, "its founder alone counts, who lives elsewhere"
 
 
@@ -52,7 +52,7 @@ async def test_their_answers_lift_no_event(town: Town, ada: Person, ben: Person)
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     made = [await hold(ada, start_date=soon) for _ in range(2)]
     for person in await crowd(town):
-        answer = await person.post(f"/events/{made[1]['id']}/rsvp", {"status": "attending", "guests": 3})
+        answer = await person.post(f"/events/{made[1]['id']}/rsvp", {"status": "attending", "guest_count": 3})
         assert answer.status_code == 200, answer.text
     confirmed = await town.settle()
     await confirmed.post(f"/events/{made[0]['id']}/rsvp", {"status": "attending"})
@@ -65,7 +65,7 @@ async def test_their_views_of_an_item_do_not_count(town: Town, ada: Person, ben:
     item = await offer(ada, await ada.make_connector())
     for person in [*await crowd(town, 3), ben]:
         await person.post(f"/marketplace/items/{item['id']}/view")
-    assert (await ada.get(f"/marketplace/items/{item['id']}")).json()["views_count"] == 1
+    assert (await ada.get(f"/marketplace/items/{item['id']}")).json()["view_count"] == 1
 
 
 async def test_their_reviews_do_not_count_in_ratings(
@@ -76,7 +76,7 @@ async def test_their_reviews_do_not_count_in_ratings(
         await person.post(f"/connectors/{garden['id']}/join")
         await review(person, garden, rating=5)
     analytics = (await ada.get(f"/reviews/analytics/{garden['id']}")).json()
-    assert (analytics["reviews"], analytics["mean_rating"]) == (1, 2.0)
+    assert (analytics["review_count"], analytics["mean_rating"]) == (1, 2.0)
 
 
 async def test_their_likes_bring_no_reputation(town: Town, ada: Person, ben: Person) -> None:

@@ -1,4 +1,4 @@
-"""A write that is meant for an older version changes nothing, and tells only who may write."""
+"""A write with an older version changes nothing, and reveals that only to people who may write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def post(ada: Person) -> dict[str, Any]:
     return await ada.make_post(await ada.make_connector(is_public=False))
 
 
-async def test_a_write_of_what_was_read_is_done_and_the_next_of_it_is_not(ada: Person, post: dict[str, Any]) -> None:
+async def test_the_second_write_of_the_same_version_is_refused(ada: Person, post: dict[str, Any]) -> None:
     path = f"/posts/{post['id']}"
     read = (await ada.get(path)).headers["ETag"]
     written = await put(ada, path, WORDS, read)

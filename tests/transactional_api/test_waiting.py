@@ -16,9 +16,9 @@ from neighborconnect.settings import Settings
 from tests.transactional_api.listening import serving
 from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from transactional_api.inference import InferenceClient, Service
-from transactional_api.recommendations.ranking import Recommender
-from transactional_api.search.meanings import AskedWords
+from transactional_api.community.search.embeddings import QueryEmbedder
+from transactional_api.core.inference.client import InferenceClient, Service
+from transactional_api.intelligence.recommendations.ranking import RankingClients
 
 LOOKS = 300
 ASKED: dict[str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ class Slow:
         self.free: list[bool] = []
 
     def _nobody_holds_any(self) -> bool:
-        return not self.state.engine.pool.checkedout() and not self.state.plain.held
+        return not self.state.engine.pool.checkedout() and not self.state.psycopg_pool.connections_in_use
 
     async def answer(self, _request: Request) -> Response:
         for _ in range(LOOKS):
@@ -72,11 +72,11 @@ async def slow(town: Town, settings: Settings) -> AsyncIterator[Slow]:
         urls = {f"{one.value}_url": url for one in Service}
         patient = {"inference_deadline_ms": 5_000, "recommendation_deadline_ms": 5_000}
         client = InferenceClient(settings.model_copy(update=urls | patient))
-        before = state.inference, state.recommender, state.asked_words
-        state.inference, state.asked_words = client, AskedWords(client)
-        state.recommender = Recommender(client, before[1].redis)
+        before = state.inference, state.recommender, state.query_embedder
+        state.inference, state.query_embedder = client, QueryEmbedder(client)
+        state.recommender = RankingClients(client, before[1].redis)
         yield service
-        state.inference, state.recommender, state.asked_words = before
+        state.inference, state.recommender, state.query_embedder = before
         await client.aclose()
 
 
@@ -87,7 +87,7 @@ async def test_nothing_is_kept_from_others_while_a_model_is_asked(ada: Person, s
 
 
 @pytest.mark.parametrize("path", SEEN)
-async def test_nor_while_an_upload_is_looked_at(town: Town, ada: Person, slow: Slow, path: str) -> None:
+async def test_nor_while_an_upload_has_model(town: Town, ada: Person, slow: Slow, path: str) -> None:
     upload = await town.keep_upload(ada, video() if path.startswith("/videos") else jpeg())
     answer = (await ada.post(path, {"media_id": upload["id"], **SEEN[path]})).json()
     assert (answer["reason_code"], slow.free) == ("service_unavailable", [True])

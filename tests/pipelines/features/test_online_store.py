@@ -8,16 +8,16 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from feature_repo.feast_import import FeatureStore
+from feature_repo.vendor_patches import FeatureStore
 from neighborconnect.contracts import features as views
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
-from pipelines.assets.features import POPULATED_KEY, missing_online_parts
-from pipelines.assets.names import vectors_key
+from pipelines.asset_keys import vectors_key
 from pipelines.features import online_store
+from pipelines.features.checks import POPULATED_KEY, missing_online_parts
 from pipelines.features.compute import compute_latest
 from pipelines.features.materialize import materialize
-from pipelines.sensors import online_store_watch
+from pipelines.features.sensors import online_store_sensor
 from tests.pipelines.features.test_online_equals_offline import Town, town  # noqa: F401 (a fixture)
 
 
@@ -30,7 +30,7 @@ def emptied(settings: Settings, store: FeatureStore) -> None:
 
 def tick(instance: dg.DagsterInstance, settings: Settings, cursor: str | None) -> dg.SensorResult:
     context = dg.build_sensor_context(instance=instance, resources={"settings": settings}, cursor=cursor)
-    result = online_store_watch(context)
+    result = online_store_sensor(context)
     assert isinstance(result, dg.SensorResult)
     return result
 
@@ -42,7 +42,7 @@ def affinities(store: FeatureStore, users: list[str]) -> list[object]:
     return [found for found in answer.to_dict()["categories"] if found]
 
 
-def test_materialization_after_a_flush_writes_what_was_written_before(
+def test_materialization_after_a_flush_restores_all_rows(
     store: FeatureStore,
     town: Town,  # noqa: F811
     settings: Settings,
@@ -59,7 +59,7 @@ def test_materialization_after_a_flush_writes_what_was_written_before(
     assert affinities(store, town.users) == before
 
 
-def test_a_store_emptied_while_it_is_written_is_not_complete(settings: Settings, emptied: None) -> None:
+def test_a_store_emptied_during_a_write_is_incomplete(settings: Settings, emptied: None) -> None:
     with online_store.writing(settings, online_store.FEATURES), Redis.from_url(settings.feast_redis_url) as redis:
         redis.flushdb()
     assert online_store.written_parts(settings) == set()
@@ -68,13 +68,13 @@ def test_a_store_emptied_while_it_is_written_is_not_complete(settings: Settings,
     assert online_store.written_parts(settings) == {online_store.FEATURES}
 
 
-def test_a_failed_write_is_not_complete(settings: Settings, emptied: None) -> None:
+def test_a_failed_write_is_incomplete(settings: Settings, emptied: None) -> None:
     with pytest.raises(RuntimeError), online_store.writing(settings, online_store.STREAM):
         raise RuntimeError
     assert online_store.written_parts(settings) == set()
 
 
-def test_the_sensor_restores_what_was_written_and_fails_the_check_until_then(settings: Settings, emptied: None) -> None:
+def test_the_sensor_requests_a_restore_and_fails_the_check(settings: Settings, emptied: None) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert tick(instance, settings, None).run_requests in (None, [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -11,8 +12,8 @@ from minio import Minio
 from psycopg import sql
 
 from neighborconnect.settings import Settings
+from tests.pipelines.analytical_stores import AnalyticalStores
 from tests.pipelines.ingest.api import running_api
-from tests.pipelines.ingest.copies import Copies
 from tests.transactional_api.cdc.rows import Connection, connect, raise_event_ids
 
 
@@ -26,6 +27,13 @@ def api(settings: Settings) -> Iterator[None]:
 @pytest.fixture
 def fresh(settings: Settings, postgres_admin_url: str) -> Iterator[Settings]:
     """Settings whose lake bucket and warehouse nobody else has seen."""
+    with empty_stores(settings, postgres_admin_url) as fresh:
+        yield fresh
+
+
+@contextmanager
+def empty_stores(settings: Settings, postgres_admin_url: str) -> Iterator[Settings]:
+    """Make a lake bucket and a warehouse, and drop the warehouse at the end."""
     raise_event_ids(settings)
     name = f"ingest-{uuid.uuid4().hex[:12]}"
     endpoint = settings.s3_endpoint_url.removeprefix("http://")
@@ -49,8 +57,8 @@ def fresh(settings: Settings, postgres_admin_url: str) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def copies(fresh: Settings) -> Copies:
-    return Copies(fresh)
+def stores(fresh: Settings) -> AnalyticalStores:
+    return AnalyticalStores(fresh)
 
 
 @pytest.fixture

@@ -1,23 +1,25 @@
-"""What is a row, what is not, and why not."""
+"""Conversion of records to rows, and reasons of rejection."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from neighborconnect.contracts.topics import STREAM_BY_TABLE
 from pipelines.ingest.decode import KafkaRecord, decode
 from pipelines.ingest.schema import lake_schema
-from tests.pipelines.ingest.events import CAPTURED_MS, INTERACTIONS, USERS, change, interaction
+from tests.pipelines.ingest.events import CAPTURED_MS, INTERACTIONS, USERS, change, interaction, row_change
 
 
-def test_a_change_becomes_a_typed_row_with_its_place_and_time() -> None:
+def test_a_change_becomes_a_typed_row_with_its_offset_and_time() -> None:
     record = change(
         7, created_at="2026-05-01T12:00:00.000001+02:00", interests=["roses"], reputation=3, verified=True, offset=40
     )
-    frame, unfit = decode(USERS, [record])
-    assert unfit == []
+    frame, invalid = decode(USERS, [record])
+    assert invalid == []
     assert dict(frame.schema) == lake_schema(USERS)
     (row,) = frame.to_dicts()
     assert row["created_at"] == datetime(2026, 5, 1, 10, 0, 0, 1, tzinfo=UTC)
@@ -27,21 +29,22 @@ def test_a_change_becomes_a_typed_row_with_its_place_and_time() -> None:
     assert (row["_committed_at"], row["_date"]) == (captured, captured.date())
 
 
-def test_a_deleted_row_keeps_the_values_it_had() -> None:
+def test_a_delete_has_the_values_before_it() -> None:
     frame, _ = decode(USERS, [change(8, op="d", city="Delft")])
     assert frame.select("_op", "city").row(0) == ("d", "Delft")
 
 
-def test_columns_that_the_contract_does_not_know_are_left_out() -> None:
-    frame, unfit = decode(INTERACTIONS, [interaction(1, shoe_size=43)])
-    assert (frame.height, unfit) == (1, [])
-    assert "shoe_size" not in frame.columns
+def test_values_of_a_newer_contract_stay_and_withheld_ones_go() -> None:
+    frame, invalid = decode(INTERACTIONS, [interaction(1, shoe_size=43), interaction(2)])
+    assert (frame["_unknown"].to_list(), invalid) == (['{"shoe_size":43}', None], [])
+    frame, _ = decode(USERS, [change(3, first_name="Ada", mood="glad")])
+    assert frame["_unknown"].to_list() == ['{"mood":"glad"}']
 
 
-def test_a_tombstone_is_neither_a_row_nor_an_error() -> None:
+def test_a_tombstone_is_skipped() -> None:
     tombstone = KafkaRecord(USERS.topic, 0, 1, 0, b"key", None, [])
-    frame, unfit = decode(USERS, [tombstone])
-    assert (frame.height, unfit) == (0, [])
+    frame, invalid = decode(USERS, [tombstone])
+    assert (frame.height, invalid) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -62,31 +65,48 @@ def test_a_tombstone_is_neither_a_row_nor_an_error() -> None:
         ({"event_id": -1}, "event id"),
     ],
 )
-def test_a_value_of_another_type_makes_its_record_alone_unfit(broken: dict[str, Any], reason: str) -> None:
+def test_an_invalid_value_rejects_its_record_alone(broken: dict[str, Any], reason: str) -> None:
     records = [interaction(n) for n in range(1, 10)]
     records[4] = interaction(5, **broken)
-    frame, unfit = decode(INTERACTIONS, records)
+    frame, invalid = decode(INTERACTIONS, records)
     assert frame["_offset"].to_list() == [1, 2, 3, 4, 6, 7, 8, 9]
-    assert [each.record for each in unfit] == [records[4]]
-    assert reason in unfit[0].reason
+    assert [each.record for each in invalid] == [records[4]]
+    assert reason in invalid[0].reason
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"[]", b"null", b'"text"', b"{}", b'{"op": "c"}', b"\xff\xfe"])
-def test_bytes_that_are_no_event_are_unfit(value: bytes) -> None:
+def test_malformed_bytes_are_invalid(value: bytes) -> None:
     for stream in (USERS, INTERACTIONS):
-        frame, unfit = decode(stream, [KafkaRecord(stream.topic, 0, 1, 0, None, value, [])])
-        assert (frame.height, len(unfit)) == (0, 1)
-        assert unfit[0].reason
+        frame, invalid = decode(stream, [KafkaRecord(stream.topic, 0, 1, 0, None, value, [])])
+        assert (frame.height, len(invalid)) == (0, 1)
+        assert invalid[0].reason
 
 
-def test_a_change_without_the_image_that_its_operation_needs_is_unfit() -> None:
+def test_a_change_without_its_row_image_is_invalid() -> None:
     record = change(1)
-    frame, unfit = decode(USERS, [record._replace(value=(record.value or b"").replace(b'"op":"c"', b'"op":"d"'))])
-    assert (frame.height, len(unfit)) == (0, 1)
+    frame, invalid = decode(USERS, [record._replace(value=(record.value or b"").replace(b'"op":"c"', b'"op":"d"'))])
+    assert (frame.height, len(invalid)) == (0, 1)
 
 
-def test_every_record_of_a_batch_may_be_unfit() -> None:
+def test_every_record_of_a_batch_may_be_invalid() -> None:
     records = [interaction(n, user_id="ada") if n % 2 else interaction(n, position="3") for n in range(1, 3_001)]
-    frame, unfit = decode(INTERACTIONS, records)
-    assert (frame.height, len(unfit)) == (0, 3_000)
-    assert {each.reason.partition(":")[0] for each in unfit} == {"user_id", "position"}
+    frame, invalid = decode(INTERACTIONS, records)
+    assert (frame.height, len(invalid)) == (0, 3_000)
+    assert {each.reason.partition(":")[0] for each in invalid} == {"user_id", "position"}
+
+
+def test_prices_and_counts_keep_their_digits() -> None:
+    purchases, conversations = STREAM_BY_TABLE["marketplace_purchases"], STREAM_BY_TABLE["conversations"]
+    rows = [
+        row_change(purchases, number, image={"id": str(uuid.UUID(int=number)), "price": price})
+        for number, price in enumerate((12.5, 99_999_999.99, 5, 0.001, None), start=1)
+    ]
+    frame, invalid = decode(purchases, rows)
+    assert invalid == []
+    assert [str(price) for price in frame["price"]] == ["12.5000", "99999999.9900", "5.0000", "0.0010", "None"]
+    _, [refused] = decode(purchases, [row_change(purchases, 1, image={"id": str(uuid.UUID(int=1)), "price": "5"})])
+    assert refused.reason == "price: a str is not a valid numeric"
+    frame, _ = decode(
+        conversations, [row_change(conversations, 1, image={"id": str(uuid.UUID(int=1)), "last_event_id": 2**40})]
+    )
+    assert frame["last_event_id"].to_list() == [2**40]

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from neighborconnect.contracts.topics import Stream
 from neighborconnect.settings import Settings
 from pipelines.ingest.decode import KafkaRecord, decode
-from pipelines.ingest.sinks import Place
+from pipelines.ingest.sinks import TopicPartition
 from pipelines.ingest.warehouse_sink import WarehouseSink
 from tests.pipelines.ingest.events import INTERACTIONS, USERS, change, interaction, next_offsets
 
@@ -29,8 +29,8 @@ def sink(fresh: Settings) -> Iterator[WarehouseSink]:
 
 
 def write(sink: WarehouseSink, stream: Stream, *records: KafkaRecord) -> list[tuple[int, str]]:
-    frame, unfit = decode(stream, records)
-    assert unfit == []
+    frame, invalid = decode(stream, records)
+    assert invalid == []
     return sink.write(stream, frame, next_offsets(records))
 
 
@@ -39,7 +39,7 @@ def rows(settings: Settings, table: str) -> list[dict[str, Any]]:
         return connection.execute(f"SELECT * FROM raw.{table} ORDER BY _event_id").fetchall()
 
 
-def test_the_mirror_holds_the_newest_state_of_each_row(fresh: Settings, sink: WarehouseSink) -> None:
+def test_the_mirror_has_the_newest_state_of_each_row(fresh: Settings, sink: WarehouseSink) -> None:
     write(sink, USERS, change(1, row=ROW, city="Delft", interests=["a", 'b"\\,\n']), change(2, city=""))
     write(sink, USERS, change(3, op="u", row=ROW, city="Leiden"), change(4, op="u", row=ROW, city="Gouda"))
     other, mine = rows(fresh, "users")
@@ -47,7 +47,7 @@ def test_the_mirror_holds_the_newest_state_of_each_row(fresh: Settings, sink: Wa
     assert (other["city"], mine["interests"], mine["_deleted"]) == ("", None, False)
 
 
-def test_texts_come_through_as_they_are(fresh: Settings, sink: WarehouseSink) -> None:
+def test_texts_are_stored_unchanged(fresh: Settings, sink: WarehouseSink) -> None:
     strange = ["", "null", "\\N", 'quo"te', "com,ma", "two\nlines", "tab\t", "🌻"]
     write(sink, USERS, *(change(n, city=text, interests=[text]) for n, text in enumerate(strange, start=1)))
     kept = rows(fresh, "users")
@@ -61,7 +61,7 @@ def test_an_older_event_never_overwrites_a_newer_one(fresh: Settings, sink: Ware
     assert [row["city"] for row in rows(fresh, "users")] == ["new"]
 
 
-def test_a_deleted_row_keeps_its_id_and_nothing_of_the_person(fresh: Settings, sink: WarehouseSink) -> None:
+def test_a_deleted_row_retains_only_its_id(fresh: Settings, sink: WarehouseSink) -> None:
     write(sink, USERS, change(1, row=ROW, city="Delft", neighborhood="Centrum"))
     write(sink, USERS, change(2, op="d", row=ROW, city="Delft", neighborhood="Centrum"))
     (row,) = rows(fresh, "users")
@@ -76,10 +76,8 @@ def test_an_event_is_inserted_once(fresh: Settings, sink: WarehouseSink) -> None
     assert [row["_event_id"] for row in rows(fresh, "interactions")] == [1, 2, 3]
 
 
-def test_offsets_are_stored_with_the_rows_and_records_below_them_are_skipped(
-    fresh: Settings, sink: WarehouseSink
-) -> None:
-    here = Place(INTERACTIONS.topic, 0)
+def test_records_below_the_stored_offset_are_skipped(fresh: Settings, sink: WarehouseSink) -> None:
+    here = TopicPartition(INTERACTIONS.topic, 0)
     assert sink.offsets([here]) == {}
     write(sink, INTERACTIONS, interaction(1), interaction(2))
     zombie = WarehouseSink(fresh)
@@ -90,17 +88,17 @@ def test_offsets_are_stored_with_the_rows_and_records_below_them_are_skipped(
     assert [row["_event_id"] for row in rows(fresh, "interactions")] == [1, 2, 3]
 
 
-def test_rows_that_postgresql_refuses_are_named_and_nothing_is_committed(fresh: Settings, sink: WarehouseSink) -> None:
+def test_rejected_rows_are_returned_and_nothing_is_committed(fresh: Settings, sink: WarehouseSink) -> None:
     records = [change(n, interests=["ok"]) for n in range(1, 9)]
     records[5] = change(6, interests=["nul \0 in a document"])
     refused = write(sink, USERS, *records)
     assert [row for row, _ in refused] == [5]
     assert "Unicode" in refused[0][1]
     assert rows(fresh, "users") == []
-    assert sink.offsets([Place(USERS.topic, 0)]) == {}
+    assert sink.offsets([TopicPartition(USERS.topic, 0)]) == {}
 
 
-def test_a_column_that_the_contract_gained_is_added(fresh: Settings, sink: WarehouseSink) -> None:
+def test_a_new_column_of_the_contract_is_added(fresh: Settings, sink: WarehouseSink) -> None:
     with psycopg.connect(fresh.warehouse_url) as connection:
         connection.execute("ALTER TABLE raw.users DROP COLUMN city")
     upgraded = WarehouseSink(fresh)

@@ -8,7 +8,7 @@ from models.tracking import ModelTracker
 from neighborconnect.settings import Settings
 from pipelines.resources import settings_resource
 from pipelines.run_control import ERASURE, SLOT
-from pipelines.sensors import abandoned_trainings_watch
+from pipelines.training.sensors import abandoned_training_sensor
 
 
 @dg.op
@@ -35,7 +35,7 @@ def erase_people() -> None:
 
 defs = dg.Definitions(
     jobs=[hang, erase_people],
-    sensors=[abandoned_trainings_watch],
+    sensors=[abandoned_training_sensor],
     resources={"settings": settings_resource},
     executor=dg.in_process_executor,
 )

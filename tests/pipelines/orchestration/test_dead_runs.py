@@ -24,11 +24,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import GrpcServerTarget
 
 from neighborconnect.settings import Settings
-from pipelines import jobs
-from pipelines.bootstrap_runs import DAGSTER_HOME
+from pipelines.bootstrap.runner import DAGSTER_HOME
+from pipelines.privacy import jobs
 from pipelines.run_control import (
     BATCH,
-    COPIES,
+    DATA_EXPORTS,
     ERASURE,
     PROCESS,
     SLOT,
@@ -137,9 +137,7 @@ def orchestrator(
             admin.execute(f"drop database {database} with (force)".encode())
 
 
-def test_a_killed_training_fails_frees_its_slot_and_closes_its_mlflow_run(
-    orchestrator: Orchestrator, tracked: Settings
-) -> None:
+def test_a_killed_training_fails_and_frees_its_slot(orchestrator: Orchestrator, tracked: Settings) -> None:
     training = orchestrator.submit("hang")
     orchestrator.wait_for(lambda: open_mlflow_runs(tracked))
     assert orchestrator.status(training) is STARTED
@@ -176,7 +174,7 @@ def status_in_mlflow(settings: Settings, run_id: str) -> str:
     return str(mlflow.MlflowClient(settings.mlflow_tracking_uri).get_run(run_id).info.status)
 
 
-def test_a_run_in_a_process_of_its_own_is_dead_when_that_process_is() -> None:
+def test_a_run_without_a_code_server_dies_with_its_process() -> None:
     launcher = HealthCheckingRunLauncher()
     run = dg.DagsterRun(job_name="bootstrap", tags=tags_of_this_process())
     assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
@@ -188,6 +186,6 @@ def test_a_run_in_a_process_of_its_own_is_dead_when_that_process_is() -> None:
     assert launcher.check_run_worker_health(run).status is WorkerStatus.NOT_FOUND
 
 
-def test_privacy_has_slots_of_its_own() -> None:
-    assert {job.tags[SLOT] for job in (jobs.forget_people, jobs.complete_copies)} == {ERASURE, COPIES}
-    assert BATCH not in {ERASURE, COPIES}
+def test_privacy_jobs_have_slots_of_their_own() -> None:
+    assert {job.tags[SLOT] for job in (jobs.erase_users, jobs.complete_data_exports)} == {ERASURE, DATA_EXPORTS}
+    assert BATCH not in {ERASURE, DATA_EXPORTS}

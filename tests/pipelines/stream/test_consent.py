@@ -10,14 +10,14 @@ import psycopg
 import pytest
 import redis
 
-from feature_repo.feast_import import FeatureStore
 from feature_repo.online import OnlineReader
+from feature_repo.vendor_patches import FeatureStore
 from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
-from pipelines.consent import Refusals, read_refusals_of_all, refusals_of
 from pipelines.features.compute import compute_days, compute_latest
 from pipelines.features.materialize import materialize
 from pipelines.ingest.warehouse_tables import create_tables
+from pipelines.privacy.consent import UsersByPurpose, read_withdrawals, split_by_consent
 from tests.pipelines.stream.test_worker import Publisher, Running, new_like, recent, wait_until
 from tests.pipelines.transforms.lake_rows import change, lake_frame
 
@@ -75,9 +75,7 @@ def keys_of(settings: Settings, user: str) -> int:
         return sum(user.encode() in key for key in online.scan_iter(count=1_000))
 
 
-def test_a_withdrawal_removes_features_and_analytics_rows_and_stops_the_push(
-    own: Settings, publisher: Publisher, store: FeatureStore
-) -> None:
+def test_a_withdrawal_deletes_rows_and_stops_the_push(own: Settings, publisher: Publisher, store: FeatureStore) -> None:
     withdraws, stays = str(uuid4()), str(uuid4())
     act(own, withdraws, stays)
     reader = OnlineReader(store)
@@ -89,7 +87,7 @@ def test_a_withdrawal_removes_features_and_analytics_rows_and_stops_the_push(
         publisher.change("users", user_row(withdraws, personalised=False, analysed=False), op="u")
         wait_until(lambda: not keys_of(own, withdraws))
         wait_until(lambda: not rows_in_the_marts(own, withdraws))
-        # What is done after that leaves nothing either; the other's act, which comes later, shows that it was read.
+        # Later acts leave no features either; the like of the other user, published last, shows that they were read.
         publisher.like(new_like(withdraws))
         publisher.like(new_like(stays))
         wait_until(lambda: recent(reader, stays).values.get("likes_last_hour") == 2)
@@ -101,7 +99,7 @@ def test_a_withdrawal_removes_features_and_analytics_rows_and_stops_the_push(
     assert rows_in_the_marts(own, stays) == 2
 
 
-def test_a_worker_that_starts_carries_out_what_another_left(own: Settings, publisher: Publisher) -> None:
+def test_a_starting_worker_completes_earlier_withdrawals(own: Settings, publisher: Publisher) -> None:
     refuses, publishes = str(uuid4()), publisher
     act(own, refuses)
     with psycopg.connect(own.warehouse_url) as connection:
@@ -116,7 +114,7 @@ def test_a_worker_that_starts_carries_out_what_another_left(own: Settings, publi
     assert keys_of(own, refuses) == 0
 
 
-def test_features_leave_out_who_refuses_offline_and_online(own: Settings, store: FeatureStore) -> None:
+def test_features_exclude_users_without_consent(own: Settings, store: FeatureStore) -> None:
     assert store is not None
     refuses, stays, post = str(uuid4()), str(uuid4()), str(uuid4())
     yesterday = NOW - timedelta(days=1)
@@ -153,7 +151,7 @@ def test_features_leave_out_who_refuses_offline_and_online(own: Settings, store:
     assert keys_of(own, stays) > 0
 
 
-def test_an_erased_person_counts_as_one_who_refuses(own: Settings) -> None:
+def test_an_erased_user_counts_as_without_consent(own: Settings) -> None:
     gone, stays = str(uuid4()), str(uuid4())
     frame = lake_frame(
         "users",
@@ -163,5 +161,5 @@ def test_an_erased_person_counts_as_one_who_refuses(own: Settings) -> None:
         ],
     )
     both, other = frozenset({gone}), frozenset({stays})
-    assert refusals_of(frame) == (Refusals(both, both), Refusals(other, other))
-    assert read_refusals_of_all(own) == Refusals(frozenset(), frozenset())
+    assert split_by_consent(frame) == (UsersByPurpose(both, both), UsersByPurpose(other, other))
+    assert read_withdrawals(own) == UsersByPurpose(frozenset(), frozenset())

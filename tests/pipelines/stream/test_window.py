@@ -8,9 +8,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.ingest.schema import EVENT_TIME
 from pipelines.stream.window import USER_COLUMN, LastHour
-from pipelines.transforms.events import activity_events
-from pipelines.transforms.users import user_recent_activity
+from pipelines.transforms.act_tables import ACT_TABLE_BY_NAME
+from pipelines.transforms.activity import activity_events
+from pipelines.transforms.user_features import user_recent_activity
 from tests.pipelines.transforms.lake_rows import change, lake_frame, lake_tables
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -34,8 +36,11 @@ def lake_changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
             row = {"user_id": user, "kind": kind, "item_kind": item_kind, "item_id": item, "occurred_at": time}
             found.append((table, change(table, **row)))
             continue
-        row["joined_at" if table == "connector_members" else "created_at"] = time
+        row[EVENT_TIME[table]] = time
         row["is_active"] = True
+        row |= {"event_id": row["post_id"], "item_id": row["connector_id"], "blocked_id": user, "muted_id": user}
+        if act := ACT_TABLE_BY_NAME.get(table):
+            row["status"] = draw(st.sampled_from((*act.statuses, "declined"))) if act.statuses else None
         found.append((table, change(table, **row)))
         if draw(st.booleans()):
             # A counter moves: an update that is no act.
@@ -50,9 +55,7 @@ def lake_changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
 
 @settings(max_examples=25)
 @given(changes=lake_changes(), size=st.integers(1, 15))
-def test_the_stream_gives_what_the_batch_gives_at_the_same_time(
-    changes: list[tuple[str, dict[str, Any]]], size: int
-) -> None:
+def test_stream_features_equal_batch_features(changes: list[tuple[str, dict[str, Any]]], size: int) -> None:
     window, touched = LastHour(), set[str]()
     for start in range(0, len(changes), size):
         polled = changes[start : start + size]
@@ -66,12 +69,12 @@ def test_the_stream_gives_what_the_batch_gives_at_the_same_time(
     batch = user_recent_activity(activity_events(**lake_tables(**history)), at=[NOW]).collect().sort("user_id")
     streamed = window.features(touched, at=NOW).sort("user_id")
     assert streamed.to_dicts() == batch.filter(pl.col("user_id").is_in(list(touched))).to_dicts()
-    # Who is in the batch and was not pushed did nothing in the hour that counts.
+    # Users of the batch who were not pushed have no act in the hour.
     counts = [name for name in batch.columns if name.endswith("_last_hour")]
     assert not batch.filter(~pl.col("user_id").is_in(list(touched))).select(pl.sum_horizontal(counts).sum()).item()
 
 
-def test_an_act_that_leaves_the_window_touches_its_user_once_more_and_is_then_forgotten() -> None:
+def test_an_expired_act_updates_its_user_once_more() -> None:
     like = change("post_likes", id="l1", post_id="p1", user_id="ada", created_at=NOW - timedelta(minutes=59))
     window = LastHour()
     assert window.add({"post_likes": lake_frame("post_likes", [like])}, now=NOW) == {"ada"}
@@ -82,7 +85,7 @@ def test_an_act_that_leaves_the_window_touches_its_user_once_more_and_is_then_fo
     assert window.rows == 0
 
 
-def test_an_import_of_old_history_is_not_held() -> None:
+def test_imported_history_is_not_stored() -> None:
     old = change(
         "interactions",
         user_id="ada",

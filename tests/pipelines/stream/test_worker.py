@@ -12,15 +12,15 @@ import pytest
 from kafka import KafkaProducer
 from redis import Redis
 
-from feature_repo.feast_import import FeatureStore
 from feature_repo.online import OnlineReader, OnlineRow, Staleness
+from feature_repo.vendor_patches import FeatureStore
 from neighborconnect.contracts.health import read_health
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC, STREAM_BY_TABLE
 from neighborconnect.kafka_options import client_options
 from neighborconnect.settings import Settings
-from pipelines.ingest.confirmation import UNCONFIRMED
 from pipelines.ingest.decode import decode
-from pipelines.stream.erased import ErasedPeople
+from pipelines.ingest.erasure_confirmation import UNCONFIRMED
+from pipelines.stream.erased_users import ErasedUsers
 from pipelines.stream.worker import NAME, StreamWorker
 from tests.pipelines.ingest.api import request_erasure
 from tests.pipelines.ingest.events import row_change
@@ -125,7 +125,7 @@ def recent(reader: OnlineReader, user_id: str) -> OnlineRow:
     return reader.read_user(user_id, model_version="none").recent_activity
 
 
-def test_a_like_reaches_the_online_store_and_an_unlike_leaves_it(
+def test_likes_and_unlikes_reach_the_online_store(
     settings: Settings, publisher: Publisher, reader: OnlineReader
 ) -> None:
     user = str(uuid4())
@@ -143,6 +143,36 @@ def test_a_like_reaches_the_online_store_and_an_unlike_leaves_it(
         wait_until(lambda: recent(reader, user).values["likes_last_hour"] == 0)
 
 
+def test_an_rsvp_a_purchase_and_a_review_reach_the_online_store(
+    settings: Settings, publisher: Publisher, reader: OnlineReader
+) -> None:
+    user, event, item, connector = (str(uuid4()) for _ in range(4))
+    now = datetime.now(UTC).isoformat()
+    answer = {"id": str(uuid4()), "event_id": event, "user_id": user, "joined_at": now, "status": "attending"}
+    purchase = {"id": str(uuid4()), "item_id": item, "buyer_id": user, "created_at": now, "status": "agreed"}
+    review = {"id": str(uuid4()), "connector_id": connector, "reviewer_id": user, "created_at": now, "is_active": True}
+    counts = ("event_rsvps_last_hour", "purchases_last_hour", "reviews_last_hour")
+
+    def online() -> list[int | None]:
+        values = recent(reader, user).values
+        return [values.get(name) for name in counts]
+
+    with Running(settings):
+        for table, row in (("event_attendees", answer), ("marketplace_purchases", purchase), ("reviews", review)):
+            publisher.change(table, row, op="c")
+        wait_until(lambda: online() == [1, 1, 1])
+        values = recent(reader, user).values
+        assert [values[f"recent_{kind}_ids"] for kind in ("event", "item", "connector")] == [
+            [event],
+            [item],
+            [connector],
+        ]
+        publisher.change("event_attendees", answer | {"status": "declined"}, op="u")
+        publisher.change("marketplace_purchases", purchase | {"status": "cancelled"}, op="u")
+        publisher.change("reviews", review, op="d")
+        wait_until(lambda: online() == [0, 0, 0])
+
+
 def test_a_running_worker_restores_an_emptied_online_store(
     settings: Settings, publisher: Publisher, reader: OnlineReader
 ) -> None:
@@ -155,7 +185,7 @@ def test_a_running_worker_restores_an_emptied_online_store(
         wait_until(lambda: recent(reader, user).values.get("likes_last_hour") == 1)
 
 
-def test_a_worker_that_starts_anew_still_knows_the_hour_before(
+def test_a_restarted_worker_reads_the_last_hour_again(
     settings: Settings, publisher: Publisher, reader: OnlineReader
 ) -> None:
     user = str(uuid4())
@@ -187,7 +217,7 @@ def test_a_worker_that_starts_anew_still_knows_the_hour_before(
 
 
 @pytest.mark.usefixtures("api")
-def test_features_of_erased_people_are_not_pushed_again(
+def test_features_of_erased_users_are_not_pushed_again(
     settings: Settings, publisher: Publisher, reader: OnlineReader
 ) -> None:
     erasure_id, gone = request_erasure(settings)
@@ -214,9 +244,9 @@ def test_features_of_erased_people_are_not_pushed_again(
         assert recent(reader, gone).staleness is Staleness.MISSING
 
 
-def test_an_erasure_that_nobody_can_confirm_withholds_and_waits(settings: Settings, publisher: Publisher) -> None:
+def test_an_unconfirmed_erasure_withholds_features(settings: Settings, publisher: Publisher) -> None:
     unreachable = settings.model_copy(update={"api_url": "http://127.0.0.1:9"})
-    people = ErasedPeople(unreachable)
+    people = ErasedUsers(unreachable)
     stream = STREAM_BY_TABLE["erasures"]
     image = {"id": str(uuid4()), "user_id": str(uuid4()), "keeps_words": False}
     people.add(decode(stream, [row_change(stream, 1, image=image)])[0])

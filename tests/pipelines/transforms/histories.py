@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 from hypothesis import strategies as st
 
-from pipelines.transforms.events import ACTIVITY_EVENT_SCHEMA
+from pipelines.transforms.activity import ACTIVITY_EVENT_SCHEMA
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 # Two places of eight posts each: few enough that random acts meet.
@@ -16,7 +16,17 @@ CATEGORY = {"garden": "gardening", "chess": "games"}
 POSTS = {f"{connector}-{number}": connector for connector in CATEGORY for number in range(4)}
 
 POST_KINDS = ("impression", "click", "dwell", "hide", "like", "comment", "post")
-CONNECTOR_KINDS = ("impression", "click", "hide", "visit", "join")
+CONNECTOR_KINDS = ("impression", "click", "hide", "visit", "join", "review")
+KINDS = {
+    "post": POST_KINDS,
+    "connector": CONNECTOR_KINDS,
+    "event": ("impression", "click", "rsvp"),
+    "item": ("visit", "purchase"),
+}
+EVENTS = {"picnic": "garden", "open": "chess"}
+GOODS = {"spade": "garden", "board": "chess"}
+ITEMS = {"post": POSTS, "connector": dict(zip(CATEGORY, CATEGORY, strict=True)), "event": EVENTS, "item": GOODS}
+RETRACTABLE = {"like", "comment", "join", "post", "rsvp", "purchase", "review"}
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,12 @@ def times() -> st.SearchStrategy[datetime]:
 
 @st.composite
 def acts(draw: st.DrawFn) -> Act:
-    item_kind = draw(st.sampled_from(("post", "connector")))
+    item_kind = draw(st.sampled_from(tuple(KINDS)))
     occurred_at = draw(times())
-    kind = draw(st.sampled_from(POST_KINDS if item_kind == "post" else CONNECTOR_KINDS))
-    item_id = draw(st.sampled_from(tuple(POSTS) if item_kind == "post" else tuple(CATEGORY)))
-    connector_id = POSTS.get(item_id, item_id)
-    lasted = draw(st.none() | st.integers(0, 4 * 24 * 40)) if kind in {"like", "comment", "join", "post"} else None
+    kind = draw(st.sampled_from(KINDS[item_kind]))
+    item_id = draw(st.sampled_from(tuple(ITEMS[item_kind])))
+    connector_id = ITEMS[item_kind][item_id]
+    lasted = draw(st.none() | st.integers(0, 4 * 24 * 40)) if kind in RETRACTABLE else None
     return Act(
         user_id=draw(st.sampled_from(("ada", "bo", "cy"))),
         kind=kind,

@@ -35,4 +35,4 @@ def lake_frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
 def lake_tables(**rows: list[dict[str, Any]]) -> dict[str, pl.LazyFrame]:
     """Every table that activity is read from, empty where it is not named."""
     tables = ("interactions", "post_likes", "comments", "connector_members", "posts", "connectors")
-    return {table: lake_frame(table, rows.get(table, [])).lazy() for table in tables}
+    return {table: lake_frame(table, rows.get(table, [])).lazy() for table in dict.fromkeys((*tables, *rows))}

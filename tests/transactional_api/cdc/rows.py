@@ -38,7 +38,7 @@ def add_user(connection: Connection, **values: Any) -> uuid.UUID:
     user = uuid.uuid4()
     row = {
         "id": user,
-        "email": f"{user}@example.org",
+        "email_hash": f"{user}@example.org",
         "username": user.hex,
         "password_hash": "x",
         "first_name": "Ada",
@@ -82,7 +82,7 @@ def is_drained(connection: Connection) -> bool:
 
 
 class Topic:
-    """What arrives on a topic from now on."""
+    """The messages that arrive on a topic from now on."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._consumer = KafkaConsumer(

@@ -1,4 +1,4 @@
-"""What the triggers write, seen in the database."""
+"""Rows that the triggers write, read from the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.transactional_api.cdc.rows import Connection, add_user, outbox
 from transactional_api.cdc.ddl import trigger_statements
 
 
-def test_an_insert_an_update_and_a_delete_leave_their_images_in_order(database: Connection) -> None:
+def test_insert_update_and_delete_leave_their_images_in_order(database: Connection) -> None:
     user = add_user(database, city="Delft")
     database.execute("UPDATE users SET city = 'Leiden' WHERE id = %s", [user])
     database.execute("DELETE FROM users WHERE id = %s", [user])
@@ -25,7 +25,7 @@ def test_an_insert_an_update_and_a_delete_leave_their_images_in_order(database: 
     assert created["topic"] == "neighborconnect.public.users"
 
 
-def test_no_secret_or_personal_value_leaves_without_a_named_consumer(database: Connection) -> None:
+def test_no_personal_value_leaves_without_a_named_consumer(database: Connection) -> None:
     marker = f"planted-{uuid.uuid4()}"
     kept_back = [column.name for column in USERS.columns if not column.leaves and column.type is ColumnType.TEXT]
     user = add_user(database, **dict.fromkeys(kept_back, marker[:16]))
@@ -40,7 +40,7 @@ def test_no_secret_or_personal_value_leaves_without_a_named_consumer(database: C
             assert set(image) == {column.name for column in USERS.published}
 
 
-def test_an_update_that_changes_no_published_column_is_not_an_event(database: Connection) -> None:
+def test_an_update_of_unpublished_columns_is_not_an_event(database: Connection) -> None:
     user = add_user(database)
     database.execute("UPDATE users SET password_hash = 'y', city = city, last_login = now() WHERE id = %s", [user])
     assert [event["op"] for event in outbox(database, user)] == ["c"]
@@ -58,7 +58,7 @@ def test_an_upsert_is_a_create_or_an_update_and_never_both(database: Connection)
     user = add_user(database)
     fresh = uuid.uuid4()
     database.execute(
-        "INSERT INTO users (id, email, username, password_hash, first_name, last_name) "
+        "INSERT INTO users (id, email_hash, username, password_hash, first_name, last_name) "
         "SELECT id, id || '@example.org', replace(id::text, '-', ''), 'x', 'a', 'b' FROM unnest(%s::uuid[]) AS t (id) "
         "ON CONFLICT (id) DO UPDATE SET reputation = 3",
         [[user, fresh]],

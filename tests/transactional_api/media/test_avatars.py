@@ -66,4 +66,4 @@ async def test_a_video_or_what_is_not_ready_is_no_picture(town: Town, ada: Perso
     pending = (await ada.upload(jpeg())).json()
     for upload in (clip, pending):
         answer = await ada.put("/users/profile/avatar", {"media_id": upload["id"]})
-        assert (answer.status_code, answer.json()["code"]) == (409, "no_picture")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_an_image")

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from neighborconnect.contracts.captured.documents import STORIES
 from neighborconnect.settings import Settings
-from transactional_api.db.session import create_engine
-from transactional_api.media.documents import DocumentStore, PostgresDocuments, open_mongo
+from tests.transactional_api.media.mongo import running_mongo
+from transactional_api.core.db.session import create_engine
+from transactional_api.core.document_capture import CapturedDocuments
+from transactional_api.core.documents import DocumentStore, PostgresDocuments, open_mongo
 
-MONGO_URL = os.environ.get("MONGO_URL")
-STORES = ["postgres", *(["mongo"] if MONGO_URL else [])]
+
+@pytest.fixture(scope="module")
+def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_mongo(tmp_path_factory.mktemp("mongo")) as url:
+        yield url
 
 
-@pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[DocumentStore]:
+@pytest.fixture(params=["postgres", "mongo"])
+async def store(request: pytest.FixtureRequest, settings: Settings, mongo_url: str) -> AsyncIterator[DocumentStore]:
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "mongo":
-            yield await stack.enter_async_context(open_mongo(str(MONGO_URL)))
+            yield await stack.enter_async_context(open_mongo(mongo_url))
         else:
             engine = create_engine(settings.database_url)
             stack.push_async_callback(engine.dispose)
@@ -42,6 +49,15 @@ async def test_a_document_comes_back_as_it_went_in(store: DocumentStore, collect
     assert found == kept
     assert found.document == document
     assert found.created_at.tzinfo is not None
+
+
+async def test_many_documents_come_back_by_id(store: DocumentStore, collection: str) -> None:
+    kept = [await store.insert(collection, document={"place": place}) for place in range(3)]
+    past = datetime.now(UTC) - timedelta(hours=1)
+    expired = await store.insert(collection, document={}, expires_at=past)
+    asked = [kept[2].id, uuid4(), expired.id, kept[0].id]
+    assert await store.get_many(collection, document_ids=asked) == {kept[0].id: kept[0], kept[2].id: kept[2]}
+    assert await store.get_many(collection, document_ids=[]) == {}
 
 
 async def test_find_matches_fields_and_gives_the_newest_first(store: DocumentStore, collection: str) -> None:
@@ -99,3 +115,33 @@ async def test_add_counts_from_nothing_and_loses_nothing_at_once(store: Document
     assert found is not None
     assert found.document == {"title": "a", "views": 10}
     assert not await store.add(collection, document_id=uuid4(), field="views", number=1)
+
+
+async def test_stories_in_mongo_are_published_after_an_interruption(
+    settings: Settings, mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url)
+        stack.push_async_callback(engine.dispose)
+        mongo = await stack.enter_async_context(open_mongo(mongo_url))
+        store = CapturedDocuments(mongo, engine)
+        story = {"title": "First tomatoes", "author_id": str(uuid4()), "view_count": 0}
+        stored = await store.insert("stories", document=story)
+        other = await store.insert("media", document={"state": "ready"})
+        with monkeypatch.context() as killed:
+            killed.setattr(store, "_publish", AsyncMock(side_effect=ConnectionError))
+            with pytest.raises(ConnectionError):
+                await store.change("stories", document_id=stored.id, fields={"view_count": 1})
+        assert await store.publish_pending() == 0, "it may still be under way"
+        assert await store.publish_pending(after=timedelta(0)) == 1
+        assert await store.publish_all("stories") >= 1
+        await store.delete("stories", document_id=stored.id)
+
+        async with engine.connect() as connection:
+            statement = text("SELECT topic, op, before, after FROM cdc_outbox WHERE key = ANY(:keys) ORDER BY id")
+            rows = (await connection.execute(statement, {"keys": [str(stored.id), str(other.id)]})).all()
+            left = (await connection.execute(text("SELECT count(*) FROM document_changes"))).scalar_one()
+    assert [(row.topic, row.op) for row in rows] == [(STORIES.topic, op) for op in ("r", "r", "r", "d")]
+    assert [row.after["view_count"] for row in rows[:3]] == [0, 1, 1]
+    assert set(rows[0].after) == {column.name for column in STORIES.published}
+    assert (rows[3].before, left) == ({"id": str(stored.id)}, 0)

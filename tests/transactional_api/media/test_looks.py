@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,18 @@ from tests.transactional_api.test_moderation import cases, decide
 
 
 @pytest.mark.parametrize("verdict", ["review", "block"])
-async def test_a_moderator_sees_what_the_model_stops_at(
-    ada: Person, ben: Person, mod: Person, vision: Vision, verdict: str
+async def test_a_moderator_sees_what_the_model_stops_at(  # noqa: PLR0917 (fixtures)
+    ada: Person, ben: Person, mod: Person, garden: dict[str, Any], vision: Vision, verdict: str
 ) -> None:
     vision.answers["/classify"] = SEEN | {"verdict": verdict, "nsfw": 0.9}
     picture = await vision.keep(ada, jpeg())
+    await ada.make_post(garden, media_ids=[picture["id"]])
     seen = 200 if verdict == "review" else 404
     assert (await ben.get(f"/media/{picture['id']}")).status_code == seen
     assert (await ada.get(f"/media/{picture['id']}")).status_code == 200
     (case,) = [one for one in (await cases(mod)).values() if one["subject_id"] == picture["id"]]
     assert (case["subject_kind"], case["triage"]["categories"]) == ("upload", {"nsfw": 0.9})
+    assert (await mod.get(f"/media/{picture['id']}")).status_code == 200
     await decide(mod, case["id"], "keep")
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
     await ada.post("/media/process", {"media_id": picture["id"]})
@@ -30,8 +33,12 @@ async def test_a_moderator_sees_what_the_model_stops_at(
     assert picture["id"] not in {one["subject_id"] for one in (await cases(mod)).values()}
 
 
-async def test_a_neighbour_reports_an_upload(ada: Person, ben: Person, mod: Person, vision: Vision) -> None:
+async def test_a_neighbour_reports_an_upload(
+    ada: Person, ben: Person, mod: Person, garden: dict[str, Any], vision: Vision
+) -> None:
     picture = await vision.keep(ada, jpeg())
+    await ada.make_post(garden, media_ids=[picture["id"]])
+    assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
     body = {"subject_kind": "upload", "subject_id": picture["id"], "reason": "privacy"}
     assert (await ben.post("/moderation/reports", body)).status_code == 201
     (case,) = [one for one in (await cases(mod)).values() if one["subject_id"] == picture["id"]]
@@ -45,7 +52,7 @@ async def test_what_waits_for_a_look_is_its_owners_alone_for_a_while(
 ) -> None:
     vision.answers["/classify"] = 503
     picture = await vision.keep(ada, jpeg())
-    assert (picture["state"], picture["held_until"] is not None) == ("ready", True)
+    assert (picture["state"], picture["hold_until"] is not None) == ("ready", True)
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 404
     connector = await ada.make_connector()
     body = {"connector_id": connector["id"], "media_id": picture["id"], "title": "Tomatoes"}
@@ -58,16 +65,19 @@ async def test_what_waits_for_a_look_is_its_owners_alone_for_a_while(
         "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE args->>'media_id' = :id", id=picture["id"]
     )
     await vision.work()
-    assert (await ada.get(f"/media/{picture['id']}")).json()["held_until"] is None
+    assert (await ada.get(f"/media/{picture['id']}")).json()["hold_until"] is None
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
     assert (await ben.get(f"/stories/{story.json()['id']}")).json()["media_url"] is not None
 
 
-async def test_a_model_that_is_away_keeps_nobodys_pictures_for_good(ada: Person, ben: Person, vision: Vision) -> None:
-    vision.resources = dataclasses.replace(
-        vision.resources, settings=vision.resources.settings.model_copy(update={"media_look_minutes": 0})
+async def test_a_model_that_is_away_keeps_nobodys_pictures_for_good(
+    ada: Person, ben: Person, garden: dict[str, Any], vision: Vision
+) -> None:
+    vision.context = dataclasses.replace(
+        vision.context, settings=vision.context.settings.model_copy(update={"media_analysis_hold_minutes": 0})
     )
     vision.answers["/classify"] = 503
     picture = await vision.keep(ada, jpeg())
-    assert picture["held_until"] is None
+    assert picture["hold_until"] is None
+    await ada.make_post(garden, media_ids=[picture["id"]])
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 200

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from neighborconnect.contracts.captured.documents import REELS, STORIES
 from tests.transactional_api.media.files import png, video
-from tests.transactional_api.people import Person, Town
+from tests.transactional_api.people import Person, Town, feed_id
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def body(garden: dict[str, Any], upload: dict[str, Any], **more: Any) -> dict[st
 async def test_a_story_is_gone_after_its_hours(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], clip: dict[str, Any]
 ) -> None:
-    made = (await ada.post("/stories", body(garden, clip, duration=2, content="At last!"))).json()
+    made = (await ada.post("/stories", body(garden, clip, duration_seconds=7_200, content="At last!"))).json()
     assert made["media_url"]
     assert made["thumbnail_url"]
     listed = (await ben.get(f"/stories/connector/{garden['id']}")).json()["items"]
@@ -38,20 +40,20 @@ async def test_views_count_once_a_person_and_not_the_author(
 ) -> None:
     made = (await ada.post("/stories", body(garden, clip))).json()
     await asyncio.gather(*(person.post(f"/stories/{made['id']}/view") for person in (ada, ben, ben, ben)))
-    assert (await ada.get(f"/stories/{made['id']}")).json()["views"] == 1
+    assert (await ada.get(f"/stories/{made['id']}")).json()["view_count"] == 1
 
 
 async def test_a_reel_is_liked_once_and_the_like_taken_back(
     ada: Person, ben: Person, garden: dict[str, Any], clip: dict[str, Any]
 ) -> None:
     made = (await ada.post("/reels", body(garden, clip, description="Use a sharp knife."))).json()
-    assert (made["duration"], made["likes"]) == ("0:03", 0)
+    assert (round(made["duration_seconds"]), made["like_count"]) == (3, 0)
     await asyncio.gather(*(ben.post(f"/reels/{made['id']}/like") for _ in range(3)))
     seen = (await ben.get(f"/reels/{made['id']}")).json()
-    assert (seen["likes"], seen["liked"]) == (1, True)
+    assert (seen["like_count"], seen["liked"]) == (1, True)
     await asyncio.gather(*(ben.delete(f"/reels/{made['id']}/like") for _ in range(3)))
     seen = (await ben.get(f"/reels/{made['id']}")).json()
-    assert (seen["likes"], seen["liked"]) == (0, False)
+    assert (seen["like_count"], seen["liked"]) == (0, False)
 
 
 async def test_a_reel_is_a_video(town: Town, ada: Person, garden: dict[str, Any]) -> None:
@@ -99,3 +101,56 @@ async def test_a_moderator_takes_a_story_away(town: Town, ada: Person, ben: Pers
     assert (await ada.delete(f"/stories/{made['id']}")).status_code == 204
     assert (await ben.get(f"/stories/{made['id']}")).status_code == 404
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
+
+
+async def test_each_change_of_a_story_is_published_with_its_document(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any], clip: dict[str, Any]
+) -> None:
+    story = (await ada.post("/stories", body(garden, clip, content="At last!"))).json()
+    reel = (await ada.post("/reels", body(garden, clip, description="Use a sharp knife."))).json()
+    await ben.post(f"/stories/{story['id']}/view")
+    await ada.delete(f"/stories/{story['id']}")
+
+    events = await town.rows(
+        "SELECT topic, key, op, before, after FROM cdc_outbox WHERE key IN (:story, :reel) ORDER BY id",
+        story=story["id"],
+        reel=reel["id"],
+    )
+    assert [(row.topic.rpartition(".")[2], row.op) for row in events] == [
+        ("stories", "c"),
+        ("reels", "c"),
+        ("stories", "u"),
+        ("stories", "d"),
+    ]
+    created, reel_created, viewed, deleted = events
+    for image, contract in ((created.after, STORIES), (reel_created.after, REELS)):
+        assert set(image) == {column.name for column in contract.published}
+    assert (created.after["title"], created.after["author_id"]) == (story["title"], str(ada.id))
+    assert (viewed.before["view_count"], viewed.after["view_count"], deleted.before["view_count"]) == (0, 1, 1)
+
+
+async def test_visible_stories_reels_and_people_can_be_reported(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any], clip: dict[str, Any]
+) -> None:
+    story = (await ada.post("/stories", body(garden, clip))).json()
+    reel = (await ada.post("/reels", body(garden, clip))).json()
+    seen = [("story", story["id"]), ("reel", reel["id"]), ("user", str(ada.id)), ("story", reel["id"])]
+    now = datetime.now(UTC).isoformat()
+
+    async def report(person: Person) -> dict[str, Any]:
+        acts = [
+            {"kind": "click", "item_kind": kind, "item_id": item, "request_id": feed_id(person), "occurred_at": now}
+            for kind, item in seen
+        ]
+        answer = await person.post("/interactions", {"interactions": acts})
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    unknown = {"code": "unknown_item", "field": "item_id"}
+    assert await report(ben) == {"accepted_count": 3, "rejected": [{"index": 3} | unknown]}
+    await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=garden["id"])
+    outsider = await town.settle()
+    assert await report(outsider) == {
+        "accepted_count": 1,
+        "rejected": [{"index": index} | unknown for index in (0, 1, 3)],
+    }

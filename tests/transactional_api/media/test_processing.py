@@ -1,4 +1,4 @@
-"""What is done with pictures and videos: told from their content, cleaned, made smaller."""
+"""Processing of pictures and videos: type detected from the content, metadata removed, size reduced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from neighborconnect.sandbox import UnreadableError
 from tests.transactional_api.media import files
-from transactional_api.media.processing import MediaKind, process, sniff
+from transactional_api.core.media.processing import MediaKind, process, sniff
 
 SAMPLES = {
     "image/jpeg": files.jpeg(),

@@ -8,7 +8,7 @@ import hmac
 import io
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,14 +19,16 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
+from tests.media_samples import SAMPLES, SECRETS
+from tests.test_media_readers import assert_shown
 from tests.test_untrusted_media import SDP, gif_bomb
 from tests.transactional_api.media.files import jpeg, png, video
 from tests.transactional_api.people import Person, Town
-from transactional_api.jobs import queue
-from transactional_api.media.jobs import sweep as sweep_uploads
-from transactional_api.media.jobs import sweep_pending
-from transactional_api.media.objects import INCOMING, Objects
-from transactional_api.media.stores import MAX_UPLOAD_BYTES, Media
+from transactional_api.community.media.jobs import sweep as sweep_uploads
+from transactional_api.community.media.jobs import sweep_pending
+from transactional_api.core.jobs import queue
+from transactional_api.core.media.objects import INCOMING, Objects
+from transactional_api.core.media.stores import MAX_UPLOAD_BYTES, MediaStores
 
 
 async def fetch(link: str) -> httpx.Response:
@@ -42,8 +44,8 @@ async def send(link: str, data: bytes) -> None:
 @pytest.fixture
 async def little_room(town: Town) -> AsyncIterator[int]:
     """A quota of 10,000 bytes."""
-    before: Media = town.app.state.media
-    town.app.state.media = Media(before.documents, before.objects, 10_000)
+    before: MediaStores = town.app.state.media
+    town.app.state.media = MediaStores(before.documents, before.objects, 10_000)
     yield 10_000
     town.app.state.media = before
 
@@ -53,7 +55,7 @@ async def room_taken(town: Town, person: Person) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def test_an_upload_is_pending_then_ready_and_says_nothing_of_its_maker(town: Town, ada: Person) -> None:
+async def test_an_upload_becomes_ready_and_reveals_no_owner(town: Town, ada: Person) -> None:
     made = (await ada.upload(jpeg(640, 480, sideways=True))).json()
     assert (made["state"], made["url"], made["thumbnails"]) == ("pending", None, {})
     await town.run_jobs()
@@ -67,6 +69,27 @@ async def test_an_upload_is_pending_then_ready_and_says_nothing_of_its_maker(tow
     assert Image.open(io.BytesIO(small.content)).size == (240, 320)
 
 
+async def test_each_format_is_displayed_upright_and_without_metadata(town: Town, ada: Person) -> None:
+    made = {name: (await ada.upload(sample.write())).json() for name, sample in SAMPLES.items()}
+    await town.run_jobs()
+    for name, sample in SAMPLES.items():
+        ready = (await ada.get(f"/media/{made[name]['id']}")).json()
+        assert (ready["state"], ready["kind"]) == ("ready", "video" if sample.is_video else "image"), name
+        assert (ready["width"], ready["height"]) == sample.size, name
+        whole = await fetch(ready["url"])
+        assert ready["content_type"] == whole.headers["content-type"] == (sample.written_as or sample.content_type)
+        assert not [secret for secret in SECRETS if secret in whole.content], name
+        small = Image.open(io.BytesIO((await fetch(ready["thumbnails"]["320"])).content))
+        assert_shown(sample, small, scaled=True)
+
+
+@pytest.mark.parametrize(("begin", "name"), [(b"\0\0\0\x14ftypM4A \0\0\0\0M4A ", "MPEG-4 audio"), (b"II*\0", "TIFF")])
+async def test_a_format_that_is_not_supported_is_named(ada: Person, begin: bytes, name: str) -> None:
+    refused = await ada.upload(begin + bytes(200))
+    assert (refused.status_code, refused.json()["code"]) == (415, "unreadable_upload")
+    assert name in refused.json()["detail"]
+
+
 async def test_the_file_as_it_came_is_gone_once_it_is_cleaned(town: Town, ada: Person) -> None:
     made = await town.keep_upload(ada, jpeg())
     stored = await town.app.state.media.documents.get("media", document_id=UUID(made["id"]))
@@ -75,12 +98,12 @@ async def test_the_file_as_it_came_is_gone_once_it_is_cleaned(town: Town, ada: P
 
 async def test_a_video_gets_a_still_picture(town: Town, ada: Person) -> None:
     ready = await town.keep_upload(ada, video())
-    assert (ready["kind"], round(ready["seconds"])) == ("video", 1)
+    assert (ready["kind"], round(ready["duration_seconds"])) == ("video", 1)
     assert (await fetch(ready["thumbnails"]["320"])).headers["content-type"] == "image/webp"
 
 
 @pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"MZ\x90\x00", b"", b"%PDF-1.7"])
-async def test_what_is_no_picture_or_video_is_refused_whatever_its_name(town: Town, ada: Person, data: bytes) -> None:
+async def test_a_file_that_is_no_picture_or_video_is_refused(town: Town, ada: Person, data: bytes) -> None:
     answer = await ada.upload(data)
     assert (answer.status_code, answer.json()["code"]) == (415, "unreadable_upload")
     assert await room_taken(town, ada) == 0
@@ -99,13 +122,13 @@ def die(_data: bytes, *, content_type: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("data", "reason"), [(gif_bomb(), "million pixels"), (jpeg(), "more memory")])
-async def test_a_file_that_bursts_or_kills_its_decoder_fails_with_a_reason(
-    town: Town, ada: Person, monkeypatch: pytest.MonkeyPatch, *, data: bytes, reason: str
+@pytest.mark.parametrize(("write", "reason"), [(gif_bomb, "million pixels"), (jpeg, "more memory")])
+async def test_a_file_that_kills_its_decoder_fails_with_a_reason(
+    town: Town, ada: Person, monkeypatch: pytest.MonkeyPatch, *, write: Callable[[], bytes], reason: str
 ) -> None:
-    if data == jpeg():
-        monkeypatch.setattr("transactional_api.media.jobs.process", die)
-    made = (await ada.upload(data)).json()
+    if write is jpeg:
+        monkeypatch.setattr("transactional_api.community.media.jobs.process", die)
+    made = (await ada.upload(write())).json()
     await town.run_jobs()
     failed = (await ada.get(f"/media/{made['id']}")).json()
     assert failed["state"] == "failed"
@@ -188,18 +211,18 @@ async def test_a_link_that_outlives_its_upload_brings_nothing_back(
     assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) == data
     await objects.remove_older(INCOMING, than=datetime.now(UTC) - timedelta(hours=1))
     assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) == data  # It may still be awaited.
-    monkeypatch.setattr("transactional_api.media.jobs.AWAITED_FOR", -timedelta(minutes=1))
+    monkeypatch.setattr("transactional_api.community.media.jobs.UPLOAD_TIMEOUT", -timedelta(minutes=1))
     await sweep(town)
     assert await objects.get(INCOMING + key, at_most=MAX_UPLOAD_BYTES) is None
 
 
 async def sweep(town: Town) -> None:
-    async with town.app.state.resources.transaction() as session:
+    async with town.app.state.context.transaction() as session:
         await queue.defer(session, sweep_uploads, timestamp=0)
     await town.run_jobs()
 
 
-async def test_a_person_who_is_forgotten_leaves_nothing_that_was_only_just_sent(town: Town, ada: Person) -> None:
+async def test_an_erased_person_leaves_no_recent_upload(town: Town, ada: Person) -> None:
     data, objects = jpeg(), town.app.state.media.objects
     begun = (await ada.post("/media/uploads", {"size": len(data)})).json()
     await send(begun["upload_url"], data)
@@ -225,11 +248,11 @@ async def test_what_no_job_ever_had_goes(town: Town, ada: Person) -> None:
     media, waiting, lost = town.app.state.media, *[(await ada.upload(jpeg())).json() for _ in range(2)]
     await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=lost["id"])
     key = (await media.documents.get("media", document_id=UUID(lost["id"]))).document["key"]
-    await sweep_pending(town.app.state.resources)
+    await sweep_pending(town.app.state.context)
     assert (await ada.get(f"/media/{lost['id']}")).status_code == 200  # It may still be on its way.
     for upload in (waiting, lost):
         await grow_old(town, upload)
-    await sweep_pending(town.app.state.resources)
+    await sweep_pending(town.app.state.context)
     assert (await ada.get(f"/media/{lost['id']}")).status_code == 404
     assert await media.objects.get(key, at_most=MAX_UPLOAD_BYTES) is None
     await town.run_jobs()
@@ -243,7 +266,7 @@ async def test_what_was_sent_past_the_api_and_lost_gives_its_room_back(town: Tow
     await ada.post(f"/media/uploads/{begun['media']['id']}/complete")
     await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=begun["media"]["id"])
     await grow_old(town, begun["media"])
-    await sweep_pending(town.app.state.resources)
+    await sweep_pending(town.app.state.context)
     assert await room_taken(town, ada) == 0
 
 
@@ -252,7 +275,7 @@ async def test_what_a_job_gave_up_says_so_and_can_be_tried_again(town: Town, ada
     gave_up = "UPDATE procrastinate_jobs SET status = 'failed' WHERE args->>'media_id' = :id"
     await town.write(gave_up, id=made["id"])
     await grow_old(town, made)
-    await sweep_pending(town.app.state.resources)
+    await sweep_pending(town.app.state.context)
     failed = (await ada.get(f"/media/{made['id']}")).json()
     assert (failed["state"], failed["reason"]) == ("failed", "It could not be processed")
     await ada.post("/media/process", {"media_id": made["id"]})
@@ -266,7 +289,7 @@ async def test_what_was_shown_before_is_never_swept_away(town: Town, ada: Person
     await ada.post("/media/process", {"media_id": made["id"]})
     await town.write("DELETE FROM procrastinate_jobs WHERE args->>'media_id' = :id", id=made["id"])
     await grow_old(town, made)
-    await sweep_pending(town.app.state.resources)
+    await sweep_pending(town.app.state.context)
     assert (await ada.get(f"/media/{made['id']}")).json()["state"] == "failed"
     await ada.post("/media/process", {"media_id": made["id"]})
     await town.run_jobs()
@@ -278,7 +301,7 @@ async def test_the_room_of_what_never_came_is_given_back(town: Town, ada: Person
     await town.run_jobs()  # Not due yet.
     assert await room_taken(town, ada) == 3_000
     await town.write(
-        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'media.forget' "
+        "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'media.expire' "
         "AND args->>'media_id' = :id",
         id=begun["media"]["id"],
     )
@@ -304,8 +327,11 @@ async def test_an_upload_can_be_processed_again(town: Town, ada: Person) -> None
     assert (await ada.get(f"/media/{ready['id']}")).json()["state"] == "ready"
 
 
-async def test_nobody_else_sees_an_upload_before_it_is_ready(town: Town, ada: Person, ben: Person) -> None:
+async def test_nobody_else_sees_an_upload_before_it_is_ready(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any]
+) -> None:
     made = (await ada.upload(png())).json()
+    await ada.make_post(garden, media_ids=[made["id"]])
     assert (await ben.get(f"/media/{made['id']}")).status_code == 404
     await town.run_jobs()
     assert (await ben.get(f"/media/{made['id']}")).status_code == 200

@@ -8,7 +8,7 @@ from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, ANY
 BODY = {"name": "Ours", "category": "gardening", "is_public": False}
 # A moderator's or admin's business: the owner is one.
 TENDED = told(401, 404, 403, 204)
-SHOWN = told(401, 404, 403, 200)
+MAX_IDS = told(401, 404, 403, 200)
 
 
 async def furnish(town: Town, private: Private) -> None:
@@ -31,16 +31,16 @@ ROWS = [
     Row("DELETE", "/connectors/{connector_id}", TENDED),
     Row("POST", "/connectors/{connector_id}/join", told(401, 404, 200, 200)),
     Row("DELETE", "/connectors/{connector_id}/leave", told(401, 404, 204, 409)),
-    Row("GET", "/connectors/{connector_id}/pulse", told(401, 404, 200, 200)),
+    Row("GET", "/connectors/{connector_id}/live-status", told(401, 404, 200, 200)),
     Row("GET", "/connectors/{connector_id}/members", told(401, 404, 200, 200)),
     Row("PUT", "/connectors/{connector_id}/members/{user_id}", TENDED, lambda _: {"role": "moderator"}),
     Row("DELETE", "/connectors/{connector_id}/members/{user_id}", TENDED),
-    Row("GET", "/connectors/{connector_id}/requests", SHOWN),
+    Row("GET", "/connectors/{connector_id}/requests", MAX_IDS),
     Row("PUT", "/connectors/{connector_id}/requests/{user_id}", TENDED, lambda _: {"decision": "accept"}),
-    Row("GET", "/connectors/{connector_id}/invitations", SHOWN),
+    Row("GET", "/connectors/{connector_id}/invitations", MAX_IDS),
     Row("POST", "/connectors/{connector_id}/invitations", TENDED, lambda it: {"user_id": str(it.things["user_id"])}),
     Row("DELETE", "/connectors/{connector_id}/invitations/{user_id}", TENDED),
-    Row("GET", "/connectors/{connector_id}/bans", SHOWN),
+    Row("GET", "/connectors/{connector_id}/bans", MAX_IDS),
     Row("PUT", "/connectors/{connector_id}/bans/{user_id}", TENDED, lambda _: {"reason": "Spam", "days": 7}),
     Row("DELETE", "/connectors/{connector_id}/bans/{user_id}", TENDED),
 ]

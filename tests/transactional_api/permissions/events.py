@@ -17,6 +17,7 @@ async def furnish(_town: Town, private: Private) -> None:
 ROWS = [
     Row("POST", "/events", told(401, 404, 201, 201), lambda it: BODY | {"connector_id": it.connector["id"]}),
     Row("GET", "/events", ANYONE),
+    Row("GET", "/events/mine", ANYONE),
     Row("GET", "/events/connector/{connector_id}", told(401, 404, 200, 200)),
     Row("GET", "/events/{event_id}", SEEN),
     Row("PUT", "/events/{event_id}", told(401, 404, 403, 200, blocked=404), lambda _: BODY),

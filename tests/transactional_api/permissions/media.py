@@ -1,4 +1,4 @@
-"""``/media``: an upload of the owner's that is ready, and one of theirs that is awaited."""
+"""``/media``: an upload of the owner's that is ready and shown by a post in the private connector."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from tests.transactional_api.media.files import png
 from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, OWNER, Private, Row, told
 
-# Whoever has the id of what is ready may see it; what is done with it, its owner alone.
-SEEN = told(401, 200, 200, 200, blocked=404)
+# The readers of the post see the upload; what is done with it, its owner alone.
+SEEN = told(401, 404, 200, 200, blocked=404)
 OWN = told(401, 404, 404, 200)
 
 
 async def furnish(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     ready = await town.keep_upload(owner, png())
+    await owner.make_post(private.connector, media_ids=[ready["id"]])
     private.things.update(media_id=ready["id"], name="h264-240")
 
 
@@ -27,8 +28,8 @@ ROWS = [
     Row("GET", "/media/avatars/{media_id}", told(404, 404, 404, 404)),
     Row("DELETE", "/users/profile/avatar", ANYONE),
     Row("GET", "/media/{media_id}", SEEN),
-    # Who may see an upload learns that this one is no video with renditions.
+    # A reader of the upload learns that this one is no video with renditions.
     Row("GET", "/media/{media_id}/playlist.m3u8", told(401, 404, 404, 404)),
     Row("GET", "/media/{media_id}/playlist/{name}.m3u8", told(401, 404, 404, 404)),
-    Row("DELETE", "/media/{media_id}", told(401, 403, 403, 204, blocked=404)),
+    Row("DELETE", "/media/{media_id}", told(401, 404, 403, 204, blocked=404)),
 ]

@@ -7,7 +7,7 @@ from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import OWNER, Private, Row, told
 
 # Nobody but the owner can show the owner's upload.
-SHOWN = told(401, 404, 404, 201)
+MAX_IDS = told(401, 404, 404, 201)
 SEEN = told(401, 404, 200, 200, blocked=404)
 SEEN_EMPTY = told(401, 404, 204, 204, blocked=404)
 LISTED = told(401, 404, 200, 200)
@@ -33,12 +33,12 @@ def body(private: Private) -> dict[str, str]:
 
 
 ROWS = [
-    Row("POST", "/stories", SHOWN, body),
+    Row("POST", "/stories", MAX_IDS, body),
     Row("GET", "/stories/connector/{connector_id}", LISTED),
     Row("GET", "/stories/{story_id}", SEEN),
     Row("POST", "/stories/{story_id}/view", SEEN_EMPTY),
     Row("DELETE", "/stories/{story_id}", TAKEN_AWAY),
-    Row("POST", "/reels", SHOWN, body),
+    Row("POST", "/reels", MAX_IDS, body),
     Row("GET", "/reels/connector/{connector_id}", LISTED),
     Row("GET", "/reels/{reel_id}", SEEN),
     Row("POST", "/reels/{reel_id}/view", SEEN_EMPTY),

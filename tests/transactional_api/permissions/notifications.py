@@ -6,10 +6,13 @@ from uuid import uuid4
 
 from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, OWNER, Private, Row, told
+from transactional_api.community.notifications.unsubscribe import Subscription, issue_token
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def furnish(town: Town, private: Private) -> None:
     device = {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"}
+    about_owner = Subscription(private.people[OWNER].id, "mentioned")
+    private.things["token"] = issue_token(town.app.state.context.cipher, about_owner)
     private.things["device_id"] = (await private.people[OWNER].post("/notifications/devices", device)).json()["id"]
 
 
@@ -24,13 +27,18 @@ ROWS = [
     Row("POST", "/notifications/mark-read", ANYONE, lambda _: {}),
     Row("GET", "/notifications/preferences", ANYONE),
     Row("PUT", "/notifications/preferences", ANYONE, lambda _: {"preferences": []}),
-    Row("GET", "/notifications/hours", ANYONE),
-    Row("PUT", "/notifications/hours", ANYONE, lambda _: {}),
+    Row("GET", "/notifications/delivery-schedule", ANYONE),
+    Row("PUT", "/notifications/delivery-schedule", ANYONE, lambda _: {}),
     Row("GET", "/notifications/push-key", ANYONE),
     Row("GET", "/notifications/devices", ANYONE),
     Row("POST", "/notifications/devices", ANYONE_CREATES, device),
     Row("DELETE", "/notifications/devices/{device_id}", told(401, 404, 404, 204)),
     # Owning a connector makes nobody the platform's admin.
     Row("POST", "/notifications/send", told(401, 403, 403, 403), lambda _: {"title": "Hello", "everyone": True}),
+    # The token of the letter is the proof; nobody is logged in to their mail program.
+    Row("GET", "/notifications/unsubscribe/{token}", told(200, 200, 200, 200)),
+    Row("HEAD", "/notifications/unsubscribe/{token}", told(200, 200, 200, 200)),
+    Row("POST", "/notifications/unsubscribe/{token}", told(200, 200, 200, 200)),
     Row("GET", "/notifications/stream", ANYONE, query="?seconds=0"),
+    Row("POST", "/notifications/stream/tickets", ANYONE_CREATES),
 ]

@@ -16,7 +16,7 @@ async def furnish(_town: Town, private: Private) -> None:
 
 
 ROWS = [
-    Row("GET", "/privacy/places", ANYONE),
+    Row("GET", "/privacy/data-inventory", ANYONE),
     Row("GET", "/privacy/consents", ANYONE),
     Row("GET", "/privacy/consents/history", ANYONE),
     Row("PUT", "/privacy/consents/{purpose}", ANYONE, lambda _: {"granted": True}),
@@ -30,6 +30,7 @@ ROWS = [
         lambda _: {"password": "not this one", "keep_words": False},
     ),
     Row("GET", "/privacy/receipts/{code}", told(404, 404, 404, 404)),
+    Row("GET", "/privacy/receipt-keys", told(200, 200, 200, 200)),
     Row("GET", "/privacy/platform/exports", told(403, 403, 403, 403)),
     Row("GET", "/privacy/platform/erasures", told(403, 403, 403, 403)),
     Row("POST", "/privacy/exports/{export_id}/platform", told(403, 403, 403, 403)),

@@ -1,4 +1,4 @@
-"""What a row of the permission matrix is, and the private connector that every row is tried in."""
+"""A row of the permission matrix, and the private connector that every row is tried in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NOBODY, STRANGER, MEMBER, OWNER, BLOCKED = "nobody", "stranger", "member", "owne
 class Private:
     """A private connector with a post of its admin, and the people around it.
 
-    ``things`` are further ids by the name that paths use, put there by the slices' ``furnish``. Who is blocked is
-    a member whom the owner blocks: they see the connector, and nothing that the owner made in it.
+    ``things`` are further ids by the name that paths use, put there by the slices' ``furnish``. The blocked
+    person is a member whom the owner blocks: they see the connector, and nothing that the owner made in it.
     """
 
     people: dict[str, Person]
@@ -38,7 +38,7 @@ class Row:
 
 
 def told(nobody: int, stranger: int, member: int, owner: int, blocked: int | None = None) -> dict[str, int]:
-    """Name the status for each kind of person; who is blocked fares like any member unless said."""
+    """Name the status for each kind of person; the blocked person gets a member's unless given."""
     return {
         NOBODY: nobody,
         STRANGER: stranger,

@@ -13,8 +13,8 @@ ROWS = [
     Row("GET", "/users/{user_id}/followers", told(401, 200, 200, 200, blocked=404)),
     Row("GET", "/users/{user_id}/following", told(401, 200, 200, 200, blocked=404)),
     Row("POST", "/users/{user_id}/follow", TIE),
-    Row("DELETE", "/users/{user_id}/follow", TIE),
-    # Whoever is blocked may block back.
+    Row("DELETE", "/users/{user_id}/follow", told(401, 204, 204, 422)),
+    # A blocked person may block back.
     Row("POST", "/users/{user_id}/block", told(401, 204, 204, 422)),
     Row("DELETE", "/users/{user_id}/block", ANYONE_EMPTY),
     Row("POST", "/users/{user_id}/mute", TIE),

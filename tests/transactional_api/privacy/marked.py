@@ -48,25 +48,25 @@ async def plant(town: Town) -> Marked:
         postal_code=mark[:20],
         phone=mark[:20],
         interests=[mark],
-        avatar_url=f"https://media.example.org/{mark}",
     )
     me, other = Person(UUID(session["user"]["id"]), town.http, session["access_token"]), await town.settle()
     marked = Marked(me, mark)
     await done(await me.put("/users/profile/home", {"latitude": 40.6722, "longitude": -73.9772}))
+    shown = {"media_ids": [(await town.keep_upload(me, jpeg()))["id"]]}
     theirs = await other.make_connector()
     await done(await me.post(f"/connectors/{theirs['id']}/join"))
     await me.make_connector(name=mark, description=mark, rules=mark)  # Where nobody else is.
     own = await me.make_connector()
     await done(await other.post(f"/connectors/{own['id']}/join"))
     post = await me.make_post(theirs, content=f"{mark} #{mark}", title=mark)
-    await done(await me.put(f"/posts/{post['id']}", {"content": f"{mark} again", "title": mark}))
+    await done(await me.put(f"/posts/{post['id']}", {"content": f"{mark} again", "title": mark, **shown}))
     answered = await other.make_post(theirs)
     await done(await me.post(f"/posts/{answered['id']}/like"))
     await done(await me.put(f"/posts/{answered['id']}/reaction", {"kind": "love"}))
     mine = await done(await me.post(f"/posts/{answered['id']}/comments", {"content": mark}))
     reply = {"content": "Yes", "parent_id": mine["id"]}
     theirs_too = await done(await other.post(f"/posts/{answered['id']}/comments", reply))
-    await done(await me.post(f"/posts/{answered['id']}/comments/{theirs_too['id']}/like"))
+    await done(await me.put(f"/posts/{answered['id']}/comments/{theirs_too['id']}/like"))
     event = {"title": mark, "description": mark, "location": mark, "start_date": soon(), "connector_id": own["id"]}
     held = await done(await me.post("/events", event))
     await done(await other.post(f"/events/{held['id']}/rsvp", {"status": "attending"}))
@@ -77,14 +77,14 @@ async def plant(town: Town) -> Marked:
     for person in (me, waits):
         await done(await person.post(f"/events/{visited['id']}/rsvp", {"status": "attending"}))
     item = {"connector_id": own["id"], "title": mark, "description": mark, "price": "5.00", "category": "tools"}
-    await done(await me.post("/marketplace/items", item))
+    await done(await me.post("/marketplace/items", {**item, **shown}))
     offered = {**item, "connector_id": theirs["id"], "title": "Rake", "description": "Old"}
     bought = await done(await other.post("/marketplace/items", offered))
     await done(await me.post(f"/marketplace/items/{bought['id']}/buy"))
     review = {"connector_id": theirs["id"], "title": mark, "content": mark, "rating": 4}
     await done(await me.post("/reviews", review))
     chat = await done(await me.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)}))
-    await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark}))
+    await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark, **shown}))
     upload = await town.keep_upload(me, jpeg())
     await done(await me.post("/stories", {"media_id": upload["id"], "title": mark, "connector_id": theirs["id"]}))
     await done(await me.post("/moderation/reports", report(answered, mark)))
@@ -112,7 +112,7 @@ async def plant(town: Town) -> Marked:
 
 
 def report(post: dict[str, Any], words: str) -> dict[str, str]:
-    return {"subject_kind": "post", "subject_id": post["id"], "reason": "other", "words": words}
+    return {"subject_kind": "post", "subject_id": post["id"], "reason": "other", "details": words}
 
 
 async def erase(town: Town, person: Person, *, keep_words: bool = False) -> dict[str, Any]:

@@ -3,54 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from neighborconnect.contracts.privacy import DATABASE, PRODUCT, Fate, Store
+from neighborconnect.contracts.privacy import DATABASE_LOCATIONS, PRODUCT_LOCATIONS, ErasureAction, Store
 from neighborconnect.settings import Settings
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.privacy.marked import Marked, bucket_keys, erase, soon
-from tests.transactional_api.test_accounts import PASSWORD, register
-from transactional_api.mail import letters
-from transactional_api.media.stores import open_media
-from transactional_api.privacy import forgetting
+from tests.transactional_api.test_accounts import PASSWORD, register, registration
+from transactional_api.core import mailer
+from transactional_api.core.media.stores import open_media
+from transactional_api.governance.privacy import erasure_job
+from transactional_api.governance.privacy.reapply_erasures import RegisteredErasure, reapply
+from transactional_api.identity.users.sessions import hash_token
 
 
 async def test_nothing_of_an_erased_person_is_left(town: Town, marked: Marked, settings: Settings) -> None:
     planted = await rows_with(town, marked.mark)
-    assert {"posts", "notifications", "chat_messages", "moderation_cases"} <= set(planted), "the plant does not grow"
+    assert {"posts", "chat_messages", "moderation_cases"} <= set(planted), "the plant does not grow"
+    assert "notifications" not in planted, "notifications render words when they are read"
     me, redis = str(marked.person.id), town.app.state.redis
     await redis.set(f"user:{me}:online", "1")
     await redis.zadd("users:online", {me: 2**40})
     await redis.rpush(f"user:{me}:notifications", str(uuid4()))
+    await redis.xadd(f"user:{me}:feeds", {"items": str(uuid4())})
     receipt = await erase(town, marked.person)
     await town.run_jobs()
-    assert await rows_with(town, marked.mark) == {"cdc_outbox": (await rows_with(town, marked.mark))["cdc_outbox"]}
-    kept = {place.name for place in DATABASE if place.fate in {Fate.KEPT, Fate.BLANKED}}
+    left = await rows_with(town, marked.mark)
+    # Attendees keep the title of an event that was called off, in the notice that says so.
+    [(canceled,)] = await town.rows(
+        "SELECT count(*) FROM notifications WHERE kind = 'event.cancelled' AND body = :title", title=marked.mark
+    )
+    assert left == {"cdc_outbox": left["cdc_outbox"], "notifications": canceled}
+    kept = {
+        location.name
+        for location in DATABASE_LOCATIONS
+        if location.action in {ErasureAction.RETAINED, ErasureAction.REDACTED}
+    }
     # Reports and jobs name the thing; conversations the pair in their key; events of change capture are on their way.
     ways = {"cdc_outbox", "conversations"}
     assert set(await rows_with(town, me)) <= kept | ways
-    media = open_media(town.app.state.resources)
-    for place in PRODUCT:
-        if place.store is Store.DOCUMENTS:
-            assert await media.documents.find(place.name, matching={place.person: me}, limit=1) == []
+    media = open_media(town.app.state.context)
+    for location in PRODUCT_LOCATIONS:
+        if location.store is Store.DOCUMENTS:
+            assert await media.documents.find(location.name, matching={location.subject_key: me}, limit=1) == []
     assert bucket_keys(settings, prefix=me) == []
     assert [key async for key in redis.scan_iter(f"*{me}*") if not key.startswith(b"rate:")] == []
     assert await redis.zscore("users:online", me) is None
-    assert [one for one in letters.lying(settings) if marked.mark in str(one["To"])] == []
+    assert [one for one in mailer.list_stored(settings) if marked.mark in str(one["To"])] == []
     said = (await town.nobody.get(f"/privacy/receipts/{receipt['code']}")).json()
     assert said["done_at"] is not None
-    assert [line["place"] for line in said["lines"]].count("database:users.id") == 1
-    assert {line["place"] for line in said["lines"]} == {place.label for place in PRODUCT}
+    assert [line["location"] for line in said["lines"]].count("database:users.id") == 1
+    assert {line["location"] for line in said["lines"]} == {location.label for location in PRODUCT_LOCATIONS}
 
 
 async def test_what_was_on_its_way_into_the_bucket_goes_later(town: Town, settings: Settings) -> None:
     session = await register(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
-    link = await open_media(town.app.state.resources).objects.target(f"{person.id}/late.mp4")
+    link = await open_media(town.app.state.context).objects.target(f"{person.id}/late.mp4")
     erasure = await erase(town, person)
     await town.run_jobs()
     async with httpx.AsyncClient() as plain:
@@ -69,11 +83,11 @@ async def test_what_others_have_stays_whole(town: Town, marked: Marked) -> None:
     await town.run_jobs()
     other: Person = things["other"]
     answered = (await other.get(f"/posts/{things['answered']['id']}")).json()
-    assert (answered["likes_count"], answered["comments_count"]) == (0, 1)
+    assert (answered["like_count"], answered["comment_count"]) == (0, 1)
     own = (await other.get(f"/connectors/{things['own']['id']}")).json()
     assert (own["role"], own["member_count"], own["post_count"]) == ("admin", 1, 0), "who stays looks after it"
     event = (await things["waits"].get(f"/events/{things['visited']['id']}")).json()
-    assert (event["attendee_count"], event["status"]) == (1, "attending"), "the wait list moved up"
+    assert (event["attendee_count"], event["viewer_status"]) == (1, "attending"), "the wait list moved up"
     rake = (await other.get(f"/marketplace/items/{things['bought']['id']}")).json()
     assert rake["status"] == "available", "an open purchase was called off"
     assert (await other.get(f"/users/{marked.person.id}")).status_code == 404
@@ -83,14 +97,17 @@ async def test_words_may_stay_without_a_name(town: Town, marked: Marked) -> None
     await erase(town, marked.person, keep_words=True)
     await town.run_jobs()
     post = (await marked.things["other"].get(f"/posts/{marked.things['post']['id']}")).json()
-    assert post["content"] == f"{marked.mark} again"
+    assert (post["content"], post["media"]) == (f"{marked.mark} again", [])
+    for table, author in (("posts", "author_id"), ("marketplace_items", "seller_id"), ("chat_messages", "author_id")):
+        kept = await town.rows(f"SELECT media_ids FROM {table} WHERE {author} = :id", id=marked.person.id)
+        assert {str(ids) for (ids,) in kept} == {"[]"}, table
     [(first, email, phone)] = await town.rows(
-        "SELECT first_name, email, phone_sealed FROM users WHERE id = :id", id=marked.person.id
+        "SELECT first_name, email_hash, phone_encrypted FROM users WHERE id = :id", id=marked.person.id
     )
     assert (first, marked.mark in email, phone) == ("Former", False, None)
 
 
-async def test_an_erased_account_is_closed_at_once_and_its_name_free(town: Town) -> None:
+async def test_an_erased_account_closes_at_once_and_frees_its_address(town: Town) -> None:
     session = await register(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
     wrong = await person.post("/privacy/erasures", {"password": "not this one", "keep_words": False})
@@ -102,8 +119,36 @@ async def test_an_erased_account_is_closed_at_once_and_its_name_free(town: Town)
     waiting = (await town.nobody.get(f"/privacy/receipts/{receipt['code']}")).json()
     assert (waiting["done_at"], waiting["lines"]) == (None, [])
     await town.run_jobs()
-    again = await register(town, email=email, username=session["user"]["username"])
+    again = await register(town, email=email)
     assert again["user"]["id"] != session["user"]["id"]
+
+
+async def test_a_person_whom_a_restore_brought_back_is_erased(town: Town) -> None:
+    session = await register(town)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    code, context = secrets.token_urlsafe(32), town.app.state.context
+    known = RegisteredErasure(id=uuid4(), user_id=person.id, keeps_words=False, code_hash=hash_token(code))
+    of_another_home = known.model_copy(update={"id": uuid4(), "user_id": uuid4()})
+    assert await reapply(context, [known, of_another_home, known]) == 1
+    assert (await person.get("/users/profile")).status_code == 401
+    await town.run_jobs()
+    receipt = (await town.nobody.get(f"/privacy/receipts/{code}")).json()
+    assert (receipt["id"], receipt["done_at"] is None) == (str(known.id), False)
+
+
+async def test_the_username_of_an_erased_person_is_never_given_again(town: Town) -> None:
+    name = f"ada.{uuid4().hex[:12]}"
+    session = await register(town, username=name)
+    person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
+    await erase(town, person)
+    for _ in range(2):  # While the job waits, and after it.
+        for again in (name, name.upper(), name.replace(".", "-"), name.replace(".", "")):
+            answer = await town.nobody.post("/users/register", registration(username=again))
+            assert (answer.status_code, answer.json()["code"]) == (409, "username_taken")
+        await town.run_jobs()
+    everything = str(await town.rows("SELECT * FROM retired_usernames"))
+    assert name not in everything
+    assert str(person.id) not in everything
 
 
 async def test_asking_twice_at_once_is_one_erasure(town: Town) -> None:
@@ -118,17 +163,17 @@ async def test_a_job_that_dies_goes_on_where_it_was(
     town: Town, marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     erasure = await erase(town, marked.person)
-    resources, asked = town.app.state.resources, 0
+    context, asked = town.app.state.context, 0
 
     async def dies(*_: Any) -> int:
         raise ConnectionError
 
     with monkeypatch.context() as broken:
-        broken.setitem(forgetting.STEPS, "comments.author_id", dies)
+        broken.setitem(erasure_job.STEPS, "comments.author_id", dies)
         with pytest.raises(ConnectionError):
-            await run_forget(resources, erasure["id"])
+            await run_erasure(context, erasure["id"])
     half = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
-    seen_to = {line["place"] for line in half["lines"]}
+    seen_to = {line["location"] for line in half["lines"]}
     assert "database:posts.author_id" in seen_to
     assert half["done_at"] is None
 
@@ -137,14 +182,14 @@ async def test_a_job_that_dies_goes_on_where_it_was(
         asked += 1
         return 0
 
-    with monkeypatch.context() as watched:
-        watched.setitem(forgetting.STEPS, "posts.author_id", counted)
-        await run_forget(resources, erasure["id"])
+    with monkeypatch.context() as patched:
+        patched.setitem(erasure_job.STEPS, "posts.author_id", counted)
+        await run_erasure(context, erasure["id"])
     whole = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
     assert (asked, whole["done_at"] is not None) == (0, True)
-    labels = [line["place"] for line in whole["lines"]]
-    assert sorted(labels) == sorted(place.label for place in PRODUCT)
-    await run_forget(resources, erasure["id"])
+    labels = [line["location"] for line in whole["lines"]]
+    assert sorted(labels) == sorted(location.label for location in PRODUCT_LOCATIONS)
+    await run_erasure(context, erasure["id"])
     assert (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json() == whole
 
 
@@ -152,7 +197,7 @@ async def test_the_platform_reports_with_its_token_once(town: Town, settings: Se
     session = await register(town)
     person = Person(UUID(session["user"]["id"]), town.http, session["access_token"])
     erasure = await erase(town, person)
-    line = {"place": "lake:interactions.user_id", "fate": "deleted", "number": 7, "at": soon(0)}
+    line = {"location": "lake:interactions.user_id", "action": "deleted", "row_count": 7, "completed_at": soon(0)}
     path, body = f"/privacy/erasures/{erasure['id']}/platform", {"lines": [line]}
     token = {"X-Platform-Token": settings.platform_token.get_secret_value()}
     assert (await town.nobody.post(path, body)).status_code == 403
@@ -160,7 +205,7 @@ async def test_the_platform_reports_with_its_token_once(town: Town, settings: Se
     for _ in range(2):
         assert (await town.nobody.post(path, body, **token)).status_code == 204
     said = (await town.nobody.get(f"/privacy/receipts/{erasure['code']}")).json()
-    assert [one["number"] for one in said["lines"]] == [7]
+    assert [line["row_count"] for line in said["lines"]] == [7]
     assert said["platform_done_at"] is not None
     unknown = await town.nobody.post(f"/privacy/erasures/{uuid4()}/platform", body, **token)
     assert unknown.status_code == 404
@@ -182,9 +227,9 @@ async def rows_with(town: Town, words: str) -> dict[str, int]:
     return found
 
 
-async def run_forget(resources: Any, erasure_id: str) -> None:
-    context = type("Context", (), {"additional_context": {"resources": resources}, "job": None})()
-    await forgetting.forget.func(context, erasure_id=erasure_id)
+async def run_erasure(context: Any, erasure_id: str) -> None:
+    context = type("Context", (), {"additional_context": {"resources": context}, "job": None})()
+    await erasure_job.erase.func(context, erasure_id=erasure_id)
 
 
 async def test_the_platform_asks_which_erasures_were_requested(town: Town, settings: Settings) -> None:
@@ -201,7 +246,7 @@ async def test_the_platform_asks_which_erasures_were_requested(town: Town, setti
     named = "&".join(f"id={one}" for one in [*ids, uuid4()])
     assert [one["id"] for one in await ask(named)] == ids
     assert {one["user_id"] for one in await ask(named)} == {str(person.id) for person in people}
-    assert {one["keeps_words"] for one in await ask(named)} == {False}
+    assert {one["keep_words"] for one in await ask(named)} == {False}
     assert [one["id"] for one in await ask(f"{named}&after={ids[0]}")] == ids[1:]
     assert await ask(f"{named}&since=2100-01-01T00:00:00Z") == []
     assert (await town.nobody.get("/privacy/platform/erasures")).status_code == 403

@@ -1,0 +1,3 @@
+from tests.pipelines.ingest.conftest import api, database, fresh, stores
+
+__all__ = ["api", "database", "fresh", "stores"]
