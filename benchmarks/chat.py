@@ -47,10 +47,12 @@ async def _measure(settings: Settings) -> list[Row]:
     wanted = int(MESSAGES_A_SECOND * SECONDS)
     note = f"{len(taken)} of {wanted} heard, {MESSAGES_A_SECOND} a second; the client is on the same machine"
     return [
-        Row.beside("memory with 1,000 sockets", ours=max(opened, talked), peer=300, unit="MiB", note="peer: the bound"),
+        Row.compare(
+            "memory with 1,000 sockets", ours=max(opened, talked), peer=300, unit="MiB", note="peer: the bound"
+        ),
         Row("memory of one socket", (opened - before) * 1_024 / SOCKETS, unit="KiB"),
         Row("message to receiver, p50", p50, unit="ms", note=note),
-        Row.beside("message to receiver, p99", ours=p99, peer=50, unit="ms", note="peer: the bound"),
+        Row.compare("message to receiver, p99", ours=p99, peer=50, unit="ms", note="peer: the bound"),
     ]
 
 
@@ -104,7 +106,7 @@ async def _talk(lines: list[tuple[ClientConnection, ...]]) -> list[float]:
         words = f"message-{number}"
         sent[words] = time.perf_counter()
         await speaker.send(json.dumps({"type": "message", "content": words, "client_id": words}))
-    with suppress(TimeoutError):  # What was not heard is in the note.
+    with suppress(TimeoutError):  # Messages that did not arrive are counted in the note.
         await asyncio.wait_for(everything.wait(), _LAST_ONES_SECONDS)
     for task in listening:
         task.cancel()

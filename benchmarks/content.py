@@ -1,4 +1,4 @@
-"""``python -m benchmarks content``: the served encoder beside the plain PyTorch model, and the routes that ask it.
+"""``python -m benchmarks content``: the served encoder next to the plain PyTorch model, and the routes that ask it.
 
 The first part needs nothing that runs; the second asks the platform's API, as people would, 20 times a second.
 """
@@ -17,12 +17,12 @@ from torch import nn
 from benchmarks import open_loop
 from benchmarks.neighbours import neighbours, own_api
 from benchmarks.report import Row
-from models.content.analyst import MODERATION
-from models.content.encoder import normalised, tokenize
+from models.content.analyzer import MODERATION
+from models.content.encoder import normalized, tokenize
 from models.content.export import encoder_with, export
 from models.content.predictor import Task
 from models.content.topics import taxonomy
-from models.content.train import shipped
+from models.content.train import shipped_adapters
 from neighborconnect.settings import Settings
 
 THREADS = 2
@@ -50,7 +50,7 @@ def _texts() -> list[str]:
 
 
 def _throughput(texts: list[str]) -> list[Row]:
-    adapter = shipped()[MODERATION]
+    adapter = shipped_adapters()[MODERATION]
     torch.set_num_threads(THREADS)
     plain = nn.ModuleDict({"encoder": encoder_with(adapter)}).eval()
     head, bias = torch.from_numpy(adapter.head), torch.from_numpy(adapter.bias)
@@ -59,7 +59,7 @@ def _throughput(texts: list[str]) -> list[Row]:
         found: list[int] = []
         with torch.inference_mode():
             for start in range(0, len(texts), _BATCH):
-                tokens = tokenize([normalised(text) for text in texts[start : start + _BATCH]])
+                tokens = tokenize([normalized(text) for text in texts[start : start + _BATCH]])
                 ids, mask = torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
                 hidden = plain["encoder"](input_ids=ids, attention_mask=mask).last_hidden_state
                 weights = mask.unsqueeze(-1).float()
@@ -67,14 +67,14 @@ def _throughput(texts: list[str]) -> list[Row]:
                 found += (pooled @ head.T + bias).argmax(-1).tolist()
         return found
 
-    served = {small: Task.load(export(adapter, small=small), threads=THREADS) for small in (True, False)}
+    served = {small: Task.load(export(adapter, quantize=small), threads=THREADS) for small in (True, False)}
     peer, known = _per_second(with_torch)
     rows = []
     for small, name in ((True, "8 bits, as served"), (False, "32 bits")):
         ours, found = _per_second(partial(_classes, served[small], texts))
         agree = np.mean(np.array(found) == np.array(known))
         note = f"peer: PyTorch, 32 bits; {THREADS} threads, batches of {_BATCH}; same class for {agree:.1%} of texts"
-        rows.append(Row.beside(f"moderation, {name}", ours=ours, peer=peer, unit="texts/s", note=note))
+        rows.append(Row.compare(f"moderation, {name}", ours=ours, peer=peer, unit="texts/s", note=note))
     return rows
 
 
@@ -84,7 +84,7 @@ def _classes(task: Task, texts: Sequence[str]) -> list[int]:
 
 
 def _per_second(work: Callable[[], list[int]]) -> tuple[float, list[int]]:
-    """Return the best of three runs, after one to warm up, and what was found."""
+    """Return the best of three runs, after one to warm up, and the result."""
     found, seconds = work(), []
     for _ in range(3):
         began = time.perf_counter()

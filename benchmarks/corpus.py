@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from transactional_api.search.spelling import slips
+from transactional_api.community.search.spelling import edits
 
 CONNECTORS, PEOPLE = 1_000, 5_000
 WORDS_OF_TITLE, WORDS_OF_BODY = (5, 9), (15, 70)
@@ -82,14 +82,14 @@ def misremembered(generator: np.random.Generator, title: str) -> str:
         words.pop(int(generator.integers(len(words))))
     long = [place for place, word in enumerate(words) if len(word) >= 4] or [0]
     place = int(generator.choice(long))
-    words[place] = str(generator.choice(sorted(slips(words[place]))))
+    words[place] = str(generator.choice(sorted(edits(words[place]))))
     return " ".join(words)
 
 
 def _words(generator: np.random.Generator, number: int) -> list[str]:
     words: dict[str, None] = {}
     while len(words) < number:
-        # As in languages, what is said most is short.
+        # As in languages, the most frequent words are short.
         syllables = int(np.clip(1 + len(words) / 150 + generator.integers(2), 1, 3 + generator.integers(3)))
         words["".join(generator.choice(_SYLLABLES, syllables))] = None
     return list(words)

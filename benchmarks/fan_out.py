@@ -1,6 +1,6 @@
-"""``python -m benchmarks fan_out``: what a post costs its writer when thousands are to be told of it.
+"""``python -m benchmarks fan_out``: cost of a post to its writer when thousands are notified of it.
 
-The members are rows of their own, made and removed here; they are told by the platform's jobs worker, which must run.
+The members are rows of their own, made and removed here; the platform's jobs worker, which must run, notifies them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _TOLD_SECONDS = 300
 
 
 def run(settings: Settings) -> list[Row]:
-    """Measure a post's own answer in a connector of one and in one of thousands, and how long until all are told."""
-    with own_api(settings) as ours, process("transactional_api.jobs", environment=settings_environment(ours)):
+    """Measure the response time of a post for one member and for thousands, and the time until all are notified."""
+    with own_api(settings) as ours, process("transactional_api.worker", environment=settings_environment(ours)):
         return asyncio.run(_measure(ours))
 
 
@@ -49,7 +49,7 @@ async def _measure(settings: Settings) -> list[Row]:
     told = MEMBERS * POSTS
     note = f"median of {POSTS}; peer: a connector of one"
     return [
-        Row.beside(f"a post's answer, {MEMBERS:,} members", ours=ours, peer=peer, unit="ms", note=note),
+        Row.compare(f"a post's answer, {MEMBERS:,} members", ours=ours, peer=peer, unit="ms", note=note),
         Row("notifications told", told / until, unit="a second", note=f"{told:,} in {until:.0f} s, by one worker"),
     ]
 
@@ -65,11 +65,11 @@ def _members(settings: Settings, connector_id: str) -> Iterator[None]:
     """Let thousands belong to a connector, who have no other life."""
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute(
-            "WITH people AS (INSERT INTO users (email, username, password_hash, first_name, last_name) "
+            "WITH people AS (INSERT INTO users (email_hash, username, password_hash, first_name, last_name) "
             "SELECT 'bench' || n || '@example.org', 'bench-member-' || n, '!', 'Bench', 'Member' "
             "FROM generate_series(1, %s) n RETURNING id), "
             "members AS (INSERT INTO connector_members (connector_id, user_id) SELECT %s, id FROM people) "
-            "INSERT INTO notification_preferences (user_id, kind, channel, wanted) "
+            "INSERT INTO notification_preferences (user_id, kind, channel, is_enabled) "
             "SELECT id, 'post.created', 'in_app', true FROM people",
             [MEMBERS, connector_id],
         )

@@ -1,4 +1,4 @@
-"""A user's vector read through Feast, beside the same HMGET on raw redis-py.
+"""A user's vector read through Feast, next to the same HMGET on raw redis-py.
 
 Pushes vectors under a model version of its own and removes them afterwards.
 """
@@ -17,10 +17,10 @@ import pandas as pd
 import redis
 
 from benchmarks.report import Row, percentiles, show
-from feature_repo.feast_import import PushMode
 from feature_repo.online import OnlineReader
 from feature_repo.schemas import MODEL_VERSION, USER_ID, USER_VECTORS
 from feature_repo.store import apply, build_store, close
+from feature_repo.vendor_patches import PushMode
 from neighborconnect.contracts.features import USER_VECTORS_PUSH
 from neighborconnect.settings import Settings, get_settings
 
@@ -70,12 +70,12 @@ def run(settings: Settings) -> list[Row]:
         raw.close()
         close(store)
     return [
-        Row.beside(
+        Row.compare(
             "user vector read, median",
             ours=statistics.median(taken[through_feast]) * 1_000,
             peer=statistics.median(taken[through_redis]) * 1_000,
             unit="ms",
-            note=f"Feast beside the same HMGET on redis-py; {FACTORS} + {CONTENT} floats, {READS} reads, one caller",
+            note=f"Feast next to the same HMGET on redis-py; {FACTORS} + {CONTENT} floats, {READS} reads, one caller",
         ),
         *percentiles("user row for serving", taken[for_serving], note="vector, last hour and affinity with their age"),
         Row("vectors pushed", ours=USERS / pushed, unit="rows/s", note=f"one push of {USERS}"),

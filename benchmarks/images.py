@@ -1,4 +1,4 @@
-"""``python -m benchmarks images``: the image service beside OpenCV, Pillow and pyvips doing the same work.
+"""``python -m benchmarks images``: the image service next to OpenCV, Pillow and pyvips doing the same work.
 
 The service of the running platform is asked, files and all; the libraries work on bytes in memory, in as many
 processes.
@@ -51,7 +51,7 @@ def run(settings: Settings) -> list[Row]:
         told = ", ".join(f"{name} {figure:.1f}" for name, figure in peers.items())
         note = f"peer: {fastest}, the fastest of {told}; {PROCESSES} processes each; ours with fetching and keeping"
         rows.append(
-            Row.beside(
+            Row.compare(
                 f"12 MP JPEG to {LONGEST} {as_format}", ours=ours, peer=peers[fastest], unit="pictures/s", note=note
             )
         )
@@ -149,7 +149,7 @@ async def _service(settings: Settings, data: bytes, *, as_format: PictureFormat,
 
         async def ask(number: int) -> None:
             target = store.presigned_put_object(bucket, f"{folder}/{number}", soon)
-            asked = {"url": url, "target": target, "format": as_format, "longest": LONGEST, "quality": quality}
+            asked = {"url": url, "target": target, "format": as_format, "max_edge": LONGEST, "quality": quality}
             async with gate:
                 answer = await http.post("/optimize", json={"request": {"media_id": str(number), **asked}})
             answer.raise_for_status()

@@ -86,7 +86,7 @@ def _like_to_online_store(settings: Settings) -> list[Row]:
             if health is None or not health.is_fresh:
                 stack.enter_context(process(module, environment=settings_environment(settings)))
         connection = stack.enter_context(psycopg.connect(settings.database_url, autocommit=True))
-        user, post = stack.enter_context(_neighbour(connection))
+        user, post = stack.enter_context(_user(connection))
 
         def likes() -> int:
             row = reader.read_user(str(user), model_version="none").recent_activity
@@ -108,12 +108,12 @@ def _one_like(connection: psycopg.Connection[Any], user: uuid.UUID, post: uuid.U
 
 
 @contextmanager
-def _neighbour(connection: psycopg.Connection[Any]) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
-    """Make a neighbour with a connector and a post, and delete all of it afterwards."""
+def _user(connection: psycopg.Connection[Any]) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
+    """Create a user with a connector and a post, and delete all of it afterwards."""
     user, connector, post = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    connection.execute("DELETE FROM users WHERE email = %s", [_EMAIL])
+    connection.execute("DELETE FROM users WHERE email_hash = %s", [_EMAIL])
     connection.execute(
-        "INSERT INTO users (id, email, username, password_hash, first_name, last_name) "
+        "INSERT INTO users (id, email_hash, username, password_hash, first_name, last_name) "
         "VALUES (%s, %s, %s, '!', 'Bench', 'Mark')",
         [user, _EMAIL, user.hex],
     )

@@ -1,6 +1,6 @@
 """``python -m benchmarks matching``: how long one person's matches take in a town of 100,000.
 
-The first part needs nothing that runs; the raw limit beside it is the one step that cannot be left out: reading
+The first part needs nothing that runs; the raw limit next to it is the one step that cannot be left out: reading
 everybody's vectors once. The second asks the routes of a running platform as people of its simulated town, 20 times a
 second, however large the town is: ``neighborconnect simulate --users 100000`` makes a large one.
 """
@@ -20,11 +20,11 @@ import psycopg
 from benchmarks import open_loop
 from benchmarks.neighbours import Neighbour, own_api
 from benchmarks.report import Row, percentiles
-from models.matching.evaluate import CONNECTORS, PEOPLE
-from models.matching.graph import Graph, with_vectors
+from models.matching.evaluate import CONNECTORS, USERS
+from models.matching.pair_features import PairFeatures, with_vectors
 from models.matching.predictor import Matcher
-from models.matching.town import Town, town_of
-from neighborconnect.contracts.matching import MAX_OFFERS, MAX_SEEKERS, MatchAnswer, MatchKind
+from models.matching.social_graph import SocialGraph, social_graph_of
+from neighborconnect.contracts.matching import MAX_OFFERS, MAX_SEEKERS, MatchKind, MatchResponse
 from neighborconnect.settings import Settings
 from simulator.cli import DEMO_PASSWORD
 from simulator.people import CITY
@@ -50,11 +50,11 @@ def run(settings: Settings) -> list[Row]:
 async def _routes(settings: Settings) -> list[Row]:
     rows: list[Row] = []
     async with httpx.AsyncClient(base_url=settings.api_url, timeout=60, trust_env=False) as http:
-        people = [await _logged_in(http, username) for username in await _usernames(settings)]
-        if not people:
+        users = [await _logged_in(http, username) for username in await _usernames(settings)]
+        if not users:
             raise RuntimeError("nobody of a simulated town is there: neighborconnect simulate makes one")
         for route in _ROUTES:
-            calls = [(people[place % len(people)], {"limit": LIMIT}) for place in range(ASKED)]
+            calls = [(users[place % len(users)], {"limit": LIMIT}) for place in range(ASKED)]
             rows += await open_loop.ask(f"/matching/{route}", calls)
     return rows
 
@@ -62,10 +62,10 @@ async def _routes(settings: Settings) -> list[Row]:
 async def _usernames(settings: Settings) -> list[str]:
     """Return some of the town that the simulator made; all of them have its domain and password."""
     async with await psycopg.AsyncConnection.connect(settings.database_url) as connection:
-        drawn = await connection.execute(
+        sample_negatives = await connection.execute(
             "SELECT username FROM users WHERE city = %s ORDER BY md5(id::text) LIMIT %s", [CITY, CALLERS]
         )
-        return [username for (username,) in await drawn.fetchall()]
+        return [username for (username,) in await sample_negatives.fetchall()]
 
 
 async def _logged_in(http: httpx.AsyncClient, username: str) -> Neighbour:
@@ -75,38 +75,38 @@ async def _logged_in(http: httpx.AsyncClient, username: str) -> Neighbour:
 
 
 def _in_process() -> list[Row]:
-    town = with_vectors(_town())
-    matcher = Matcher(Graph(town), PEOPLE.rule_of_thumb, CONNECTORS.rule_of_thumb, "benchmark")
-    people = np.random.default_rng(SEED).integers(0, INHABITANTS, ASKED)
+    graph = with_vectors(_town())
+    matcher = Matcher(PairFeatures(graph), USERS.heuristic, CONNECTORS.heuristic, "benchmark")
+    users = np.random.default_rng(SEED).integers(0, INHABITANTS, ASKED)
     rows: list[Row] = []
     for kind in MatchKind:
-        seconds = _seconds(partial(_match, matcher, kind), people)
+        seconds = _seconds(partial(_match, matcher, kind), users)
         rows += percentiles(f"matching {kind.value}, {INHABITANTS:,} people", seconds, note=f"{ASKED} people")
     groups = np.random.default_rng(SEED).integers(0, INHABITANTS, (PAIRINGS, MAX_OFFERS + MAX_SEEKERS)).astype(str)
     seconds = [_seconds_of(partial(matcher.pairs, row[:MAX_OFFERS], row[MAX_OFFERS:])) for row in groups.tolist()]
     rows += percentiles(f"pairs, {MAX_OFFERS} with {MAX_SEEKERS}", seconds, note=f"{PAIRINGS} such groups")
-    limit = _seconds(lambda person: town.tie_vectors @ town.tie_vectors[person], people)
+    limit = _seconds(lambda person: graph.edge_vectors @ graph.edge_vectors[person], users)
     rows += percentiles("raw limit: everybody's vectors, once", limit)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows.append(Row("memory, most at any time", ours=megabytes, unit="MiB", note="making the vectors included"))
     return rows
 
 
-def _match(matcher: Matcher, kind: MatchKind, person: int) -> MatchAnswer:
+def _match(matcher: Matcher, kind: MatchKind, person: int) -> MatchResponse:
     return matcher.match(str(person), kind, limit=LIMIT)
 
 
-def _seconds(ask: Callable[[int], object], people: np.ndarray) -> list[float]:
-    return [_seconds_of(partial(ask, int(person))) for person in people]
+def _seconds(compute: Callable[[int], object], users: np.ndarray) -> list[float]:
+    return [_seconds_of(partial(compute, int(person))) for person in users]
 
 
-def _seconds_of(ask: Callable[[], object]) -> float:
+def _seconds_of(compute: Callable[[], object]) -> float:
     began = time.perf_counter()
-    ask()
+    compute()
     return time.perf_counter() - began
 
 
-def _town() -> Town:
+def _town() -> SocialGraph:
     """Return a town whose ties, memberships and interests are drawn by chance, a few of them much wanted."""
     generator = np.random.default_rng(SEED)
 
@@ -115,11 +115,11 @@ def _town() -> Town:
         wanted = (of * generator.random(len(left)) ** 2).astype(np.int64)
         return np.unique(np.stack((left, wanted), axis=1), axis=0)
 
-    return town_of(
-        people=tuple(map(str, range(INHABITANTS))),
+    return social_graph_of(
+        users=tuple(map(str, range(INHABITANTS))),
         connectors=tuple(map(str, range(CONNECTORS_THERE))),
         interests=tuple(map(str, range(INTERESTS))),
-        ties=pairs(TIES_EACH, INHABITANTS),
+        follows=pairs(TIES_EACH, INHABITANTS),
         members=pairs(MEMBERSHIPS_EACH, CONNECTORS_THERE),
         likes=pairs(INTERESTS_EACH, INTERESTS),
         cities=generator.integers(0, 5, INHABITANTS),

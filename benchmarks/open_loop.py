@@ -38,6 +38,6 @@ async def _at_pace(path: str, calls: Sequence[tuple[Neighbour, Any]]) -> list[tu
         due = begin + place / PER_SECOND
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         answer = await somebody.ask("POST", path, body)
-        return time.perf_counter() - due, answer["path"] == "model"
+        return time.perf_counter() - due, answer["source"] == "model"
 
     return await asyncio.gather(*(one(place, *call) for place, call in enumerate(calls)))

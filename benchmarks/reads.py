@@ -1,4 +1,4 @@
-"""``python -m benchmarks reads``: the hot reads, beside a bare Starlette route that runs the same statements.
+"""``python -m benchmarks reads``: the hot reads, next to a bare Starlette route that runs the same statements.
 
 The peer runs every statement that the API sends for the request, the one that finds the person included, and nothing
 else. Both are one process on the same machine; rounds alternate. Of a search whose words change with each request, the
@@ -28,7 +28,7 @@ from neighborconnect.settings import Settings
 from transactional_api.app import create_app
 
 CALLERS = 8
-SECONDS = 3.0
+SECONDS = 2.0
 ROUNDS = 3
 _WARM_UP_SECONDS = 1.0
 _POSTS = 60
@@ -39,7 +39,7 @@ _numbers = itertools.count()
 
 
 class Load(NamedTuple):
-    """What a round found."""
+    """Result of a round."""
 
     rate: float
     p99: float
@@ -67,7 +67,7 @@ async def _measure(settings: Settings) -> list[Row]:
                 await asyncio.to_thread(wait_until, lambda: _answers(peer, next(iter(statements))))
                 rows = []
                 for name, path in paths.items():
-                    rows += await _beside(name, path, ours=settings.api_url, peer=peer, token=reader.token)
+                    rows += await _compare(name, path, ours=settings.api_url, peer=peer, token=reader.token)
         return rows
 
 
@@ -108,12 +108,12 @@ async def _statements(settings: Settings, *, path: str, token: str) -> Statement
         httpx.AsyncClient(transport=transport, base_url="http://bench") as http,
     ):
         event.listen(app.state.engine.sync_engine, "before_cursor_execute", note)
-        app.state.plain.noted = lambda sql, parameters: sent.append((sql, parameters))
+        app.state.psycopg_pool.on_statement = lambda sql, parameters: sent.append((sql, parameters))
         (await http.get(path, headers={"Authorization": f"Bearer {token}"})).raise_for_status()
     return Statements(sent, in_transaction)
 
 
-async def _beside(name: str, path: str, *, ours: str, peer: str, token: str) -> list[Row]:
+async def _compare(name: str, path: str, *, ours: str, peer: str, token: str) -> list[Row]:
     for url in (ours, peer):
         await _load(url + path, token=token, seconds=_WARM_UP_SECONDS)
     loads: dict[str, list[Load]] = {ours: [], peer: []}
@@ -124,8 +124,8 @@ async def _beside(name: str, path: str, *, ours: str, peer: str, token: str) -> 
     tails = {url: float(np.median([load.p99 for load in seen])) * 1_000 for url, seen in loads.items()}
     note = f"{CALLERS} callers, median of {ROUNDS} rounds of {SECONDS:.0f} s; peer: Starlette, same statements"
     return [
-        Row.beside(f"{name}, rate", ours=rates[ours], peer=rates[peer], unit="requests/s", note=note),
-        Row.beside(f"{name}, p99", ours=tails[ours], peer=tails[peer], unit="ms", note="smaller is better"),
+        Row.compare(f"{name}, rate", ours=rates[ours], peer=rates[peer], unit="requests/s", note=note),
+        Row.compare(f"{name}, p99", ours=tails[ours], peer=tails[peer], unit="ms", note="smaller is better"),
     ]
 
 

@@ -1,6 +1,6 @@
 """``python -m benchmarks recommendation``: how long the bento takes for a ranking, at 1 and at 16 callers.
 
-Needs a released champion. The people asked for are those whom the warehouse knows, so that vectors are found.
+Needs a released champion. The people asked for are those whom the warehouse knows, so that they have vectors.
 """
 
 from __future__ import annotations

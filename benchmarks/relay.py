@@ -1,4 +1,4 @@
-"""Outbox to Kafka, beside kafka-python's own producer with the same messages: ``python -m benchmarks relay``."""
+"""Outbox to Kafka, next to kafka-python's own producer with the same messages: ``python -m benchmarks relay``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(settings: Settings) -> list[Row]:
         raw = _raw_producer(scratch, topic)
         relayed = _relay(scratch, topic)
     note = f"{EVENTS:,} behaviour events; peer: KafkaProducer.send of the same bytes, acks=all, idempotent"
-    return [Row.beside("relay throughput", ours=relayed, peer=raw, unit="events/s", note=note)]
+    return [Row.compare("relay throughput", ours=relayed, peer=raw, unit="events/s", note=note)]
 
 
 def _raw_producer(settings: Settings, topic: str) -> float:

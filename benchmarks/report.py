@@ -1,4 +1,4 @@
-"""What a benchmark returns, and how it is printed."""
+"""Rows that a benchmark returns, and their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure, beside a peer's on the same machine in the same run where there is one.
+    """One figure, next to a peer's on the same machine in the same run where there is one.
 
     Attributes:
         measure: what was measured, in words.
@@ -32,7 +32,7 @@ class Row:
     note: str = ""
 
     @classmethod
-    def beside(cls, measure: str, *, ours: float, peer: float, unit: str, note: str = "") -> Self:
+    def compare(cls, measure: str, *, ours: float, peer: float, unit: str, note: str = "") -> Self:
         """Make a row with the ratio of its two figures."""
         return cls(measure=measure, ours=ours, peer=peer, ratio=ours / peer if peer else None, unit=unit, note=note)
 

@@ -25,15 +25,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from benchmarks.corpus import CONNECTORS, PEOPLE, Corpus, MadePost, is_private, made_id, misremembered
 from benchmarks.report import Row
+from local_stack.stack import open_stack
 from neighborconnect.settings import Settings, sqlalchemy_url
-from neighborconnect.stack.layout import open_stack
-from transactional_api.auth import Viewer
-from transactional_api.db.migrate import migrate
-from transactional_api.db.session import create_engine
-from transactional_api.inference import InferenceClient
-from transactional_api.search import service, vocabulary
-from transactional_api.search.meanings import AskedWords
-from transactional_api.search.schemas import FoundKind, SearchQuery
+from transactional_api.community.search import service, vocabulary
+from transactional_api.community.search.embeddings import QueryEmbedder
+from transactional_api.community.search.schemas import SearchKind, SearchQuery
+from transactional_api.core.db.migrate import migrate
+from transactional_api.core.db.session import create_engine
+from transactional_api.core.inference.client import InferenceClient
+from transactional_api.core.viewer import Viewer
 
 SIZES = (100_000, 1_000_000)
 SEED = 20_267
@@ -70,8 +70,8 @@ class Answers(NamedTuple):
 def run(settings: Settings) -> list[Row]:
     """Measure every size."""
     # Words and spelling alone: a model service would be measured, too.
-    alone = settings.model_copy(update={"content_url": None})
-    return [row for size in SIZES for row in measure(alone, size)]
+    exclusive_lock = settings.model_copy(update={"content_url": None})
+    return [row for size in SIZES for row in measure(exclusive_lock, size)]
 
 
 def measure(settings: Settings, size: int) -> list[Row]:
@@ -92,16 +92,16 @@ def measure(settings: Settings, size: int) -> list[Row]:
     names = {"known": "titles with a typo, two words dropped", "drawn": "one to five words by frequency"}
     for name, said in names.items():
         rows.append(
-            Row.beside(f"{said}, p95", ours=ours[name].p95, peer=plain[name].p95, unit="ms", note=f"tantivy; {note}")
+            Row.compare(f"{said}, p95", ours=ours[name].p95, peer=plain[name].p95, unit="ms", note=f"tantivy; {note}")
         )
     rows.append(
-        Row.beside(
+        Row.compare(
             f"{names['known']}, p95", ours=ours["known"].p95, peer=fuzzy.p95, unit="ms", note=f"tantivy, fuzzy; {note}"
         )
     )
     for answers, peer in ((plain["known"], "tantivy"), (fuzzy, "tantivy, fuzzy")):
         note = f"{peer}; {size:,} posts, the first {FIRST}"
-        rows.append(Row.beside(f"{names['known']}, MRR", ours=ours["known"].mrr, peer=answers.mrr, unit="", note=note))
+        rows.append(Row.compare(f"{names['known']}, MRR", ours=ours["known"].mrr, peer=answers.mrr, unit="", note=note))
     return rows
 
 
@@ -145,7 +145,7 @@ def _fill(admin_url: str, corpus: Corpus) -> None:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '512MB'")
         with connection.cursor().copy(
-            "COPY users (id, email, username, password_hash, first_name, last_name) FROM STDIN"
+            "COPY users (id, email_hash, username, password_hash, first_name, last_name) FROM STDIN"
         ) as copy:
             for number in range(PEOPLE):
                 person = made_id("user", number)
@@ -197,11 +197,11 @@ async def _ask_ours(settings: Settings, url: str, asked: list[Asked]) -> Answers
     )
     engine = create_engine(url)
     inference = InferenceClient(settings)
-    words = AskedWords(inference)
+    embedder = QueryEmbedder(inference)
     answers = Answers([], [])
     for number, query in enumerate(asked):
         began = time.perf_counter()
-        found = await _search(engine, viewer, words, query)
+        found = await _search(engine, viewer, embedder, query)
         if number >= WARM_UP:
             _note(answers, began, found, query)
     await inference.aclose()
@@ -209,10 +209,10 @@ async def _ask_ours(settings: Settings, url: str, asked: list[Asked]) -> Answers
     return answers
 
 
-async def _search(engine: AsyncEngine, viewer: Viewer, words: AskedWords, asked: Asked) -> list[UUID]:
-    query = SearchQuery(q=asked.words, kind=[FoundKind.POST], limit=FIRST)
+async def _search(engine: AsyncEngine, viewer: Viewer, embedder: QueryEmbedder, asked: Asked) -> list[UUID]:
+    query = SearchQuery(q=asked.words, kind=[SearchKind.POST], limit=FIRST)
     async with AsyncSession(engine) as session:
-        answer = await service.search(session, viewer=viewer, asked_words=words, search_for=query)
+        answer = await service.search(session, viewer=viewer, query_embedder=embedder, query=query)
         # As a request does; psycopg forgets prepared statements at a rollback.
         await session.commit()
     return [item.id for item in answer.items]

@@ -18,7 +18,7 @@ from neighborconnect.settings import Settings
 
 ROUNDS = 3
 MODULES = ("transactional_api.app", "pipelines.definitions", "bentos.content.service")
-_DOOR, _FEAST = "feature_repo.feast_import", "feast"
+_DOOR, _FEAST = "feature_repo.vendor_patches", "feast"
 
 
 def run(settings: Settings) -> list[Row]:
@@ -27,17 +27,17 @@ def run(settings: Settings) -> list[Row]:
     note = f"median of {ROUNDS} in turns; peer: nothing compiled is kept"
     with tempfile.TemporaryDirectory() as empty:
         forgetful = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": empty}
-        rows = [_beside(module, module, forgetful, measure=module, note=note) for module in MODULES]
+        rows = [_compare(module, module, forgetful, measure=module, note=note) for module in MODULES]
     note = f"median of {ROUNDS} in turns; peer: `import feast`"
-    return [*rows, _beside(_DOOR, _FEAST, {}, measure="Feast, by our door", note=note)]
+    return [*rows, _compare(_DOOR, _FEAST, {}, measure="Feast, by our door", note=note)]
 
 
-def _beside(ours: str, peer: str, environment: dict[str, str], *, measure: str, note: str) -> Row:
-    _seconds(ours, {})  # What it compiles is kept from here on.
+def _compare(ours: str, peer: str, environment: dict[str, str], *, measure: str, note: str) -> Row:
+    _seconds(ours, {})  # Compiled modules are cached from here on.
     _seconds(peer, environment)
     turns = [(_seconds(ours, {}), _seconds(peer, environment)) for _ in range(ROUNDS)]
     our_seconds, peer_seconds = (median(each) for each in zip(*turns, strict=True))
-    return Row.beside(f"import {measure}", ours=our_seconds, peer=peer_seconds, unit="s", note=note)
+    return Row.compare(f"import {measure}", ours=our_seconds, peer=peer_seconds, unit="s", note=note)
 
 
 def _seconds(module: str, environment: dict[str, str]) -> float:

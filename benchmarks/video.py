@@ -1,4 +1,4 @@
-"""``python -m benchmarks video``: our transcoding beside the ``ffmpeg`` command with the same settings.
+"""``python -m benchmarks video``: our transcoding next to the ``ffmpeg`` command with the same settings.
 
 Needs nothing that runs. The command is the one that imageio-ffmpeg brings; its x264 may be another version than PyAV's.
 """
@@ -34,9 +34,9 @@ def run(settings: Settings) -> list[Row]:  # noqa: ARG001 (every benchmark is gi
         folder = Path(name)
         clip = _clip(folder / "clip.mp4")
         for height in HEIGHTS:
-            ours, peer = _beside(partial(_ours, clip, folder, height), partial(_theirs, clip, folder, height))
+            ours, peer = _compare(partial(_ours, clip, folder, height), partial(_theirs, clip, folder, height))
             rows.append(
-                Row.beside(
+                Row.compare(
                     f"H.264, {height} lines",
                     ours=SECONDS / ours,
                     peer=SECONDS / peer,
@@ -47,7 +47,7 @@ def run(settings: Settings) -> list[Row]:  # noqa: ARG001 (every benchmark is gi
     return rows
 
 
-def _beside(one: Callable[[], None], other: Callable[[], None]) -> tuple[float, float]:
+def _compare(one: Callable[[], None], other: Callable[[], None]) -> tuple[float, float]:
     """Return the best of three of each, in turn, so that a busy moment of the machine meets both."""
     best = [float("inf"), float("inf")]
     for _ in range(_ROUNDS):
@@ -59,7 +59,7 @@ def _beside(one: Callable[[], None], other: Callable[[], None]) -> tuple[float, 
 
 
 def _ours(clip: Path, folder: Path, height: int) -> None:
-    transcode(clip, folder, height=height, codec=VideoCodec.H264, uri="video.mp4", told=lambda _share: None)
+    transcode(clip, folder, height=height, codec=VideoCodec.H264, uri="video.mp4", on_progress=lambda _share: None)
 
 
 def _theirs(clip: Path, folder: Path, height: int) -> None:

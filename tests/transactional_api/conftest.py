@@ -1,4 +1,4 @@
-"""The API in process over real PostgreSQL and Valkey; every test makes people and things of its own."""
+"""The API in process over real PostgreSQL and Valkey; every file of tests begins without anyone's data."""
 
 from __future__ import annotations
 
@@ -46,6 +46,28 @@ def generic_plans() -> None:
     """
     CONNECT_ARGUMENTS["options"] += " -c plan_cache_mode=force_generic_plan"
     CONNECT_ARGUMENTS["prepare_threshold"] = 0
+
+
+@pytest.fixture(scope="session")
+def seeded_tables(settings: Settings) -> set[str]:
+    """Tables with rows that the migrations wrote."""
+    with psycopg.connect(settings.database_url) as connection:
+        return filled_tables(connection)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_data_of_other_files(request: pytest.FixtureRequest) -> None:
+    """Empty the tables and Valkey, so that a file has the same result whatever ran before it."""
+    tests = (item for item in request.session.items if item.path == request.path)
+    if not any(needs_servers(test) for test in tests):
+        return
+    settings: Settings = request.getfixturevalue("settings")
+    seeded: set[str] = request.getfixturevalue("seeded_tables")
+    with psycopg.connect(settings.database_url) as connection:
+        if filled := filled_tables(connection) - seeded:
+            connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(map(Identifier, sorted(filled)))))
+    with Redis.from_url(settings.redis_url) as redis:
+        redis.flushdb()
 
 
 @pytest.fixture(scope="session")
