@@ -12,10 +12,14 @@ import httpx
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
+from redis import Redis
 from sqlalchemy import event
 
+from local_stack.stack import Stack
 from neighborconnect.circuit_breaker import CircuitBreaker
 from neighborconnect.settings import Settings
+from tests.conftest import needs_servers
+from tests.transactional_api.emptying import empty_tables
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.ranker import Ranker, running_ranker
 from tests.transactional_api.seer import Vision, seeing
@@ -48,24 +52,14 @@ def generic_plans() -> None:
     CONNECT_ARGUMENTS["prepare_threshold"] = 0
 
 
-@pytest.fixture(scope="session")
-def seeded_tables(settings: Settings) -> set[str]:
-    """Tables with rows that the migrations wrote."""
-    with psycopg.connect(settings.database_url) as connection:
-        return filled_tables(connection)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def no_data_of_other_files(request: pytest.FixtureRequest) -> None:
     """Empty the tables and Valkey, so that a file has the same result whatever ran before it."""
-    tests = (item for item in request.session.items if item.path == request.path)
-    if not any(needs_servers(test) for test in tests):
+    if not any(needs_servers(test) for test in request.session.items if test.path == request.path):
         return
     settings: Settings = request.getfixturevalue("settings")
-    seeded: set[str] = request.getfixturevalue("seeded_tables")
-    with psycopg.connect(settings.database_url) as connection:
-        if filled := filled_tables(connection) - seeded:
-            connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(map(Identifier, sorted(filled)))))
+    servers: Stack = request.getfixturevalue("servers")
+    empty_tables(servers.database_url("neighborconnect", superuser=True))
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushdb()
 

@@ -23,7 +23,7 @@ EXAMPLES = 5
 ANYWHERE = {404, 405}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def existing(town: Town) -> tuple[Person, dict[str, str]]:
     """A person, and the ids of what that person owns, by their names in paths."""
     person, other = await town.settle(), await town.settle()

@@ -53,7 +53,7 @@ async def created(request: Any) -> Any:
     return response.json() if response.content else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def world(town: Town) -> World:
     """Rows of the viewer for every list operation."""
     mark = f"list{uuid4().hex[:12]}"
