@@ -164,7 +164,7 @@ def _timed(write: Callable[[], object]) -> float:
 
 
 def _sweep(settings: Settings) -> None:
-    """Begin each measurement with an empty outbox and a relay that is awake."""
+    """Begin each measurement with an empty outbox and an active relay."""
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         for table in ("cdc_outbox", "posts_without_capture"):
             connection.execute(f"TRUNCATE {table}".encode())

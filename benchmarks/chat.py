@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.neighbours import Neighbour, neighbours, own_api
+from benchmarks.accounts import Account, own_api, registered_accounts
 from benchmarks.report import Row
 from neighborconnect.settings import Settings
 
@@ -29,7 +29,7 @@ _LAST_ONES_SECONDS = 10.0
 
 
 def run(settings: Settings) -> list[Row]:
-    """Measure the memory of open sockets, and the time from one neighbour's sending to the other's hearing."""
+    """Measure the memory of open sockets, and the time from sending a message to its delivery."""
     with own_api(settings) as ours:
         return asyncio.run(_measure(ours))
 
@@ -37,7 +37,7 @@ def run(settings: Settings) -> list[Row]:
 async def _measure(settings: Settings) -> list[Row]:
     gc.disable()  # The client's own pauses are not what is measured.
     process = _serving(urlsplit(settings.api_url).port)
-    async with neighbours(settings, number=PEOPLE) as people, AsyncExitStack() as stack:
+    async with registered_accounts(settings, number=PEOPLE) as people, AsyncExitStack() as stack:
         before = process.memory_info().rss / MIB
         lines = await _open(stack, people, url=settings.api_url.replace("http", "ws", 1))
         opened = process.memory_info().rss / MIB
@@ -56,11 +56,11 @@ async def _measure(settings: Settings) -> list[Row]:
     ]
 
 
-async def _open(stack: AsyncExitStack, people: list[Neighbour], *, url: str) -> list[tuple[ClientConnection, ...]]:
-    """Open both ends of as many conversations as it takes."""
+async def _open(stack: AsyncExitStack, people: list[Account], *, url: str) -> list[tuple[ClientConnection, ...]]:
+    """Open the sockets of both members of each conversation."""
     gate = asyncio.Semaphore(OPENED_AT_ONCE)
 
-    async def line(pair: tuple[Neighbour, Neighbour]) -> tuple[ClientConnection, ...]:
+    async def line(pair: tuple[Account, Account]) -> tuple[ClientConnection, ...]:
         async with gate:
             one, other = pair
             talk = await one.ask("POST", "/chat/conversations", {"kind": "direct", "user_id": other.id})
@@ -80,7 +80,7 @@ async def _open(stack: AsyncExitStack, people: list[Neighbour], *, url: str) -> 
 
 
 async def _talk(lines: list[tuple[ClientConnection, ...]]) -> list[float]:
-    """Let one end of each line speak in turn, at a steady pace; return the seconds until the other heard."""
+    """Send from one end of each conversation in turn at a constant rate; return the seconds until delivery."""
     sent: dict[str, float] = {}
     taken: list[float] = []
     total = int(MESSAGES_A_SECOND * SECONDS)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks content``: the served encoder next to the plain PyTorch model, and the routes that ask it.
+"""``python -m benchmarks content``: the served encoder next to the plain PyTorch model, and the routes that use it.
 
 The first part needs nothing that runs; the second asks the platform's API, as people would, 20 times a second.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from benchmarks import open_loop
-from benchmarks.neighbours import neighbours, own_api
+from benchmarks.accounts import own_api, registered_accounts
 from benchmarks.report import Row
 from models.content.analyzer import MODERATION
 from models.content.encoder import normalized, tokenize
@@ -95,7 +95,7 @@ def _per_second(work: Callable[[], list[int]]) -> tuple[float, list[int]]:
 
 async def _routes(settings: Settings, texts: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
-    async with neighbours(settings, number=1) as (somebody,):
+    async with registered_accounts(settings, number=1) as (somebody,):
         for route in _ROUTES:
             rows += await open_loop.ask(f"/analysis/{route}", [(somebody, {"text": text}) for text in texts])
     return rows

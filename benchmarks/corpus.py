@@ -1,4 +1,4 @@
-"""Posts of made-up words whose frequencies follow Zipf's law, the same for every run with a seed."""
+"""Posts of invented words whose frequencies follow Zipf's law, the same for every run with a seed."""
 
 from __future__ import annotations
 

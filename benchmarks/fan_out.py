@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import psycopg
 
-from benchmarks.neighbours import Neighbour, neighbours, own_api
+from benchmarks.accounts import Account, own_api, registered_accounts
 from benchmarks.report import Row
 from benchmarks.scratch import process, settings_environment, wait_until
 from neighborconnect.settings import Settings
@@ -30,7 +30,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 async def _measure(settings: Settings) -> list[Row]:
-    async with neighbours(settings, number=1) as [writer]:
+    async with registered_accounts(settings, number=1) as [writer]:
         small = await writer.ask("POST", "/connectors", {"name": "Small", "category": "test", "is_public": False})
         large = await writer.ask("POST", "/connectors", {"name": "Large", "category": "test", "is_public": False})
         with _members(settings, large["id"]):
@@ -54,7 +54,7 @@ async def _measure(settings: Settings) -> list[Row]:
     ]
 
 
-async def _post(writer: Neighbour, connector_id: str, number: int) -> float:
+async def _post(writer: Account, connector_id: str, number: int) -> float:
     began = time.perf_counter()
     await writer.ask("POST", "/posts", {"connector_id": connector_id, "content": f"Seedlings of bed {number}"})
     return time.perf_counter() - began
@@ -62,7 +62,7 @@ async def _post(writer: Neighbour, connector_id: str, number: int) -> float:
 
 @contextmanager
 def _members(settings: Settings, connector_id: str) -> Iterator[None]:
-    """Let thousands belong to a connector, who have no other life."""
+    """Add thousands of members, who do nothing else, to a connector."""
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute(
             "WITH people AS (INSERT INTO users (email_hash, username, password_hash, first_name, last_name) "

@@ -69,7 +69,7 @@ def _picture() -> bytes:
 
 
 def with_pillow(data: bytes, as_format: PictureFormat, quality: int) -> int:
-    """Do it with Pillow, reading JPEG at half its size where that will do."""
+    """Convert with Pillow, which decodes JPEG at half its size where that suffices."""
     with Image.open(io.BytesIO(data)) as image:
         image.draft(None, (LONGEST, LONGEST * image.height // image.width))
         upright = ImageOps.exif_transpose(image)
@@ -83,7 +83,7 @@ def with_pillow(data: bytes, as_format: PictureFormat, quality: int) -> int:
 
 
 def with_opencv(data: bytes, as_format: PictureFormat, quality: int) -> int:
-    """Do it with OpenCV, likewise."""
+    """Convert with OpenCV, likewise."""
     cv2.setNumThreads(1)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
     assert image is not None  # noqa: S101 (we made it)
@@ -100,7 +100,7 @@ def with_opencv(data: bytes, as_format: PictureFormat, quality: int) -> int:
 
 
 def with_pyvips(data: bytes, as_format: PictureFormat, quality: int) -> int:
-    """Do it with pyvips, whose thumbnails read JPEG small by themselves."""
+    """Convert with pyvips, whose thumbnails decode JPEG at a reduced size by default."""
     import pyvips  # noqa: PLC0415 (it may be missing)
 
     pyvips.cache_set_max(0)

@@ -29,7 +29,7 @@ _EMAIL = "benchmark@neighborconnect.example"
 
 
 def run(settings: Settings) -> list[Row]:
-    """Measure one write at a time: how long until a consumer holds it, and until serving would see it."""
+    """Measure one write at a time: the delay until a consumer has it, and until serving reads it."""
     return [*_commit_to_kafka(settings), *_like_to_online_store(settings)]
 
 

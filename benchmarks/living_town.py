@@ -1,4 +1,4 @@
-"""A simulated town that goes on living: its history, its later posts, and requests whose reactions depend on the feed.
+"""A simulated town over time: its history, its later posts, and requests whose reactions depend on the feed.
 
 The town comes from ``simulator.history``: all posts, people, follows and memberships. Until ``opens``, its people also
 saw the simulator's feed, and their acts are the history. From then on, a policy decides what they see. Requests, posts

@@ -18,7 +18,7 @@ import numpy as np
 import psycopg
 
 from benchmarks import open_loop
-from benchmarks.neighbours import Neighbour, own_api
+from benchmarks.accounts import Account, own_api
 from benchmarks.report import Row, percentiles
 from models.matching.evaluate import CONNECTORS, USERS
 from models.matching.pair_features import PairFeatures, with_vectors
@@ -60,7 +60,7 @@ async def _routes(settings: Settings) -> list[Row]:
 
 
 async def _usernames(settings: Settings) -> list[str]:
-    """Return some of the town that the simulator made; all of them have its domain and password."""
+    """Log in some accounts of the simulated town; all have its domain and password."""
     async with await psycopg.AsyncConnection.connect(settings.database_url) as connection:
         sample_negatives = await connection.execute(
             "SELECT username FROM users WHERE city = %s ORDER BY md5(id::text) LIMIT %s", [CITY, CALLERS]
@@ -68,10 +68,10 @@ async def _usernames(settings: Settings) -> list[str]:
         return [username for (username,) in await sample_negatives.fetchall()]
 
 
-async def _logged_in(http: httpx.AsyncClient, username: str) -> Neighbour:
+async def _logged_in(http: httpx.AsyncClient, username: str) -> Account:
     body = {"email": f"{username}@{EMAIL_DOMAIN}", "password": DEMO_PASSWORD}
     session = (await http.post("/api/v1/users/login", json=body)).raise_for_status().json()
-    return Neighbour(session["user"]["id"], session["access_token"], http)
+    return Account(session["user"]["id"], session["access_token"], http)
 
 
 def _in_process() -> list[Row]:
@@ -107,7 +107,7 @@ def _seconds_of(compute: Callable[[], object]) -> float:
 
 
 def _town() -> SocialGraph:
-    """Return a town whose ties, memberships and interests are drawn by chance, a few of them much wanted."""
+    """Return a town with random ties, memberships and interests, a few of them very popular."""
     generator = np.random.default_rng(SEED)
 
     def pairs(each: int, of: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Calls at fixed times, whether or not earlier answers have come: what people who do not know of each other do."""
+"""Open-loop load: requests at fixed times, whether or not earlier ones were answered."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.neighbours import Neighbour
+from benchmarks.accounts import Account
 from benchmarks.report import Row, percentiles
 
 PER_SECOND = 20
 _WARM_UP = 60
 
 
-async def ask(path: str, calls: Sequence[tuple[Neighbour, Any]]) -> list[Row]:
+async def ask(path: str, calls: Sequence[tuple[Account, Any]]) -> list[Row]:
     """POST each body for its person, ``PER_SECOND``; a call's time begins when it was due.
 
     The first calls are made at the same pace before, and not counted: they open connections and warm caches.
@@ -30,11 +30,11 @@ async def ask(path: str, calls: Sequence[tuple[Neighbour, Any]]) -> list[Row]:
     return percentiles(path, [seconds for seconds, _ in answers], note=note)
 
 
-async def _at_pace(path: str, calls: Sequence[tuple[Neighbour, Any]]) -> list[tuple[float, bool]]:
-    """Return for each call how many seconds it took, and whether the model answered."""
+async def _at_pace(path: str, calls: Sequence[tuple[Account, Any]]) -> list[tuple[float, bool]]:
+    """Return the seconds of each request, and whether the model answered it."""
     begin = time.perf_counter()
 
-    async def one(place: int, somebody: Neighbour, body: Any) -> tuple[float, bool]:
+    async def one(place: int, somebody: Account, body: Any) -> tuple[float, bool]:
         due = begin + place / PER_SECOND
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         answer = await somebody.ask("POST", path, body)

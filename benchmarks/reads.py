@@ -20,8 +20,8 @@ import httpx
 import numpy as np
 from sqlalchemy import event
 
+from benchmarks.accounts import Account, free_port, own_api, registered_accounts
 from benchmarks.bare import Statements
-from benchmarks.neighbours import Neighbour, free_port, neighbours, own_api
 from benchmarks.report import Row
 from benchmarks.scratch import process, settings_environment, wait_until
 from neighborconnect.settings import Settings
@@ -34,7 +34,7 @@ _WARM_UP_SECONDS = 1.0
 _POSTS = 60
 _MESSAGES = 60
 _NUMBER = "{number}"
-"""Where a path has a number that is another one in each request."""
+"""Placeholder in a path for a number that differs in each request."""
 _numbers = itertools.count()
 
 
@@ -52,7 +52,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 async def _measure(settings: Settings) -> list[Row]:
-    async with neighbours(settings, number=2) as (reader, other):
+    async with registered_accounts(settings, number=2) as (reader, other):
         paths = await _furnish(reader, other)
         statements = {
             urlsplit(path).path: await _statements(settings, path=path.replace(_NUMBER, "0"), token=reader.token)
@@ -71,8 +71,8 @@ async def _measure(settings: Settings) -> list[Row]:
         return rows
 
 
-async def _furnish(reader: Neighbour, other: Neighbour) -> dict[str, str]:
-    """Make what is read, where nobody else sees it, and return the paths by name."""
+async def _furnish(reader: Account, other: Account) -> dict[str, str]:
+    """Create what is read in a private connector, and return the paths by name."""
     connector = await reader.ask("POST", "/connectors", {"name": "Bench", "category": "test", "is_public": False})
     for number in range(_POSTS):
         words = f"Seedlings of bed {number}. " * 8
@@ -130,7 +130,7 @@ async def _compare(name: str, path: str, *, ours: str, peer: str, token: str) ->
 
 
 async def _load(url: str, *, token: str, seconds: float) -> Load:
-    """Ask for ``url`` over and over on ``CALLERS`` connections; a client of few instructions leaves the server room."""
+    """Request ``url`` repeatedly on ``CALLERS`` connections, with a client that needs little of the CPU."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n"

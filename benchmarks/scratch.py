@@ -1,4 +1,4 @@
-"""A place of their own for benchmarks that write, so that no town, topic or table of the platform changes."""
+"""Separate stores for benchmarks that write, so that no topic or table of the platform changes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def scratch_topic(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def scratch_stores(settings: Settings) -> Iterator[Settings]:
-    """Make a lake bucket and a warehouse that nobody else reads."""
+    """Create a lake bucket and a warehouse schema for one benchmark."""
     objects = Minio(
         settings.s3_endpoint_url.partition("://")[2],
         access_key=settings.s3_access_key,
@@ -104,7 +104,7 @@ def _drop_schemas(settings: Settings) -> None:
 
 @contextmanager
 def process(*module: str, environment: dict[str, str]) -> Iterator[None]:
-    """Run one of the platform's processes, with a home of its own for its health file."""
+    """Run one of the platform's processes, with its own folder for its health file."""
     with tempfile.TemporaryDirectory() as folder:
         started = subprocess.Popen(
             [sys.executable, "-m", *module],

@@ -44,7 +44,7 @@ DATABASE = "benchmark_search"
 
 
 class Asked(NamedTuple):
-    """A query, and the post that it is meant for; None where no post is."""
+    """A query, and the post that it should find; None if it should find none."""
 
     words: str
     meant: UUID | None

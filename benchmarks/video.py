@@ -48,7 +48,7 @@ def run(settings: Settings) -> list[Row]:  # noqa: ARG001 (every benchmark is gi
 
 
 def _compare(one: Callable[[], None], other: Callable[[], None]) -> tuple[float, float]:
-    """Return the best of three of each, in turn, so that a busy moment of the machine meets both."""
+    """Return the best of three runs of each, interleaved, so that other load affects both alike."""
     best = [float("inf"), float("inf")]
     for _ in range(_ROUNDS):
         for place, work in enumerate((one, other)):

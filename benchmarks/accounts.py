@@ -1,4 +1,4 @@
-"""People of a benchmark, who come in by the front door and are forgotten afterwards."""
+"""Accounts of a benchmark, registered through the API and erased afterwards."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import httpx
 from benchmarks.scratch import process, settings_environment
 from neighborconnect.settings import Settings
 
-PASSWORD = "a long pass phrase of a benchmark"  # noqa: S105 (of people who live for a minute)
+PASSWORD = "a long pass phrase of a benchmark"  # noqa: S105 (of accounts that are erased after a minute)
 NO_LIMIT = "1000000/minute"
 _START_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """Somebody, and the client that speaks for them."""
+class Account:
+    """A registered user with the client that sends their requests."""
 
     id: str
     token: str
     http: httpx.AsyncClient
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return what the API answers; raises ``httpx.HTTPStatusError`` for an error."""
+        """Return the body of the response; raises ``httpx.HTTPStatusError`` for an error."""
         answer = await self.http.request(
             method, f"/api/v1{path}", json=body, headers={"Authorization": f"Bearer {self.token}"}
         )
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 @contextmanager
 def own_api(settings: Settings) -> Iterator[Settings]:
-    """Run an API process of one's own over the platform's stores, without rate limits; yields where it is."""
+    """Run a separate API process over the platform's stores, without rate limits; yield its settings."""
     address = f"127.0.0.1:{free_port()}"
     mine = settings.model_copy(
         update={
@@ -73,8 +73,8 @@ async def _ready(url: str) -> None:
 
 
 @asynccontextmanager
-async def neighbours(settings: Settings, *, number: int) -> AsyncIterator[list[Neighbour]]:
-    """Register people, and let them be forgotten at the end."""
+async def registered_accounts(settings: Settings, *, number: int) -> AsyncIterator[list[Account]]:
+    """Register accounts, and erase them at the end."""
     vouched = {"x-platform-token": settings.platform_token.get_secret_value()}
     async with httpx.AsyncClient(base_url=settings.api_url, timeout=60, trust_env=False) as http:
         people = [await _register(http, headers=vouched) for _ in range(number)]
@@ -85,7 +85,7 @@ async def neighbours(settings: Settings, *, number: int) -> AsyncIterator[list[N
                 await person.ask("POST", "/privacy/erasures", {"password": PASSWORD, "keep_words": False})
 
 
-async def _register(http: httpx.AsyncClient, *, headers: dict[str, str]) -> Neighbour:
+async def _register(http: httpx.AsyncClient, *, headers: dict[str, str]) -> Account:
     name = f"bench{uuid4().hex[:20]}"
     body = {
         "email": f"{name}@example.org",
@@ -95,4 +95,4 @@ async def _register(http: httpx.AsyncClient, *, headers: dict[str, str]) -> Neig
         "last_name": "Mark",
     }
     session = (await http.post("/api/v1/users/register", json=body, headers=headers)).raise_for_status().json()
-    return Neighbour(session["user"]["id"], session["access_token"], http)
+    return Account(session["user"]["id"], session["access_token"], http)
