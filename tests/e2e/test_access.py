@@ -45,7 +45,7 @@ def test_web_interfaces_refuse_strangers(platform: Platform, setting: str) -> No
 
 
 def test_the_apis_metrics_refuse_strangers(platform: Platform) -> None:
-    assert httpx.get(f"{platform.settings.api_url}/metrics", trust_env=False).status_code == 401
+    assert httpx.get(f"{platform.settings.api_url}/metrics", trust_env=False, timeout=60).status_code == 401
 
 
 def test_the_operators_credentials_open_the_web_interfaces(platform: Platform) -> None:

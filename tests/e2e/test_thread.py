@@ -173,7 +173,7 @@ def test_a_copy_has_what_lies_in_the_lake(gardener: Gardener, copy_asked_for: st
     while not (copy := gardener.get(f"/privacy/exports/{copy_asked_for}"))["complete"]:
         assert time.monotonic() < deadline, copy
         time.sleep(1.0)
-    archive = zipfile.ZipFile(io.BytesIO(httpx.get(copy["url"], trust_env=False).content))
+    archive = zipfile.ZipFile(io.BytesIO(httpx.get(copy["url"], trust_env=False, timeout=60).content))
     recommended = json.loads(archive.read("lake/predictions.json"))
     assert {row["user_id"] for row in recommended} == {gardener.id}
 
@@ -195,7 +195,7 @@ def test_a_picture_is_seen_and_its_face_hidden(platform: Platform) -> None:
     assert "a person" in picture["alt_text"]
     hidden = person.post("/images/detect-faces", {"media_id": picture["id"], "anonymization": "blur"})
     assert (hidden["source"], len(hidden["faces"])) == ("model", 1)
-    assert httpx.get(hidden["anonymized"]["url"]).content.startswith(b"\xff\xd8")
+    assert httpx.get(hidden["anonymized"]["url"], timeout=60).content.startswith(b"\xff\xd8")
 
 
 def test_a_killed_job_goes_on_and_a_video_is_seen(broken_off: BrokenOff) -> None:

@@ -64,13 +64,13 @@ def test_anonymous_client_cannot_write_events(servers: Stack, topic: str) -> Non
     with pytest.raises(KafkaError):
         KafkaProducer(bootstrap_servers=bootstrap, bootstrap_timeout_ms=3_000, max_block_ms=3_000).send(
             topic, b"{}"
-        ).get(timeout=5)
+        ).get(timeout=30)
 
 
 def test_a_wrong_password_is_refused(servers: Stack) -> None:
     wrong = options(servers, RELAY) | {"sasl_plain_password": "guess"}
     with pytest.raises(KafkaError):
-        KafkaProducer(**wrong, bootstrap_timeout_ms=3_000, max_block_ms=3_000).send(ERASURES, b"{}").get(timeout=5)
+        KafkaProducer(**wrong, bootstrap_timeout_ms=3_000, max_block_ms=3_000).send(ERASURES, b"{}").get(timeout=30)
 
 
 @pytest.mark.parametrize("topic", EVENTS)

@@ -137,7 +137,7 @@ def test_no_list_of_a_demo_person_is_empty(environment: dict[str, str], api: str
         assert attended[0]["status"] == "attending"
         pictured = next(item for item in items("/marketplace/items?limit=50") if item["media"])
         assert pictured["media"][0]["state"] == "ready"
-        picture = httpx.get(pictured["media"][0]["url"]).raise_for_status().content
+        picture = httpx.get(pictured["media"][0]["url"], timeout=60).raise_for_status().content
         assert content_type_of(picture) == "image/jpeg"
         own = [one["id"] for one in items("/connectors?limit=50")]
         for path in ("/stories/connector", "/reviews/connector", "/posts/connector"):

@@ -91,7 +91,7 @@ class Vision:
         self.asked.append((request.url.path, asked))
         self.connections = self.town.app.state.engine.pool.checkedout()
         if asked.get("target"):
-            async with httpx.AsyncClient(trust_env=False) as store:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as store:
                 assert (await store.put(asked["target"], content=b"small")).status_code == 200
         answer = self.answers[request.url.path]
         if isinstance(answer, int):

@@ -27,7 +27,7 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         LifespanManager(app) as running,
         serving(running.app) as url,
-        httpx.AsyncClient(base_url=url) as client,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
     ):
         yield client
 

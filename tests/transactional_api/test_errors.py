@@ -184,7 +184,7 @@ async def hurried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
 
 async def test_what_takes_too_long_is_given_up_and_what_streams_is_not(hurried: str) -> None:
-    async with httpx.AsyncClient(base_url=hurried, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=hurried, trust_env=False, timeout=60) as http:
         late = await http.get("/dally")
         assert (late.status_code, problem_of(late)["code"]) == (503, "took_too_long")
         assert late.headers["Retry-After"] == "5"

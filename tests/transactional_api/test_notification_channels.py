@@ -265,7 +265,7 @@ async def test_a_stream_is_immediate_and_resumes_without_loss(town: Town, ada: P
             begun = await anext(events)
             assert begun.event == "started"
             await announce(town, ada, "First")
-            first = await asyncio.wait_for(anext(events), 5)
+            first = await asyncio.wait_for(anext(events), 60)
             titles.append(first.json()["title"])
         await announce(town, ada, "Second")
         for last, expected in ((first.id, ["Second"]), (begun.id, ["First", "Second"])):
@@ -287,4 +287,4 @@ async def test_a_stream_goes_on_when_redis_was_away(town: Town, ada: Person, liv
         events = source.aiter_sse()
         await anext(events)
         await announce(town, ada, "Unheard")
-        assert (await asyncio.wait_for(anext(events), 5)).json()["title"] == "Unheard"
+        assert (await asyncio.wait_for(anext(events), 60)).json()["title"] == "Unheard"

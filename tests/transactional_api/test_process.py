@@ -81,7 +81,7 @@ def running_process(**environment: str) -> Iterator[tuple[subprocess.Popen[str],
     )
     workers: list[psutil.Process] = []
     try:
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False, timeout=60) as http:
             until = time.monotonic() + READY_SECONDS
             while True:
                 try:

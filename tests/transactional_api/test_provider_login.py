@@ -105,7 +105,7 @@ async def provider(town: Town) -> AsyncIterator[Provider]:
 async def come_back(town: Town) -> dict[str, str]:
     """Begin a log-in, let the provider send the person back, and return what the browser has then."""
     begun = (await town.nobody.post("/users/login/local/begin")).json()
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         sent = await browser.get(begun["url"])
     back = parse_qs(urlsplit(sent.headers["location"]).query)
     return {"code": back["code"][0], "state": back["state"][0], "binding": begun["binding"]}

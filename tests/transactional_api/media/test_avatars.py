@@ -29,7 +29,7 @@ async def test_a_picture_is_shown_small_to_whoever_has_its_address(town: Town, a
     assert (await ben.get(f"/users/{ada.id}")).json()["avatar_url"] == url
     led = await follow(town, url)
     assert (led.status_code, led.headers["cache-control"]) == (307, "public, max-age=600")
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         picture = await browser.get(led.headers["location"])
     assert Image.open(io.BytesIO(picture.content)).width == 320
 

@@ -33,7 +33,7 @@ async def test_a_copy_is_made_once_and_goes_with_its_upload(town: Town, ada: Per
     square = await ask(ada, "/images/thumbnail", picture, width=48, height=48)
     assert (square["blur_hash"], square["model_version"]) == (BLUR, "vision-2")
     assert vision.paths() == ["/classify", "/optimize", "/thumbnail"]
-    async with httpx.AsyncClient(trust_env=False) as store:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as store:
         assert (await store.get(square["url"])).content == b"small"
         assert (await ada.delete(f"/media/{picture['id']}")).status_code == 204
         assert (await store.get(square["url"])).status_code == 404

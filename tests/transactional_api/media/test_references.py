@@ -82,7 +82,7 @@ async def test_a_pending_upload_is_attached_and_shown_once_it_is_ready(
     assert (shown["id"], shown["state"], shown["kind"]) == (upload["id"], "ready", "image")
     assert (shown["width"], set(shown["thumbnails"])) == (640, {"320", "1080"})
     assert seen[links] in (shown["url"], [shown["url"]])
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         assert (await browser.get(shown["url"])).status_code == 200
 
 
@@ -314,7 +314,7 @@ async def test_a_replayed_write_has_fresh_links_and_its_row_has_none(
     assert (replay.headers["idempotent-replayed"], replay.json()) == ("true", first.json())
     again = (await ada.post("/media/uploads", {"size": 9}, **{"Idempotency-Key": "u1"})).json()
     assert again["media"] == begun.json()["media"]
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         assert (await browser.put(again["upload_url"], content=b"123456789")).status_code == 200
 
 

@@ -32,12 +32,12 @@ from transactional_api.core.media.stores import MAX_UPLOAD_BYTES, MediaStores
 
 
 async def fetch(link: str) -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return await client.get(link)
 
 
 async def send(link: str, data: bytes) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         (await client.put(link, content=data)).raise_for_status()
 
 
@@ -160,7 +160,7 @@ async def test_a_file_may_be_sent_past_the_api(town: Town, ada: Person) -> None:
 
 
 async def put(link: str, data: bytes) -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return (await client.put(link, content=data)).status_code
 
 

@@ -27,7 +27,7 @@ async def test_a_copy_has_own_acts_and_no_acts_of_others(town: Town, marked: Mar
     await town.run_jobs()
     ready = (await me.get(f"/privacy/exports/{begun.json()['id']}")).json()
     assert (ready["state"], waiting["state"]) == ("ready", "ready")
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         archive = zipfile.ZipFile(io.BytesIO((await plain.get(ready["url"])).content))
     names = set(archive.namelist())
     files = {name: orjson.loads(archive.read(name)) for name in names if name.endswith(".json")}
@@ -63,7 +63,7 @@ async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: 
     part = io.BytesIO()
     with zipfile.ZipFile(part, "w") as archive:
         archive.writestr("lake/interactions.json", orjson.dumps([{"kind": "click"}, {"kind": "hide"}]))
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         assert (await plain.put(links[copy["id"]], content=part.getvalue())).status_code == 200
         for _ in range(2):
             assert (await town.nobody.post(done_at, **token)).status_code == 204

@@ -67,7 +67,7 @@ async def test_what_was_on_its_way_into_the_bucket_goes_later(town: Town, settin
     link = await open_media(town.app.state.context).objects.target(f"{person.id}/late.mp4")
     erasure = await erase(town, person)
     await town.run_jobs()
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         assert (await plain.put(link, content=b"late")).status_code == 200
     assert bucket_keys(settings, prefix=str(person.id)) != []
     await town.write(

@@ -26,13 +26,13 @@ log = get_logger(__name__)
 
 
 async def run_due(context: AppContext) -> None:
-    """Run all due jobs, and return when none is left."""
+    """Run all due jobs one after another, and return when none is left."""
     with app.replace_connector(_connector(context.settings)) as bound:
         async with bound.open_async():
             while await _any_due(bound):  # A job may queue another one.
                 await bound.run_worker_async(
                     wait=False,
-                    concurrency=CONCURRENCY,
+                    concurrency=1,
                     listen_notify=False,
                     delete_jobs="successful",
                     install_signal_handlers=False,
