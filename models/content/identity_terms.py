@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -27,6 +28,14 @@ _PERSON_IS = (
     r"(?: (?:not|also|really|just|a|an|so|all|both|proudly|openly|half))? "
 )
 
+_PLURAL_VERB = (
+    r"(?: (?:are|were|aren't|have|don't|deserve|belong|who|all|and their|need to|want to|can't|cannot|go home|out)\b|"
+    r" (?:should|must|will|can)\b(?! be (?:an?|the|taught|spoken|used|offered|required|compulsory|easier)\b))"
+)
+_LOOK_AROUND = re.compile(r"\(\?<?[=!](?:[^()]|\([^()]*\))*\)|\(\?-?i?:")
+_FUNCTION_WORDS = frozenset(
+    {"a", "and", "half", "he", "in", "non", "of", "on", "one", "s", "she", "the", "two", "who", "with"}
+)
 _AFTER_NOUN = r" (?:is|was|who|has|in|at|on|and|lives?|moved|as|to|like)\b|[.,!?]|$"
 
 
@@ -46,20 +55,31 @@ def _slurs() -> tuple[re.Pattern[str], dict[str, str]]:
 @cache
 def _words() -> frozenset[str]:
     """Return the words without one of which a text has none of the terms."""
-    listed = [word for name in ("plural", "singular", "ambiguous", "slurs") for word in _terms()[name].split()]
-    phrases = _WORD.findall(_terms()["phrases"].lower())
-    return frozenset(part for word in (*listed, *phrases, "mentally", "wheelchair") for part in word.split("-"))
+    names = ("plural", "singular", "ambiguous", "invariable", "slurs")
+    listed = [word for name in names for word in _terms()[name].split()]
+    phrases = _WORD.findall(_LOOK_AROUND.sub(" ", _terms()["phrases"]).lower())
+    found = frozenset(part for word in (*listed, *phrases, "mentally", "wheelchair") for part in word.split("-"))
+    return found - _FUNCTION_WORDS
 
 
-def _alternatives(words: object) -> str:
-    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))  # type: ignore[call-overload]
+def _alternatives(words: Iterable[str]) -> str:
+    """Return a pattern for any of the words, the longest first; common beginnings are examined once."""
+    following: dict[str, list[str]] = {}
+    for word in words:
+        following.setdefault(word[:1], []).append(word[1:])
+    ends = following.pop("", None) is not None
+    if not following:
+        return ""
+    options = "|".join(re.escape(letter) + _alternatives(rest) for letter, rest in sorted(following.items()))
+    return f"(?:{options}){'?' if ends else ''}"
 
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     terms = _terms()
-    plural, singular, ambiguous, people, person = (
-        _alternatives(terms[name].split()) for name in ("plural", "singular", "ambiguous", "people", "person")
+    plural, singular, ambiguous, invariable, called, people, person = (
+        _alternatives(terms[name].split())
+        for name in ("plural", "singular", "ambiguous", "invariable", "called", "people", "person")
     )
     phrases = "|".join(terms["phrases"].strip().splitlines())
     adjective = rf"(?:{singular}|{ambiguous}|mentally ill|wheelchair-bound|african[- ]american)"
@@ -71,9 +91,12 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
             (rf"\b(?:{adjective}[ -]){{0,3}}(?:{phrases})(?!\w)", PLURAL),
             (rf"\b(?:{adjective} ){{1,3}}{every}\b", PLURAL),
             (rf"\b(?:{adjective} ){{1,3}}{each}\b", SINGULAR),
+            (rf"\b(?:{ambiguous})(?= (?:{called})\b)", SINGULAR),
+            (rf"\b(?:the |all |all the |these |those |most )?(?:{invariable})(?={_PLURAL_VERB})", PLURAL),
+            (rf"\bthe (?:{invariable})(?=[.,!?\"']|$)", PLURAL),
             (rf"({_PERSON_IS})(?:{ambiguous})\b(?! [a-z]+(?:s|ed)?\b(?<!and)(?<!or))", rf"\g<1>{SINGULAR}"),
             (
-                rf"\b(an?|every|another|any|one|this|that|no) (?:{ambiguous})(?={_AFTER_NOUN})",
+                rf"\b(an?|every|another|any|one|this|that|no) (?:{ambiguous})(?<! old)(?={_AFTER_NOUN})",
                 rf"\g<1> {SINGULAR}",
             ),
             (rf"\b(?:{plural})\b", PLURAL),
