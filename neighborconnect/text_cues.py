@@ -195,3 +195,90 @@ def without_phone_numbers(text: str) -> str | None:
         return None
     replaced = _PHONE_NUMBER.sub("me", text)
     return None if replaced == text else replaced
+
+
+_SUM: Final = r"(?:[$\u00a3\u20ac]\s?\d[\d.,]*k?|\d[\d.,]*k?\s?(?:[$\u00a3\u20ac]|dollars|euros|pounds|usd|eur|gbp))"
+_NEAR: Final = r"[^.!?\n]{0,40}?"
+_COINS: Final = r"(?:bitcoins?|btc|crypto(?:currency|currencies)?|ethereum|eth|usdt|dogecoin|forex|nfts?)"
+_REWARD: Final = r"(?:prizes?|rewards?|winnings|bonus|gift\s?cards?|vouchers?|i-?phones?|jackpot|cash\s+prize)"
+# Offers that only spam has.
+_SPAM_OFFERS: Final = {
+    "prize": (
+        rf"\b(?:claim|collect|redeem)\s+(?:your|ur|the|a)\s+(?:free\s+|cash\s+)?{_REWARD}\b|"
+        rf"\byou(?:'?ve|'?re|\s+have|\s+are|\s+were)?\s+(?:been\s+)?(?:selected|chosen|picked)\b{_NEAR}\b(?:to\s+(?:receive|win|get)|as\s+(?:a|the|our)\s+winner|for\s+an?\s+(?:free\s+)?{_REWARD})\b|"
+        rf"\byou(?:'?ve|\s+have)?\s+(?:just\s+)?won\s+(?:an?\s+|the\s+)?(?:free\s+)?(?:{_SUM}|{_REWARD}|lottery)|"
+        rf"\b(?:free|win\s+an?)\s+(?:i-?phone|gift\s?card|macbook)\b{_NEAR}(?:https?:|www\.|\b(?:click|link|text|sign\s+up)\b)"
+    ),
+    "investment": (
+        rf"\b(?:doubl(?:e|es|ing)|tripl(?:e|es|ing)|multipl(?:y|ies|ying))\s+(?:your|ur|any|every)\s+(?:\w+\s+){{0,2}}(?:{_COINS}|money|coins|investment|deposit|savings)\b|"
+        rf"\b{_COINS}\s+(?:doubl(?:er|ed|ing)|multiplier)\b|"
+        rf"\b(?:guaranteed|risk[-\s]free)\s+(?:daily\s+|weekly\s+|monthly\s+)?(?:profits?|returns?|income|winnings|earnings|investment)\b|"
+        rf"\b{_COINS}\b{_NEAR}\b(?:profits?|returns?|signals?|giveaway|airdrop|earnings|expert|guaranteed)\b|"
+        rf"\binvest\s+{_SUM}{_NEAR}\b(?:get|earn|receive|make|return|back)\b"
+    ),
+    "loan": (
+        r"\b(?:instant|quick|fast|cheap|payday|personal|business|urgent|easy|cash|low[-\s]interest)\s+loans?\b(?!\s+of\b)|"
+        r"\bloans?\s+(?:offers?|approved|available\s+(?:to|for)|up\s+to\s+\W?\d|from\s+[$\u00a3\u20ac]|at\s+\d[\d.]*\s?%)|"
+        r"\b(?:no|without\s+a?)\s*credit\s+checks?\b|\bbad\s+credit\b|\bneed\s+an?\s+(?:urgent\s+)?loan\b(?!\s+of)|"
+        r"\bloan\b[^.!?\n]{0,30}?\d\s?%"
+    ),
+    "adult": (
+        r"\b(?:hot|sexy|horny)\s+(?:local\s+)?(?:singles|girls|milfs|women)\b|\bxxx\b|\badult\s+(?:dating|chat|cams?)\b"
+    ),
+    "medicine": (
+        r"\b(?:viagra|cialis|kamagra)\b|\b(?:weight[-\s]loss|diet|male\s+enhancement|slimming)\s+(?:pills?|gummies|supplements?|miracle)\b|"
+        r"\blose\s+\d+\s*(?:pounds|lbs|kg|kilos)\s+(?:in|within)\s+\w+\s+(?:days?|weeks?)"
+    ),
+    "betting": r"\b(?:free\s+spins|sure\s+bets?|fixed\s+matche?s?|(?:casino|deposit|welcome)\s+bonus|betting\s+tips)\b",
+    "counterfeit": (
+        r"\breplica\s+(?:watches|bags|shoes|sneakers)\b|\b(?:rolex|gucci|louis\s+vuitton|ray-?bans?|designer\s+(?:watches|bags))\b"
+        r"[^.!?\n]{0,30}?(?:\d+\s?%\s+off|outlet|cheap|wholesale)|\b\d+\s?%\s+off\s+(?:designer|luxury|rolex|gucci)\b"
+    ),
+    "phishing": (
+        rf"\b(?:verify|confirm|update|unlock)\s+your\s+(?:account|password|bank|paypal|card|identity)\b{_NEAR}(?:https?:|www\.|\b(?:here|link|suspended|within)\b)|"
+        r"\byour\s+account\s+(?:has\s+been|is|was|will\s+be)\s+(?:suspended|locked|limited|blocked|closed)\b"
+    ),
+    "easy_money": (
+        rf"\b(?:earn|make)\s+(?:up\s+to\s+|over\s+)?{_SUM}{_NEAR}\b(?:from\s+(?:home|your\s+phone)|online|daily|no\s+experience)\b|"
+        r"\bmake\s+money\s+(?:fast|online|from\s+home)\b|\b(?:earn|quick|easy)\s+(?:easy\s+|fast\s+)?(?:cash|money)\s+(?:online|fast|now|from\s+home)\b"
+    ),
+}
+# Phrases that harmless texts have, too.
+_SALES_TALK: Final = re.compile(
+    r"\b(?:click\s+(?:here|the\s+link|below)|limited\s+offer|free\s+money|work\s+from\s+home|earn\s+\W?\d+|guaranteed|casino|"
+    r"no\s+risk|risk[-\s]free|buy\s+now|order\s+now|passive\s+income|financial\s+freedom|be\s+your\s+own\s+boss|free\s+gift|"
+    r"[89]\d\s?%\s+off|best\s+(?:price|deal)s?\s+guaranteed|you(?:'?ve|\s+have)?\s+won|winners?\s+(?:of|selected)|"
+    rf"{_COINS}|investment\s+opportunity|100\s?%\s+(?:free|legit|real))\b",
+    re.IGNORECASE,
+)
+_URGENCY: Final = re.compile(
+    r"\b(?:act\s+(?:now|fast)|limited\s+time|last\s+chance|today\s+only|expires\s+(?:today|tonight|soon|in)|hurry|urgent|"
+    r"only\s+\d+\s+(?:spots?|places?|slots?)\s+left|before\s+it'?s\s+gone|don'?t\s+miss\s+(?:out|this\s+(?:offer|chance)))\b",
+    re.IGNORECASE,
+)
+_SHORT_LINK: Final = re.compile(
+    r"\b(?:bit\.ly|tinyurl\.com|goo\.gl|ow\.ly|is\.gd|cutt\.ly|rb\.gy|shorturl\.at|t\.ly|tiny\.cc|v\.gd|adf\.ly|rebrand\.ly|t\.me|"
+    r"wa\.me|lnk\.to|s\.id|shorte\.st|bl\.ink)/\w|\b[\w-]{2,63}\.(?:xyz|top|click|win|loan|loans|bid|icu|buzz|cam|monster|cyou|rest)\b",
+    re.IGNORECASE,
+)
+_MESSENGER: Final = re.compile(
+    r"\b(?:whats\s?app|telegram|signal|dm|message|text|inbox)\b[^.!?\n]{0,20}?(?:\+?\d[\s().-]?){8,}|"
+    r"\b(?:on|via|through|my|join\s+(?:our|my))\s+(?:whats\s?app|telegram)\b",
+    re.IGNORECASE,
+)
+_OFFERS: Final = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _SPAM_OFFERS.items()}
+SPAM_OFFERS: Final = frozenset(_OFFERS)
+
+
+def spam_cues(text: str) -> dict[str, int]:
+    """Return the number of matches of each cue of spam in a text.
+
+    The cues are ``SPAM_OFFERS``, which harmless texts hardly have, and those that count together only: "sales_talk",
+    "urgency", "short_link" and "messenger".
+    """
+    plain = " ".join(text.replace("\u2019", "'").split())
+    found = {name: int(pattern.search(plain) is not None) for name, pattern in _OFFERS.items()}
+    for name, pattern in (("urgency", _URGENCY), ("short_link", _SHORT_LINK), ("messenger", _MESSENGER)):
+        found[name] = int(pattern.search(plain) is not None)
+    found["sales_talk"] = len(_SALES_TALK.findall(plain))
+    return {name: count for name, count in found.items() if count}

@@ -14,6 +14,7 @@ from models.content.functional.spelling import SPELLINGS
 from models.content.functional.suite import build_contrasts, read_definition
 from models.content.policy import GateLimits
 from models.content.train import gate_reasons
+from transactional_api.intelligence.text_analysis import rules
 
 _WORDS = re.compile(r"[a-z']+")
 _CLASSES = {"hate", "threat", "insult", "sexual", "self_harm", "neither"}
@@ -71,6 +72,14 @@ def test_cases_are_complete_distinct_and_reproducible(part: Part) -> None:
 def test_no_case_of_the_test_part_is_one_of_training() -> None:
     train, test = ({case.text.lower() for case in build_cases(part, per_function=60, seed=3)} for part in PARTS)
     assert not train & test
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_rules_of_spam_pass_the_harmless_listings(part: Part) -> None:
+    listings = [case.text for case in build_cases(part, per_function=60, seed=3) if case.function == "neighborhood"]
+    flagged = [text for text in listings if rules.is_spam(rules.spam(text)[0])]
+    assert len(listings) >= 50
+    assert len(flagged) <= 0.01 * len(listings)
 
 
 def test_contrasts_exchange_the_target_of_an_attack() -> None:

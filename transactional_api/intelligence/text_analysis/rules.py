@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from neighborconnect.contracts.content import SentimentLabel, Verdict
-from neighborconnect.text_cues import dehumanizes, insults_reader, threatens
+from neighborconnect.text_cues import SPAM_OFFERS, dehumanizes, insults_reader, spam_cues, threatens
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?", re.UNICODE)
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
@@ -20,14 +20,10 @@ _SHOUT_LETTERS = 12
 _MANY_LINKS = 3
 _NEUTRAL_BELOW = 0.2
 _SPAM_FROM = 0.5
+_OFFER = 0.5
 
 _LISTS: dict[str, str] = json.loads((files(__package__) / "words.json").read_text(encoding="utf-8"))
 _GOOD, _BAD, _NEGATIONS = (frozenset(_LISTS[name].split()) for name in ("good", "bad", "negations"))
-_SALES = re.compile(
-    r"\b(?:click here|limited offer|act now|free money|work from home|earn \$?\d+|guaranteed|crypto|casino|"
-    r"loan approved|no risk|buy now)\b",
-    re.IGNORECASE,
-)
 _PHONE = re.compile(r"(?:\+?\d[\s().-]?){9,}")
 
 
@@ -65,13 +61,28 @@ def moderation(text: str) -> tuple[Verdict, dict[str, float]]:
 
 
 def spam(text: str) -> tuple[float, list[str]]:
-    """Return a spam score from 0 to 1 and the signals that add up to it."""
+    """Return a spam score from 0 to 1 and the signals that add up to it.
+
+    | signal | weight |
+    |---|---|
+    | an offer that only spam has (`text_cues.SPAM_OFFERS`) | 0.5 |
+    | three links or more | 0.4 |
+    | sales talk | 0.3 for each phrase, at most 0.6 |
+    | link of a shortener or of a domain that spam prefers; one word more than half of the text | 0.3 |
+    | urgency; contact by messenger; capital letters | 0.2 |
+    | phone number | 0.1 |
+    """
+    cues = spam_cues(text)
     letters = [letter for letter in text if letter.isalpha()]
     tokens = words(text)
     most_common = Counter(tokens).most_common(1)
     signals = {
         "many_links": 0.4 if len(_LINK.findall(text)) >= _MANY_LINKS else 0.0,
-        "sales_talk": min(0.6, 0.3 * len(_SALES.findall(text))),
+        "sales_talk": min(0.6, 0.3 * cues.get("sales_talk", 0)),
+        **dict.fromkeys(sorted(SPAM_OFFERS & cues.keys()), _OFFER),
+        "short_link": 0.3 if "short_link" in cues else 0.0,
+        "urgency": 0.2 if "urgency" in cues else 0.0,
+        "messenger": 0.2 if "messenger" in cues else 0.0,
         "shouting": 0.2
         if len(letters) >= _SHOUT_LETTERS and sum(map(str.isupper, letters)) > 0.7 * len(letters)
         else 0.0,
