@@ -23,7 +23,9 @@ def device(_: Private) -> dict[str, str]:
 
 ROWS = [
     Row("GET", "/notifications", ANYONE),
+    Row("GET", "/notifications/grouped", ANYONE),
     Row("GET", "/notifications/unread", ANYONE),
+    Row("GET", "/notifications/unread-totals", ANYONE),
     Row("POST", "/notifications/mark-read", ANYONE, lambda _: {}),
     Row("GET", "/notifications/preferences", ANYONE),
     Row("PUT", "/notifications/preferences", ANYONE, lambda _: {"preferences": []}),

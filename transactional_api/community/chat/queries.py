@@ -20,21 +20,30 @@ def is_member(viewer: Viewer) -> ColumnElement[bool]:
     return and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == viewer.id)
 
 
+def _unread_messages(viewer: Viewer) -> Select[Any]:
+    return select(ChatMessage.id).where(
+        ChatMessage.conversation_id == Conversation.id,
+        ChatMessage.event_id > ConversationMember.read_up_to,
+        ChatMessage.author_id != viewer.id,
+        ChatMessage.deleted_at.is_(None),
+        users.not_blocked(viewer, ChatMessage.author_id),
+    )
+
+
+def unread_conversation_count(viewer: Viewer) -> Select[Any]:
+    """Count the viewer's conversations that have unread messages."""
+    has_unread = _unread_messages(viewer).correlate(Conversation, ConversationMember).exists()
+    return (
+        select(func.count().label("number"))
+        .select_from(Conversation)
+        .join(ConversationMember, is_member(viewer))
+        .where(has_unread)
+    )
+
+
 def visible_to(viewer: Viewer) -> Select[Any]:
     """Select the viewer's conversations with the number of unread messages, at most ``MAX_UNREAD``."""
-    unread = (
-        select(ChatMessage.id)
-        .where(
-            ChatMessage.conversation_id == Conversation.id,
-            ChatMessage.event_id > ConversationMember.read_up_to,
-            ChatMessage.author_id != viewer.id,
-            ChatMessage.deleted_at.is_(None),
-            users.not_blocked(viewer, ChatMessage.author_id),
-        )
-        .limit(MAX_UNREAD)
-        .correlate(Conversation, ConversationMember)
-        .subquery()
-    )
+    unread = _unread_messages(viewer).limit(MAX_UNREAD).correlate(Conversation, ConversationMember).subquery()
     return (
         select(
             *Conversation.__table__.columns,

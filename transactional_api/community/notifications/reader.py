@@ -41,6 +41,7 @@ class ROW:
     subject_id: Any = _column("subject_id", Uuid())
     source_kind: Any = _column("source_kind", String())
     source_id: Any = _column("source_id", Uuid())
+    created_at: Any = _column("created_at", DateTime(timezone=True))
     read_at: Any = _column("read_at", DateTime(timezone=True))
     position: Any = literal_column("(notifications.created_at, notifications.id)")
 

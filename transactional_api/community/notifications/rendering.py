@@ -150,8 +150,11 @@ _COLUMNS = (
 )
 
 
-def listed(viewer: Viewer) -> Select[Any]:
-    """Select the viewer's notifications that they may see now, with the columns that ``render`` needs."""
+def listed(viewer: Viewer, condition: ColumnElement[bool] = LISTED) -> Select[Any]:
+    """Select the viewer's notifications that they may see now, with the columns that ``render`` needs.
+
+    ``condition`` decides on both; it includes ``VISIBLE``.
+    """
     person = aliased(User, name="actor")
     either = or_(
         and_(Block.blocker_id == READER.id, Block.blocked_id == person.id),
@@ -169,7 +172,7 @@ def listed(viewer: Viewer) -> Select[Any]:
         )
         .select_from(Notification)
         .outerjoin(person, named)
-        .where(Notification.user_id == viewer.id, LISTED)
+        .where(Notification.user_id == viewer.id, condition)
     )
 
 
@@ -243,7 +246,8 @@ def _group(verb_of_one: str, verb_of_many: str) -> Callable[[Any], str]:
 
 
 def _comment_title(row: Any) -> str:
-    return f"{row.actor_name or 'A neighbor'} {'replied to your comment' if row.is_reply else 'commented on your post'}"
+    verb = "replied to your comment" if row.is_reply else "commented on your post"
+    return _group(verb, verb)(row)
 
 
 def _message_title(row: Any) -> str:
@@ -260,7 +264,7 @@ class Rendering:
 
 
 _RENDERINGS: dict[str, Rendering] = {
-    NoticeKind.USER_FOLLOWED: Rendering(_template("{actor} follows you"), _empty),
+    NoticeKind.USER_FOLLOWED: Rendering(_group("follows you", "follow you"), _empty),
     NoticeKind.POST_LIKED: Rendering(_group("likes your post", "like your post"), _empty),
     NoticeKind.POST_REACTED: Rendering(_group("reacted to your post", "reacted to your post"), _detail),
     NoticeKind.COMMENT_LIKED: Rendering(_group("likes your comment", "like your comment")),

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from transactional_api.community.notifications import push, quiet_hours, service, stream, tickets
+from transactional_api.community.notifications import groups, push, quiet_hours, service, stream, tickets
 from transactional_api.community.notifications.push import (
     DeviceInUseError,
     TooManyDevicesError,
@@ -21,6 +21,7 @@ from transactional_api.community.notifications.schemas import (
     DeliverySchedule,
     MarkRead,
     NewPushDevice,
+    NotificationGroup,
     NotificationOut,
     Preferences,
     PushDeviceOut,
@@ -28,6 +29,7 @@ from transactional_api.community.notifications.schemas import (
     PushKey,
     StreamTicket,
     UnreadCount,
+    UnreadTotals,
 )
 from transactional_api.community.notifications.tickets import StreamViewerDep
 from transactional_api.core.cache import RedisDep
@@ -80,6 +82,26 @@ async def list_notifications(
 
 
 @router.get(
+    "/grouped",
+    operation_id="listNotificationGroups",
+    summary="List grouped notifications",
+    responses=problem_responses(*READS, InvalidCursorError),
+)
+async def list_groups(
+    *,
+    session: SessionDep,
+    viewer: CurrentUser,
+    page: PageDep,
+    unread: Annotated[bool, Query(description="Only groups with an unread notification.")] = False,
+) -> Page[NotificationGroup]:
+    """List your notifications with those about the same thing as one entry, the latest first.
+
+    A group with a new notification moves to the beginning of the list.
+    """
+    return await groups.list_groups(session, viewer=viewer, page=page, unread_only=unread)
+
+
+@router.get(
     "/unread",
     operation_id="countUnreadNotifications",
     summary="Count unread notifications",
@@ -91,6 +113,17 @@ async def count_unread(runner: RunnerDep, viewer: CurrentUser, redis: RedisDep) 
     return await service.count_unread(runner, redis, viewer=viewer)
 
 
+@router.get(
+    "/unread-totals",
+    operation_id="getUnreadTotals",
+    summary="Get unread totals",
+    responses=problem_responses(*READS),
+)
+async def get_unread_totals(runner: RunnerDep, viewer: CurrentUser, redis: RedisDep) -> UnreadTotals:
+    """Get the numbers of your unread notifications and of the conversations with unread messages."""
+    return await service.unread_totals(runner, redis, viewer=viewer)
+
+
 @router.post(
     "/mark-read",
     operation_id="markNotificationsRead",
@@ -98,7 +131,7 @@ async def count_unread(runner: RunnerDep, viewer: CurrentUser, redis: RedisDep) 
     responses=problem_responses(*WRITES),
 )
 async def mark_read(body: MarkRead, session: SessionDep, writer: WritingUser, redis: RedisDep) -> UnreadCount:
-    """Mark the given notifications, or all, as read; the response has the remaining unread count."""
+    """Mark the given notifications and groups, or all, as read; the response has the remaining unread count."""
     return await service.mark_read(session, redis, viewer=writer, body=body)
 
 

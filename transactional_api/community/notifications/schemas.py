@@ -46,10 +46,50 @@ class NotificationOut(BaseModel):
     read_at: datetime | None = Field(examples=[None])
 
 
+class NotificationGroup(BaseModel):
+    """Notifications of the same kind about the same thing; alone where the kind has no groups.
+
+    Likes and reactions are grouped by what they are about, comments by post, and new followers by day (UTC).
+    """
+
+    id: UUID = Field(
+        description="Id of the latest notification; changes with a new one.",
+        examples=["5a3bd3cf-0a6b-4ad8-8f5e-6d6d31f2c0b1"],
+    )
+    kind: str = Field(examples=["comment.created"])
+    actors: list[Person] = Field(description="The latest who acted, at most 3, newest first.")
+    actor_count: int = Field(description="Number of users who acted.", examples=[5])
+    notification_count: int = Field(examples=[7])
+    unread: bool = Field(description="Whether any notification of the group is unread.", examples=[True])
+    subject_kind: str = Field(examples=["post"])
+    subject_id: UUID = Field(
+        description="Subject of the latest notification.", examples=["7be7a4b5-3d5b-4f0e-9a90-0f5de20b22b8"]
+    )
+    source_kind: str | None = Field(
+        description="Kind of the object that `body` quotes, if it is not the subject itself.", examples=["comment"]
+    )
+    source_id: UUID | None = Field(examples=["2f0f2a50-3f0e-4c8e-9a5f-5a5b6c7d8e9f"])
+    title: str = Field(examples=["Ben Larsen and 4 others commented on your post"])
+    body: str = Field(description="As in the latest notification.", examples=["I will bring pots."])
+    created_at: datetime = Field(
+        description="Time of the latest notification, which the list is in the order of.",
+        examples=["2026-03-03T08:00:00Z"],
+    )
+
+
 class UnreadCount(BaseModel):
     """Number of unread notifications."""
 
     unread_count: int = Field(examples=[3])
+
+
+class UnreadTotals(BaseModel):
+    """Numbers for the badges of a front end."""
+
+    unread_notification_count: int = Field(description="As `GET /notifications/unread`.", examples=[3])
+    unread_conversation_count: int = Field(
+        description="Conversations with unread messages of other members, without those across a block.", examples=[1]
+    )
 
 
 class MarkRead(RequestBody):
@@ -57,6 +97,12 @@ class MarkRead(RequestBody):
 
     notification_ids: list[UUID] | None = Field(
         default=None, max_length=1_000, examples=[["5a3bd3cf-0a6b-4ad8-8f5e-6d6d31f2c0b1"]]
+    )
+    group_ids: list[UUID] | None = Field(
+        default=None,
+        max_length=100,
+        description="Ids of `GET /notifications/grouped`: the notifications that the group had then.",
+        examples=[["5a3bd3cf-0a6b-4ad8-8f5e-6d6d31f2c0b1"]],
     )
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from transactional_api.community.notifications import checks, rendering
+from transactional_api.community.chat.queries import unread_conversation_count
+from transactional_api.community.notifications import checks, groups, rendering
 from transactional_api.community.notifications.schemas import (
     Announcement,
     AnnouncementReceipt,
@@ -21,6 +22,7 @@ from transactional_api.community.notifications.schemas import (
     Preference,
     Preferences,
     UnreadCount,
+    UnreadTotals,
 )
 from transactional_api.community.notifications.unread import MAX_CACHED, UNREAD, unread_of
 from transactional_api.core.compiled_queries import IDS, VIEWER_PLACEHOLDER
@@ -40,6 +42,7 @@ _STILL_UNREAD = CompiledStatement(
 _ALL_UNREAD = CompiledStatement(
     select(func.count().label("number")).select_from(Notification).where(unread_of(VIEWER_PLACEHOLDER))
 )
+_UNREAD_CONVERSATIONS = CompiledStatement(unread_conversation_count(VIEWER_PLACEHOLDER))
 
 
 async def list_notifications(
@@ -70,11 +73,21 @@ async def _count(runner: StatementRunner, *, viewer: Viewer) -> UnreadCount:
     return UnreadCount(unread_count=row.number)
 
 
+async def unread_totals(runner: StatementRunner, redis: Redis, *, viewer: Viewer) -> UnreadTotals:
+    """Count the viewer's unread notifications and the conversations in which they have unread messages."""
+    notifications = await count_unread(runner, redis, viewer=viewer)
+    conversations = await _UNREAD_CONVERSATIONS.one_or_none(runner, viewer_id=viewer.id)
+    return UnreadTotals(
+        unread_notification_count=notifications.unread_count, unread_conversation_count=conversations.number
+    )
+
+
 async def mark_read(session: AsyncSession, redis: Redis, *, viewer: Viewer, body: MarkRead) -> UnreadCount:
     """Mark the given or all notifications of the viewer as read; ids of other users are ignored."""
     statement = update(Notification).where(Notification.user_id == viewer.id, Notification.read_at.is_(None))
-    if body.notification_ids is not None:
-        statement = statement.where(_with_their_groups(viewer, body.notification_ids))
+    if body.notification_ids is not None or body.group_ids is not None:
+        marked = _with_their_groups(viewer, body.notification_ids or [])
+        statement = statement.where(or_(marked, groups.is_in_groups(viewer, body.group_ids or [])))
     await session.execute(statement.values(read_at=func.now()).execution_options(synchronize_session=False))
     after_commit(session, partial(UNREAD.invalidate, redis, viewer.id))
     return await _count(SessionRunner(session), viewer=viewer)
