@@ -28,6 +28,7 @@ ROWS = [
     Row("DELETE", "/connectors/invitations/{connector_id}", ANYONE_EMPTY),
     Row("GET", "/connectors/{connector_id}", told(401, 404, 200, 200)),
     Row("PUT", "/connectors/{connector_id}", told(401, 404, 403, 200), lambda _: BODY),
+    Row("PATCH", "/connectors/{connector_id}", told(401, 404, 403, 200), lambda _: {"rules": "Be kind."}),
     Row("DELETE", "/connectors/{connector_id}", TENDED),
     Row("POST", "/connectors/{connector_id}/join", told(401, 404, 200, 200)),
     Row("DELETE", "/connectors/{connector_id}/leave", told(401, 404, 204, 409)),

@@ -21,6 +21,7 @@ ROWS = [
     Row("GET", "/events/connector/{connector_id}", told(401, 404, 200, 200)),
     Row("GET", "/events/{event_id}", SEEN),
     Row("PUT", "/events/{event_id}", told(401, 404, 403, 200, blocked=404), lambda _: BODY),
+    Row("PATCH", "/events/{event_id}", told(401, 404, 403, 200, blocked=404), lambda _: {"location": "Hall"}),
     Row("DELETE", "/events/{event_id}", told(401, 404, 403, 204, blocked=404)),
     Row("POST", "/events/{event_id}/rsvp", SEEN, lambda _: {"status": "maybe"}),
     Row("GET", "/events/{event_id}/attendees", SEEN),

@@ -31,6 +31,7 @@ ROWS = [
     Row("GET", "/marketplace/categories", ANYONE),
     Row("GET", "/marketplace/items/{item_id}", SEEN),
     Row("PUT", "/marketplace/items/{item_id}", told(401, 404, 403, 200, blocked=404), lambda _: BODY),
+    Row("PATCH", "/marketplace/items/{item_id}", told(401, 404, 403, 200, blocked=404), lambda _: {"price": "4.00"}),
     Row("DELETE", "/marketplace/items/{item_id}", told(401, 404, 403, 204, blocked=404)),
     Row("POST", "/marketplace/items/{item_id}/view", told(401, 404, 204, 204, blocked=404)),
     Row("PUT", "/marketplace/items/{item_id}/reservation", told(401, 404, 200, 409, blocked=404)),

@@ -49,6 +49,7 @@ ROWS = [
     Row("DELETE", "/users/web-session", told(401, 401, 401, 401)),
     Row("GET", "/users/profile", ANYONE),
     Row("PUT", "/users/profile", ANYONE, lambda _: {"first_name": "Ada", "last_name": "Okafor"}),
+    Row("PATCH", "/users/profile", ANYONE, lambda _: {"first_name": "Ada"}),
     Row("PUT", "/users/profile/home", ANYONE, lambda _: {"latitude": 40.6, "longitude": -73.9}),
     Row("DELETE", "/users/profile/home", ANYONE),
     Row("GET", "/users/search", ANYONE),

@@ -14,6 +14,7 @@ from transactional_api.community.connectors.schemas import (
     ConnectorCategories,
     ConnectorDetail,
     ConnectorOut,
+    ConnectorPatch,
 )
 from transactional_api.core.db.session import SessionDep
 from transactional_api.core.db.tables import Connector
@@ -134,6 +135,20 @@ async def replace(
 ) -> ConnectorDetail:
     """Replace all editable fields of a connector. Requires an admin."""
     return set_etag(response, await service.replace(session, viewer=writer, connector_id=connector_id, body=body))
+
+
+@router.patch(
+    "/{connector_id}",
+    operation_id="changeConnector",
+    summary="Change connector",
+    dependencies=[VERSION],
+    responses=problem_responses(PreconditionFailedError, *WRITES, ForbiddenError, *ATTACHING),
+)
+async def change(
+    connector_id: UUID, patch: ConnectorPatch, response: Response, session: SessionDep, writer: WritingUser
+) -> ConnectorDetail:
+    """Change the given fields of a connector. Requires an admin."""
+    return set_etag(response, await service.change(session, viewer=writer, connector_id=connector_id, patch=patch))
 
 
 @router.delete(

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from transactional_api.core.geography import Point
+from transactional_api.core.http.partial_updates import Patch, patch_of
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import NewMediaId, OwnLink, ShowsPicture
 from transactional_api.core.text import Line, RequestBody, Text
@@ -90,6 +91,11 @@ class ConnectorBody(RequestBody):
         default=None, description="Location, used by the `near` filters.", examples=[_EXAMPLE_POINT]
     )
     settings: ConnectorSettings = Field(default=ConnectorSettings(), examples=[{"posting": "members"}])
+
+
+@patch_of(ConnectorBody)
+class ConnectorPatch(Patch):
+    """Fields of a connector to change; absent ones stay, and null clears a field that may be null."""
 
 
 class ConnectorOut(ShowsPicture):

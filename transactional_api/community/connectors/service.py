@@ -19,6 +19,7 @@ from transactional_api.community.connectors.schemas import (
     ConnectorCategory,
     ConnectorDetail,
     ConnectorOut,
+    ConnectorPatch,
     Role,
 )
 from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER, uuid_param
@@ -84,6 +85,18 @@ async def replace(session: AsyncSession, *, viewer: Viewer, connector_id: UUID, 
         await withdraw(session, Cause.TURNED_PRIVATE, connector_id=connector_id, who=outsiders(connector_id))
     await request_screening(session, SubjectKind.CONNECTOR, connector_id)
     return await get(session, viewer=viewer, connector_id=connector_id)
+
+
+async def change(
+    session: AsyncSession, *, viewer: Viewer, connector_id: UUID, patch: ConnectorPatch
+) -> ConnectorDetail:
+    """Replace the fields that a patch has; raises what ``replace`` does.
+
+    The route has locked the row.
+    """
+    present = await get(session, viewer=viewer, connector_id=connector_id)
+    body = patch.applied_to(present, body=ConnectorBody)
+    return await replace(session, viewer=viewer, connector_id=connector_id, body=body)
 
 
 async def close(session: AsyncSession, *, viewer: Viewer, connector_id: UUID) -> None:

@@ -15,6 +15,7 @@ from transactional_api.community.events.schemas import (
     AttendeeOut,
     EventBody,
     EventOut,
+    EventPatch,
     NewEvent,
     OwnEvents,
     RsvpBody,
@@ -135,6 +136,25 @@ async def replace(
     Requires the host or a moderator of the connector. Attendees are notified.
     """
     return set_etag(response, await service.replace(session, viewer=writer, event_id=event_id, body=body))
+
+
+@router.patch(
+    "/{event_id}",
+    operation_id="changeEvent",
+    summary="Change event",
+    dependencies=[VERSION],
+    responses=problem_responses(
+        PreconditionFailedError, *WRITES, ForbiddenError, EventCancelledError, CapacityTooLowError
+    ),
+)
+async def change(
+    event_id: UUID, patch: EventPatch, response: Response, session: SessionDep, writer: WritingUser
+) -> EventOut:
+    """Change the given fields of an event.
+
+    Requires the host or a moderator of the connector. Attendees are notified.
+    """
+    return set_etag(response, await service.change(session, viewer=writer, event_id=event_id, patch=patch))
 
 
 @router.delete(

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from transactional_api.core.geography import Point
+from transactional_api.core.http.partial_updates import Patch, patch_of
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.text import Line, Moment, RequestBody, Text, TimeZone
 from transactional_api.identity.users.people import Person
@@ -83,6 +84,11 @@ class EventBody(RequestBody):
         if self.end_date is not None and self.end_date <= self.start_date:
             raise ValueError("An event must end after it starts")
         return self
+
+
+@patch_of(EventBody)
+class EventPatch(Patch):
+    """Fields of an event to change; absent ones stay, and null clears a field that may be null."""
 
 
 class NewEvent(EventBody):

@@ -16,7 +16,14 @@ from transactional_api.community.connectors import service as connectors
 from transactional_api.community.connectors.access import lock_shared
 from transactional_api.community.connectors.schemas import MODERATOR_ROLES, Role
 from transactional_api.community.events import capacity, queries, reminders
-from transactional_api.community.events.schemas import AttendeeStatus, EventBody, EventOut, NewEvent, OwnEvents
+from transactional_api.community.events.schemas import (
+    AttendeeStatus,
+    EventBody,
+    EventOut,
+    EventPatch,
+    NewEvent,
+    OwnEvents,
+)
 from transactional_api.core.compiled_queries import IDS, VIEWER_PLACEHOLDER
 from transactional_api.core.db.statements import CompiledStatement, StatementRunner
 from transactional_api.core.db.tables import Event, EventAttendee
@@ -184,6 +191,16 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
     await _notify_attendees(session, actor_id=viewer.id, event=event, kind=NoticeKind.EVENT_CHANGED)
     await promote_from_waitlist(session, event=event)
     return await get(session, viewer=viewer, event_id=event_id)
+
+
+async def change(session: AsyncSession, *, viewer: Viewer, event_id: UUID, patch: EventPatch) -> EventOut:
+    """Replace the fields that a patch has; raises what ``replace`` does.
+
+    The route has locked the row.
+    """
+    present = await get(session, viewer=viewer, event_id=event_id)
+    body = patch.applied_to(present, body=EventBody)
+    return await replace(session, viewer=viewer, event_id=event_id, body=body)
 
 
 async def cancel(session: AsyncSession, *, viewer: Viewer, event_id: UUID) -> None:

@@ -24,6 +24,7 @@ from transactional_api.community.marketplace.schemas import (
     ItemBody,
     ItemCategories,
     ItemOut,
+    ItemPatch,
     ItemStatus,
     NewItem,
     Price,
@@ -151,6 +152,20 @@ async def replace(
 ) -> ItemOut:
     """Replace all editable fields of an item that is not sold. Requires the seller."""
     return set_etag(response, await service.replace(session, viewer=writer, item_id=item_id, body=body))
+
+
+@router.patch(
+    "/items/{item_id}",
+    operation_id="changeItem",
+    summary="Change item",
+    dependencies=[VERSION],
+    responses=problem_responses(PreconditionFailedError, *WRITES, ForbiddenError, ItemSoldError, *ATTACHING),
+)
+async def change(
+    item_id: UUID, patch: ItemPatch, response: Response, session: SessionDep, writer: WritingUser
+) -> ItemOut:
+    """Change the given fields of an item that is not sold. Requires the seller."""
+    return set_etag(response, await service.change(session, viewer=writer, item_id=item_id, patch=patch))
 
 
 @router.delete(

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 
 from transactional_api.community.marketplace.currencies import MAX_DECIMALS, is_legal_tender, quantize_price
 from transactional_api.core.geography import Point
+from transactional_api.core.http.partial_updates import Patch, patch_of
 from transactional_api.core.media.attachments import MAX_ATTACHED, AttachedMedia, NewMediaIds, OwnLink, ShowsMedia
 from transactional_api.core.media.processing import MediaKind
 from transactional_api.core.text import Line, RequestBody, Text
@@ -84,6 +85,11 @@ class ItemBody(RequestBody):
     def _has_the_decimals_of_its_currency(self) -> Self:
         quantize_price(self.price, self.currency)
         return self
+
+
+@patch_of(ItemBody)
+class ItemPatch(Patch):
+    """Fields of an item to change; absent ones stay, and null clears a field that may be null."""
 
 
 class NewItem(ItemBody):

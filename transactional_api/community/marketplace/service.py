@@ -24,6 +24,7 @@ from transactional_api.community.marketplace.schemas import (
     ItemCategories,
     ItemCategory,
     ItemOut,
+    ItemPatch,
     ItemStatus,
     NewItem,
 )
@@ -204,6 +205,16 @@ async def replace(session: AsyncSession, *, viewer: Viewer, item_id: UUID, body:
     await session.flush()
     await request_screening(session, SubjectKind.ITEM, item_id)
     return await get(session, viewer=viewer, item_id=item_id)
+
+
+async def change(session: AsyncSession, *, viewer: Viewer, item_id: UUID, patch: ItemPatch) -> ItemOut:
+    """Replace the fields that a patch has; raises what ``replace`` does.
+
+    The route has locked the row.
+    """
+    present = await get(session, viewer=viewer, item_id=item_id)
+    body = patch.applied_to(present, body=ItemBody)
+    return await replace(session, viewer=viewer, item_id=item_id, body=body)
 
 
 async def get_item_access(session: AsyncSession, *, viewer: Viewer, item_id: UUID, or_own: bool = False) -> ItemAccess:

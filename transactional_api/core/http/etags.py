@@ -70,7 +70,9 @@ def require_if_match(
             str | None, Header(max_length=200, description="The `ETag` of the version that you read.")
         ] = None,
     ) -> None:
-        if if_match is None or if_match.strip() == "*":
+        is_unconditional = if_match is None or if_match.strip() == "*"
+        # A partial update writes back what it has read, and locks the row so that nothing is lost in between.
+        if is_unconditional and request.method != "PATCH":
             return
         try:
             resource_id = UUID(str(request.path_params[path])) if path is not None else viewer.id
@@ -78,6 +80,8 @@ def require_if_match(
             return  # The route returns the validation error.
         statement = select(updated_at).where(row_id == resource_id)
         present = await session.scalar(statement.with_for_update(key_share=True) if locks else statement)
+        if if_match is None or is_unconditional:
+            return
         expected = {version_of(tag) for tag in if_match.split(",")}
         request.scope[STALE] = present is not None and etag(present) not in expected
 

@@ -36,6 +36,7 @@ from transactional_api.identity.users.schemas import (
     Credentials,
     OwnUser,
     Profile,
+    ProfilePatch,
     RefreshRequest,
     Registration,
     ReputationChangeOut,
@@ -190,6 +191,22 @@ async def replace_profile(
 ) -> OwnUser:
     """Replace your profile; omitted fields are cleared."""
     return set_etag(response, await service.replace_profile(session, accounts=accounts, viewer=writer, profile=profile))
+
+
+@router.patch(
+    "/profile",
+    operation_id="changeProfile",
+    summary="Change your profile",
+    dependencies=[IF_MATCH],
+    responses=problem_responses(
+        PreconditionFailedError, UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError, *ATTACHING
+    ),
+)
+async def change_profile(
+    patch: ProfilePatch, response: Response, session: SessionDep, accounts: AccountsDep, writer: WritingUser
+) -> OwnUser:
+    """Change the given fields of your profile."""
+    return set_etag(response, await service.change_profile(session, accounts=accounts, viewer=writer, patch=patch))
 
 
 @router.put(

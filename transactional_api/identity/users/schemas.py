@@ -20,6 +20,7 @@ from pydantic import (
 
 from transactional_api.core import text
 from transactional_api.core.geography import Point
+from transactional_api.core.http.partial_updates import Patch, patch_of
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import OwnLink
 from transactional_api.core.text import PASSWORD_LENGTH, Line, PlainText, RequestBody
@@ -85,6 +86,11 @@ class Profile(RequestBody):
     postal_code: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["11215"])
     phone: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["+1 718 555 0114"])
     interests: list[Interest] = Field(default=[], max_length=MAX_INTERESTS, examples=[["gardening", "cycling"]])
+
+
+@patch_of(Profile)
+class ProfilePatch(Patch):
+    """Fields of your profile to change; absent ones stay, and null clears a field that may be null."""
 
 
 class Registration(Profile):

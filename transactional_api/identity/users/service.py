@@ -39,6 +39,7 @@ from transactional_api.identity.users.schemas import (
     Credentials,
     OwnUser,
     Profile,
+    ProfilePatch,
     PublicUser,
     Registration,
     Session,
@@ -276,6 +277,18 @@ async def replace_profile(
     }
     await request_screening(session, SubjectKind.USER, viewer.id)
     return await _change(session, accounts=accounts, viewer=viewer, columns=columns)
+
+
+async def change_profile(
+    session: AsyncSession, *, accounts: UserServices, viewer: Viewer, patch: ProfilePatch
+) -> OwnUser:
+    """Replace the fields of the viewer's profile that a patch has. The route has locked the row."""
+    user = await session.get_one(User, viewer.id, populate_existing=True)
+    present = own_user(user, accounts=accounts)
+    # An address that is not shown, of an earlier release, is not kept.
+    shown = present.model_copy(update={"avatar_url": present.model_dump()["avatar_url"]})
+    profile = patch.applied_to(shown, body=Profile)
+    return await replace_profile(session, accounts=accounts, viewer=viewer, profile=profile)
 
 
 async def replace_home(session: AsyncSession, *, accounts: UserServices, viewer: Viewer, home: Point | None) -> OwnUser:
