@@ -60,6 +60,10 @@ class TestReplayedHeaders:
         writes: dict[str, tuple[Person, str, str, Any]] = {
             "replaceProfile": (ada, "PUT", "/users/profile", {"first_name": "Ada", "last_name": "Okafor"}),
             "replaceConnector": (ada, "PUT", f"/connectors/{connector['id']}", CONNECTOR),
+            "changeProfile": (ada, "PATCH", "/users/profile", {"city": "Lyon"}),
+            "changeConnector": (ada, "PATCH", f"/connectors/{connector['id']}", {"rules": "Be kind."}),
+            "changeEvent": (ada, "PATCH", f"/events/{event['id']}", {"location": "Hall"}),
+            "changeItem": (ada, "PATCH", item, {"condition": "good"}),
             "replacePost": (ada, "PUT", f"/posts/{post['id']}", {"content": "The compost is ready, too."}),
             "replaceEvent": (ada, "PUT", f"/events/{event['id']}", event_body),
             "replaceItem": (ada, "PUT", item, ITEM),

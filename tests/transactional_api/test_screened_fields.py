@@ -38,6 +38,10 @@ SCREENED = {
     "replaceEvent": ("title", "description", "location"),
     "createItem": ("title", "description", "category"),
     "replaceItem": ("title", "description", "category"),
+    "changeProfile": ("first_name", "last_name", "neighborhood", "city", "interests"),
+    "changeConnector": ("name", "category", "description", "rules"),
+    "changeEvent": ("title", "description", "location"),
+    "changeItem": ("title", "description", "category"),
     "createReview": ("title", "content"),
     "replaceReview": ("title", "content"),
     "reviewSeller": ("content",),
@@ -52,9 +56,10 @@ CURSOR = frozenset({"cursor"})
 NOT_WORDS = {
     "register": OWN,
     "replaceProfile": OWN,
+    "changeProfile": OWN,
     **dict.fromkeys(("createConnector", "replaceConnector", "createPost", "replacePost"), IMAGE),
-    **dict.fromkeys(("createEvent", "replaceEvent"), ZONE),
-    **dict.fromkeys(("createItem", "replaceItem"), PRICE),
+    **dict.fromkeys(("createEvent", "replaceEvent", "changeEvent"), ZONE),
+    **dict.fromkeys(("createItem", "replaceItem", "changeItem"), PRICE),
     "registerApp": {"redirect_uris"},
     "giveFeedback": {"category"},
     **dict.fromkeys(
@@ -197,6 +202,8 @@ async def test_each_field_is_screened(
         path, body = puts[operation]
         path = await made(ben, path, body)
         answer = await ben.put(path, marks.into({name: body[name] for name in body if name != "connector_id"}))
+    elif (replacing := operation.replace("change", "replace")) in puts:
+        answer = await ben.ask("PATCH", await made(ben, *puts[replacing]), json=marks.into({}))
     elif operation in {"createComment", "replaceComment"}:
         path = f"/posts/{(await ada.make_post(garden))['id']}/comments"
         answer = await ben.post(path, marks.into({}) if operation == "createComment" else {"content": "Hello."})
@@ -211,7 +218,8 @@ async def test_each_field_is_screened(
     elif operation == "register":
         answer = await town.nobody.post("/users/register", marks.into(registration()))
     else:
-        answer = await ben.put("/users/profile", marks.into(PROFILE))
+        method = "PATCH" if operation == "changeProfile" else "PUT"
+        answer = await ben.ask(method, "/users/profile", json=marks.into(PROFILE))
     assert answer.is_success, answer.text
     await watch.look()
     everything = "\n".join(watch.asked)

@@ -95,6 +95,7 @@ COMMENTS = CapturedTable(
         time("created_at", "Creation time"),
         time("updated_at", "Time of the last change"),
         public("is_active", _BOOL, "False after its removal."),
+        withheld("media_ids", _JSON),
     ),
     description="A comment on a post, or a reply to another comment.",
 )

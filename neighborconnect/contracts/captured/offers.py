@@ -47,6 +47,7 @@ EVENTS = CapturedTable(
         public("time_zone", _TEXT, "Time zone of the place (IANA)."),
         public("hides_attendees", _BOOL, "Whether only the organizer sees who attends."),
         public("revision", _INT, "iCalendar sequence number."),
+        withheld("media_ids", _JSON),
     ),
     description="An event of a connector.",
 )

@@ -36,12 +36,18 @@ async def talk_of(ada: Person, ben: Person) -> str:
     return str(answer.json()["id"])
 
 
-async def place_of(kind: str, ada: Person, ben: Person, garden: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-    """Return where something of a kind is created, the rest of its body, and its field for links."""
+async def place_of(
+    kind: str, ada: Person, ben: Person, garden: dict[str, Any]
+) -> tuple[str, dict[str, Any], str | None]:
+    """Return where something of a kind is created, the rest of its body, and its field for links if any."""
     if kind == "post":
         return "/posts", {"connector_id": garden["id"], "content": "Ripe"}, "image_url"
     if kind == "item":
         return "/marketplace/items", {"connector_id": garden["id"], **ITEM}, "images"
+    if kind == "comment":
+        return f"/posts/{(await ada.make_post(garden))['id']}/comments", {"content": "Ripe"}, None
+    if kind == "event":
+        return "/events", {"connector_id": garden["id"], "title": "Swap", "start_date": "2099-05-02T14:00:00Z"}, None
     if kind == "message":
         return f"/chat/conversations/{await talk_of(ada, ben)}/messages", {"content": "Look"}, "attachments"
     return "/connectors", {"name": "Dean Street", "category": "gardening"}, "image_url"
@@ -57,13 +63,14 @@ def only(kind: str, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 async def read(kind: str, person: Person, made: dict[str, Any], path: str) -> dict[str, Any]:
-    if kind == "message":
+    if kind in {"message", "comment"}:
         (found,) = [one for one in (await person.get(path)).json()["items"] if one["id"] == made["id"]]
         return dict(found)
     return dict((await person.get(f"{path}/{made['id']}")).json())
 
 
-KINDS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector"])
+KINDS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector", "comment", "event"])
+WITH_LINKS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector"])
 
 
 @KINDS
@@ -75,13 +82,14 @@ async def test_a_pending_upload_is_attached_and_shown_once_it_is_ready(
     answer = await ada.post(path, {**body, **named(kind, upload["id"])})
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    assert (only(kind, made)["state"], only(kind, made)["url"], made[links] or None) == ("pending", None, None)
+    assert (only(kind, made)["state"], only(kind, made)["url"]) == ("pending", None)
+    assert links is None or not made[links]
     await town.run_jobs()
     seen = await read(kind, ben, made, path)
     shown = only(kind, seen)
     assert (shown["id"], shown["state"], shown["kind"]) == (upload["id"], "ready", "image")
     assert (shown["width"], set(shown["thumbnails"])) == (640, {"320", "1080"})
-    assert seen[links] in (shown["url"], [shown["url"]])
+    assert links is None or seen[links] in (shown["url"], [shown["url"]])
     async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         assert (await browser.get(shown["url"])).status_code == 200
 
@@ -97,12 +105,14 @@ async def test_foreign_and_unknown_uploads_are_refused_alike(
     assert {(one.status_code, one.json()["code"]) for one in answers} == {(422, "unknown_media")}
 
 
-@KINDS
+@WITH_LINKS
 async def test_a_foreign_link_is_refused_and_an_own_one_becomes_an_id(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
 ) -> None:
     path, body, links = await place_of(kind, ada, ben, garden)
     upload, theirs = await town.keep_upload(ada, jpeg()), await town.keep_upload(ben, jpeg())
+
+    assert links is not None
 
     def link(url: str) -> dict[str, Any]:
         return {**body, links: url if links == "image_url" else [url]}
@@ -132,7 +142,7 @@ async def test_what_is_under_review_is_its_owners_alone(  # noqa: PLR0917 (fixtu
     seen = await read(kind, ben, made, path)
     hidden = only(kind, seen)
     assert (hidden["state"], hidden["url"], hidden["thumbnails"]) == ("under_review", None, {})
-    assert (hidden["blur_hash"], seen[links] or None) == (None, None)
+    assert (hidden["blur_hash"], (links and seen[links]) or None) == (None, None)
     await town.write("UPDATE uploads SET is_active = false WHERE id = :id", id=upload["id"])
     assert only(kind, await read(kind, ben, made, path))["state"] == "refused"
     assert only(kind, await read(kind, ada, made, path))["url"] is not None
@@ -145,18 +155,50 @@ async def test_a_deleted_upload_is_gone_from_what_showed_it(
     upload = await town.keep_upload(ada, jpeg())
     path, body, links = await place_of(kind, ada, ben, garden)
     made = (await ada.post(path, {**body, **named(kind, upload["id"])})).json()
-    before = await ben.get(f"{path}/{made['id']}")
+    place = path if kind in {"message", "comment"} else f"{path}/{made['id']}"
+    before = await ben.get(place)
     assert (await ada.delete(f"/media/{upload['id']}")).status_code == 204
     seen = await read(kind, ben, made, path)
-    assert (seen["media"] or None, seen[links] or None) == (None, None)
-    if kind != "message":
-        assert (await ben.get(f"{path}/{made['id']}")).headers["etag"] != before.headers["etag"]
-    for table in ("posts", "marketplace_items", "chat_messages"):
+    assert (seen["media"] or None, (links and seen[links]) or None) == (None, None)
+    assert (await ben.get(place)).headers["etag"] != before.headers["etag"]
+    for table in ("posts", "comments", "events", "marketplace_items", "chat_messages"):
         rows = await town.rows(
             f"SELECT 1 FROM {table} WHERE media_ids @> CAST(:ids AS jsonb)", ids=f'["{upload["id"]}"]'
         )
         assert rows == []
     assert await town.rows("SELECT 1 FROM connectors WHERE media_id = :id", id=upload["id"]) == []
+
+
+def change(body: dict[str, Any], media_ids: list[str]) -> dict[str, Any]:
+    """Return the body of a PUT for the body of a POST."""
+    return {**{name: value for name, value in body.items() if name != "connector_id"}, "media_ids": media_ids}
+
+
+@pytest.mark.parametrize("kind", ["comment", "event"])
+async def test_an_edit_replaces_media_in_order_and_a_refused_one_changes_nothing(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
+) -> None:
+    first, second, third = [(await town.keep_upload(ada, jpeg()))["id"] for _ in range(3)]
+    theirs = (await town.keep_upload(ben, jpeg()))["id"]
+    path, body, _ = await place_of(kind, ada, ben, garden)
+    answer = await ada.post(path, {**body, "media_ids": [second, first]})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert [one["id"] for one in made["media"]] == made["media_ids"] == [second, first]
+    edited = f"{path}/{made['id']}"
+    refused = {
+        "repeated_media": [third, third],
+        "unknown_media": [third, theirs],
+        "invalid_request": [str(uuid4()) for _ in range(11)],
+    }
+    for code, media_ids in refused.items():
+        answer = await ada.put(edited, change(body, media_ids))
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert (await read(kind, ada, made, path))["media_ids"] == [second, first]
+    await ada.put(edited, change(body, [third, second]))
+    assert (await read(kind, ben, made, path))["media_ids"] == [third, second]
+    await ada.put(edited, change(body, []))
+    assert (await read(kind, ben, made, path))["media"] == []
 
 
 async def test_moderator_edit_leaves_pictures_and_records_history(
@@ -227,7 +269,15 @@ async def test_a_link_and_an_etag_are_the_same_for_some_minutes(
     assert int(seconds) == objects.LINK_SECONDS + objects.WINDOW_SECONDS
 
 
-@pytest.mark.parametrize("path", ["/posts/connector/{garden}", "/posts/feed/connectors", "/stories/connector/{garden}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/posts/connector/{garden}",
+        "/posts/feed/connectors",
+        "/events/connector/{garden}",
+        "/stories/connector/{garden}",
+    ],
+)
 async def test_a_page_of_pictures_takes_as_many_statements_as_one(  # noqa: PLR0917 (fixtures)
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], statements: Any, path: str
 ) -> None:
@@ -240,6 +290,8 @@ async def test_a_page_of_pictures_takes_as_many_statements_as_one(  # noqa: PLR0
     async def add() -> None:
         upload = await town.keep_upload(ada, jpeg())
         await ada.make_post(garden, media_ids=[upload["id"]])
+        event = {"connector_id": garden["id"], "title": "Swap", "start_date": "2099-05-02T14:00:00Z"}
+        await ada.post("/events", {**event, "media_ids": [upload["id"]]})
         await ada.post("/stories", {"connector_id": garden["id"], "media_id": upload["id"], "title": "Ripe"})
 
     await add()

@@ -63,12 +63,12 @@ async def plant(town: Town) -> Marked:
     answered = await other.make_post(theirs)
     await done(await me.post(f"/posts/{answered['id']}/like"))
     await done(await me.put(f"/posts/{answered['id']}/reaction", {"kind": "love"}))
-    mine = await done(await me.post(f"/posts/{answered['id']}/comments", {"content": mark}))
+    mine = await done(await me.post(f"/posts/{answered['id']}/comments", {"content": mark, **shown}))
     reply = {"content": "Yes", "parent_id": mine["id"]}
     theirs_too = await done(await other.post(f"/posts/{answered['id']}/comments", reply))
     await done(await me.put(f"/posts/{answered['id']}/comments/{theirs_too['id']}/like"))
     event = {"title": mark, "description": mark, "location": mark, "start_date": soon(), "connector_id": own["id"]}
-    held = await done(await me.post("/events", event))
+    held = await done(await me.post("/events", {**event, **shown}))
     await done(await other.post(f"/events/{held['id']}/rsvp", {"status": "attending"}))
     full = {**SUNDAY, "start_date": soon(), "connector_id": theirs["id"], "max_attendees": 1}
     visited = await done(await other.post("/events", full))

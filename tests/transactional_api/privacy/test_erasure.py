@@ -98,7 +98,12 @@ async def test_words_may_stay_without_a_name(town: Town, marked: Marked) -> None
     await town.run_jobs()
     post = (await marked.things["other"].get(f"/posts/{marked.things['post']['id']}")).json()
     assert (post["content"], post["media"]) == (f"{marked.mark} again", [])
-    for table, author in (("posts", "author_id"), ("marketplace_items", "seller_id"), ("chat_messages", "author_id")):
+    authors = {
+        **dict.fromkeys(("posts", "comments", "chat_messages"), "author_id"),
+        "events": "created_by",
+        "marketplace_items": "seller_id",
+    }
+    for table, author in authors.items():
         kept = await town.rows(f"SELECT media_ids FROM {table} WHERE {author} = :id", id=marked.person.id)
         assert {str(ids) for (ids,) in kept} == {"[]"}, table
     [(first, email, phone)] = await town.rows(

@@ -37,6 +37,7 @@ from transactional_api.core.http.auth import CurrentUser, WritingUser
 from transactional_api.core.http.etags import PreconditionFailedError, require_if_match, set_etag
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
+from transactional_api.core.media.references import ATTACHING_IDS
 from transactional_api.core.pagination import Page, PageDep
 from transactional_api.core.text import Moment
 
@@ -58,7 +59,7 @@ Until = Annotated[Moment | None, Query(description="Only events that start befor
     operation_id="createEvent",
     summary="Create event",
     status_code=201,
-    responses=problem_responses(*WRITES, ForbiddenError),
+    responses=problem_responses(*WRITES, ForbiddenError, *ATTACHING_IDS),
 )
 async def create(body: NewEvent, session: SessionDep, writer: WritingUser) -> EventOut:
     """Create an event in a connector that you are a member of. You become its host."""
@@ -125,7 +126,7 @@ async def get(event_id: UUID, response: Response, session: SessionDep, viewer: C
     summary="Replace event",
     dependencies=[VERSION],
     responses=problem_responses(
-        PreconditionFailedError, *WRITES, ForbiddenError, EventCancelledError, CapacityTooLowError
+        PreconditionFailedError, *WRITES, ForbiddenError, EventCancelledError, CapacityTooLowError, *ATTACHING_IDS
     ),
 )
 async def replace(
@@ -144,7 +145,7 @@ async def replace(
     summary="Change event",
     dependencies=[VERSION],
     responses=problem_responses(
-        PreconditionFailedError, *WRITES, ForbiddenError, EventCancelledError, CapacityTooLowError
+        PreconditionFailedError, *WRITES, ForbiddenError, EventCancelledError, CapacityTooLowError, *ATTACHING_IDS
     ),
 )
 async def change(

@@ -21,6 +21,7 @@ from pydantic import (
 from transactional_api.core.geography import Point
 from transactional_api.core.http.partial_updates import Patch, patch_of
 from transactional_api.core.media.addresses import AvatarAddress
+from transactional_api.core.media.attachments import NewMediaIds, ShowsMedia
 from transactional_api.core.text import Line, Moment, RequestBody, Text, TimeZone
 from transactional_api.identity.users.people import Person
 
@@ -79,6 +80,8 @@ class EventBody(RequestBody):
         default=False, description="Whether only the host and moderators can list the attendees.", examples=[False]
     )
 
+    media_ids: NewMediaIds = None
+
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:
         if self.end_date is not None and self.end_date <= self.start_date:
@@ -97,7 +100,7 @@ class NewEvent(EventBody):
     connector_id: UUID = Field(examples=["0d6cf0a6-1a6b-4f6a-9b57-6ab8f2ab7d10"])
 
 
-class EventOut(BaseModel):
+class EventOut(ShowsMedia):
     """An event and the authenticated user's attendance."""
 
     id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])

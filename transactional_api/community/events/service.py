@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ from transactional_api.core.db.statements import CompiledStatement, StatementRun
 from transactional_api.core.db.tables import Event, EventAttendee
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.core.geography import Near, Point, within
+from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
@@ -82,7 +83,11 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewEvent) -> Ev
     if connector.role is None:
         raise ForbiddenError("Join the connector to create an event in it")
     event_id = await session.scalar(
-        insert(Event).values(connector_id=body.connector_id, created_by=viewer.id, **_columns(body)).returning(Event.id)
+        insert(Event)
+        .values(
+            connector_id=body.connector_id, created_by=viewer.id, **await _columns(session, viewer=viewer, body=body)
+        )
+        .returning(Event.id)
     )
     assert event_id is not None  # noqa: S101 (the insert returned it)
     await request_screening(session, SubjectKind.EVENT, event_id)
@@ -176,7 +181,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
     if body.start_date != event.start_date:
         await reminders.schedule_reminder(session, event_id=event_id, start=body.start_date)
     before = f"{event.title} {event.description or ''}"
-    for name, value in _columns(body).items():
+    for name, value in (await _columns(session, viewer=viewer, body=body, present=event.media_ids)).items():
         setattr(event, name, value)
     event.updated_at = datetime.now(UTC)
     await session.flush()
@@ -309,9 +314,15 @@ async def _notify_attendees(session: AsyncSession, *, actor_id: UUID | None, eve
     )
 
 
-def _columns(body: EventBody) -> dict[str, Any]:
+async def _columns(
+    session: AsyncSession, *, viewer: Viewer, body: EventBody, present: Collection[str] = ()
+) -> dict[str, Any]:
     point = body.point
+    media_ids = await references_to(
+        session, viewer=viewer, media_ids=body.media_ids, present=present, refuses_repeated=True
+    )
     return body.model_dump(exclude={"point", "connector_id"}) | {
+        "media_ids": media_ids,
         "latitude": point.latitude if point else None,
         "longitude": point.longitude if point else None,
     }

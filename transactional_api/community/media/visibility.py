@@ -24,12 +24,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from transactional_api.community.chat import queries as chat
 from transactional_api.community.connectors import queries as connectors
+from transactional_api.community.events import queries as events
 from transactional_api.community.marketplace import queries as marketplace
 from transactional_api.community.posts import queries as posts
 from transactional_api.core.db.tables import (
     ChatMessage,
+    Comment,
     Connector,
     Conversation,
+    Event,
     Invitation,
     MarketplaceItem,
     MediaCaption,
@@ -55,8 +58,8 @@ async def is_visible(
     """Return whether a user other than the owner may see a processed upload.
 
     Required: moderation does not hide it, neither of the two users blocks the other, and the viewer may see a post, a
-    post version, an item, a message, a connector, a story, a reel or a profile that shows it. Moderators of the
-    platform also see uploads with an open case, even those that are hidden until it is decided.
+    post version, a comment, an event, an item, a message, a connector, a story, a reel or a profile that shows it.
+    Moderators of the platform also see uploads with an open case, even those that are hidden until it is decided.
     """
     media_id, owner_id = stored.id, UUID(stored.document["owner_id"])
     hidden = exists().where(Upload.id == media_id, Upload.is_active.is_(False))
@@ -76,6 +79,19 @@ def _shown_to(viewer: Viewer, media_id: UUID, stories: list[StoredDocument]) -> 
             PostVersion.post_id == Post.id,
             of_connector,
             posts.may_see(viewer),
+        ),
+        exists().where(
+            _lists(Comment.media_ids, media_id),
+            Comment.is_active.is_(True),
+            Comment.post_id == Post.id,
+            of_connector,
+            posts.may_see(viewer),
+            users.not_blocked(viewer, Comment.author_id),
+        ),
+        exists().where(
+            _lists(Event.media_ids, media_id),
+            Event.connector_id == Connector.id,
+            events.may_see(viewer),
         ),
         exists().where(
             _lists(MarketplaceItem.media_ids, media_id),

@@ -14,6 +14,7 @@ from transactional_api.community.posts.schemas import CommentBody, CommentOut, N
 from transactional_api.community.posts.service import get_post_access
 from transactional_api.core.db.tables import Comment, Post
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
@@ -48,7 +49,15 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
             raise ParentNotFoundError
         recipients.append(replied_to)
     comment_id = await session.scalar(
-        insert(Comment).values(**body.model_dump(), post_id=post_id, author_id=viewer.id).returning(Comment.id)
+        insert(Comment)
+        .values(
+            content=body.content,
+            parent_id=body.parent_id,
+            media_ids=await references_to(session, viewer=viewer, media_ids=body.media_ids, refuses_repeated=True),
+            post_id=post_id,
+            author_id=viewer.id,
+        )
+        .returning(Comment.id)
     )
     assert comment_id is not None  # noqa: S101 (the insert returned it)
     await request_screening(session, SubjectKind.COMMENT, comment_id)
@@ -93,13 +102,17 @@ async def list_by_post(session: AsyncSession, *, viewer: Viewer, post_id: UUID, 
 async def replace(
     session: AsyncSession, *, viewer: Viewer, post_id: UUID, comment_id: UUID, body: CommentBody
 ) -> CommentOut:
-    """Replace the content of a comment; raises ``ForbiddenError`` unless the viewer is its author."""
+    """Replace the content and the media of a comment; raises ``ForbiddenError`` unless the viewer is its author."""
     await get_post_access(session, viewer=viewer, post_id=post_id)
     comment = await get_comment(session, viewer=viewer, post_id=post_id, comment_id=comment_id)
     if comment.author.id != viewer.id:
         raise ForbiddenError("Only the author can change a comment")
+    present = [str(media_id) for media_id in comment.media_ids]
+    media_ids = await references_to(
+        session, viewer=viewer, media_ids=body.media_ids, present=present, refuses_repeated=True
+    )
     statement = update(Comment).where(Comment.id == comment_id)
-    await session.execute(statement.values(content=body.content, updated_at=datetime.now(UTC)))
+    await session.execute(statement.values(content=body.content, media_ids=media_ids, updated_at=datetime.now(UTC)))
     await mention(
         session,
         actor_id=viewer.id,

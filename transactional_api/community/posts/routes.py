@@ -42,7 +42,7 @@ from transactional_api.core.http.etags import PreconditionFailedError, require_i
 from transactional_api.core.http.fast_path import fast_read
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
-from transactional_api.core.media.references import ATTACHING
+from transactional_api.core.media.references import ATTACHING, ATTACHING_IDS
 from transactional_api.core.pagination import Page, PageDep
 from transactional_api.core.text import Line
 
@@ -240,7 +240,7 @@ async def unlike(post_id: UUID, session: SessionDep, writer: WritingUser) -> Lik
     operation_id="createComment",
     summary="Create comment",
     status_code=201,
-    responses=problem_responses(*WRITES, ForbiddenError, ParentNotFoundError),
+    responses=problem_responses(*WRITES, ForbiddenError, ParentNotFoundError, *ATTACHING_IDS),
 )
 async def add_comment(post_id: UUID, body: NewComment, session: SessionDep, writer: WritingUser) -> CommentOut:
     """Add a comment to a post in a connector that you are a member of."""
@@ -259,12 +259,12 @@ async def list_comments(post_id: UUID, session: SessionDep, viewer: CurrentUser,
     "/{post_id}/comments/{comment_id}",
     operation_id="replaceComment",
     summary="Replace comment",
-    responses=problem_responses(*WRITES, ForbiddenError),
+    responses=problem_responses(*WRITES, ForbiddenError, *ATTACHING_IDS),
 )
 async def change_comment(
     post_id: UUID, comment_id: UUID, body: CommentBody, session: SessionDep, writer: WritingUser
 ) -> CommentOut:
-    """Replace the content of your comment."""
+    """Replace the content and the media of your comment."""
     return await comments.replace(session, viewer=writer, post_id=post_id, comment_id=comment_id, body=body)
 
 

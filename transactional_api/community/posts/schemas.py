@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from transactional_api.core.media.attachments import NewMediaIds, OwnLink, ShowsImage
+from transactional_api.core.media.attachments import NewMediaIds, OwnLink, ShowsImage, ShowsMedia
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person
 
@@ -130,9 +130,10 @@ class FeedKind(StrEnum):
 
 
 class CommentBody(RequestBody):
-    """Editable fields of a comment."""
+    """Editable fields of a comment; PUT replaces all of them."""
 
     content: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] = Field(examples=["I will bring pots."])
+    media_ids: NewMediaIds = None
 
 
 class CommentLikeOut(BaseModel):
@@ -143,14 +144,13 @@ class CommentLikeOut(BaseModel):
     like_count: int = Field(examples=[1])
 
 
-class NewComment(RequestBody):
+class NewComment(CommentBody):
     """A new comment, or a reply to a comment of the same post."""
 
-    content: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] = Field(examples=["I will bring pots."])
     parent_id: UUID | None = Field(default=None, examples=[None])
 
 
-class CommentOut(BaseModel):
+class CommentOut(ShowsMedia):
     """A comment and whether the authenticated user likes it."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -51,7 +51,7 @@ def patch_of(body: type[RequestBody]) -> Callable[[type[PatchT]], type[PatchT]]:
 
 
 def _optional(field: FieldInfo) -> tuple[Any, Any]:
-    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation  # type: ignore[valid-type]
+    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     # A factory, so that no default is described: an absent field keeps its value.
     described = Field(default_factory=lambda: None, description=field.description, examples=copy(field.examples))
     return annotation, described

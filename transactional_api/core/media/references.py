@@ -53,6 +53,8 @@ _DETACH = tuple(
     )
     for table, touched in {
         "posts": ", updated_at = now()",
+        "comments": ", updated_at = now()",
+        "events": ", updated_at = now()",
         "post_versions": "",
         "marketplace_items": ", updated_at = now()",
         "chat_messages": "",
@@ -70,6 +72,12 @@ class UnknownMediaError(Problem):
     status, code, title = 422, "unknown_media", "Name uploads of your own that are not deleted"
 
 
+class RepeatedMediaError(Problem):
+    """The request has an upload more than once."""
+
+    status, code, title = 422, "repeated_media", "Name each upload once"
+
+
 class UnusableMediaError(Problem):
     """The upload is of the wrong kind, or its processing failed."""
 
@@ -84,7 +92,9 @@ class ForeignLinkError(Problem):
 
 
 ATTACHING: tuple[type[Problem], ...] = (UnknownMediaError, UnusableMediaError, ForeignLinkError)
-"""Problems of a write that references uploads."""
+"""Problems of a write that references uploads by ids or links."""
+ATTACHING_IDS: tuple[type[Problem], ...] = (UnknownMediaError, UnusableMediaError, RepeatedMediaError)
+"""Problems of a write that references uploads by ids only."""
 
 
 async def references_to(
@@ -95,6 +105,7 @@ async def references_to(
     links: Sequence[str] = (),
     present: Collection[str] = (),
     kinds: Collection[MediaKind] = frozenset(MediaKind),
+    refuses_repeated: bool = False,
 ) -> list[str]:
     """Return the ids to store for what a client sent.
 
@@ -105,10 +116,12 @@ async def references_to(
         links: deprecated fields of older clients, used if there are no ids.
         present: ids that are already stored and may stay, whoever owns them.
         kinds: allowed kinds of media.
+        refuses_repeated: whether an id that is given twice is an error; otherwise the second one is left out.
 
     Raises:
         ForeignLinkError: for a link to anything except an upload.
         UnknownMediaError: for an upload that does not exist or belongs to another user.
+        RepeatedMediaError: for an id that is given twice, with ``refuses_repeated``.
         UnusableMediaError: for an upload of another kind, or whose processing failed.
     """
     media = media_of(unit)
@@ -119,6 +132,8 @@ async def references_to(
         stored = [await stored_of(media, target) for target in targets if target is not None]
     elif not media_ids:
         return []
+    elif refuses_repeated and len(set(media_ids)) < len(media_ids):
+        raise RepeatedMediaError
     else:
         documents = await media.documents.get_many(COLLECTION, document_ids=media_ids)
         stored = [documents.get(media_id) for media_id in media_ids]

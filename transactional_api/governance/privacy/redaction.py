@@ -83,7 +83,8 @@ async def _comments(session: AsyncSession, erasure: Erasure) -> int:
         for post_id, number in (await session.execute(active.group_by(Comment.post_id))).all():
             fewer = update(Post).where(Post.id == post_id)
             await session.execute(fewer.values(comments_count=Post.comments_count - number))
-    return await _redact(Comment.author_id, unless_content_kept={"content": "", "is_active": False})(session, erasure)
+    words = {"content": "", "is_active": False}
+    return await _redact(Comment.author_id, always={"media_ids": []}, unless_content_kept=words)(session, erasure)
 
 
 async def _events(session: AsyncSession, erasure: Erasure) -> int:
@@ -99,7 +100,7 @@ async def _events(session: AsyncSession, erasure: Erasure) -> int:
         "latitude": None,
         "longitude": None,
     }
-    return await _redact(Event.created_by, unless_content_kept=words)(session, erasure)
+    return await _redact(Event.created_by, always={"media_ids": []}, unless_content_kept=words)(session, erasure)
 
 
 async def _cancel(session: AsyncSession, *, event_id: UUID, title: str) -> None:

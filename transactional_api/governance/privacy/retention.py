@@ -50,7 +50,8 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
     _policy(
         "text of deleted comments",
         90,
-        "UPDATE comments SET content = '' WHERE NOT is_active AND updated_at < now() - :age AND content <> ''",
+        "UPDATE comments SET content = '', media_ids = '[]' "
+        "WHERE NOT is_active AND updated_at < now() - :age AND content <> ''",
     ),
     _policy("earlier versions of posts", 365, "DELETE FROM post_versions WHERE created_at < now() - :age"),
     _policy(

@@ -8,7 +8,17 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from transactional_api.core.db.base import Active, Base, Counter, CreatedAt, RowId, Str200, UpdatedAt
+from transactional_api.core.db.base import (
+    Active,
+    Base,
+    Counter,
+    CreatedAt,
+    MediaIds,
+    RowId,
+    Str200,
+    UpdatedAt,
+    media_index,
+)
 
 
 class Event(Base):
@@ -37,6 +47,7 @@ class Event(Base):
     time_zone: Mapped[str] = mapped_column(String(64), server_default=text("'UTC'"))
     hides_attendees: Mapped[bool] = mapped_column(server_default=text("false"))
     revision: Mapped[Counter]
+    media_ids: Mapped[MediaIds]
 
     __table_args__ = (
         CheckConstraint("end_date > start_date", name="ends_after_start"),
@@ -47,6 +58,7 @@ class Event(Base):
         Index("ix_events_start_date_id", "start_date", "id"),
         Index("ix_events_latitude", "latitude"),
         Index("ix_events_end_date", "end_date"),
+        media_index("events"),
     )
 
 

@@ -61,8 +61,12 @@ class Comment(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     is_active: Mapped[Active]
+    media_ids: Mapped[MediaIds]
 
-    __table_args__ = (Index("ix_comments_post_id_created_at_id", "post_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_comments_post_id_created_at_id", "post_id", "created_at", "id"),
+        media_index("comments"),
+    )
 
 
 class PostLike(Base):
