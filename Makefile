@@ -15,9 +15,10 @@ export OMP_NUM_THREADS := 1
 # Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up down status reset test coverage check quick lint types style prose docs client bench pins help
+.PHONY: up down status reset test coverage check quick lint types style prose docs client web bench pins help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
+	@$(BIN)/python -m tools.build_web --if-stale --optional
 	@$(BIN)/neighborconnect up
 
 down: $(STAMP) ## Stop everything; data stays
@@ -66,6 +67,9 @@ client: $(STAMP) ## Generate, build, check and pack the TypeScript client
 	@cd clients/typescript && $(NPM) run build
 	@cd clients/typescript && $(NPM) run check
 	@cd clients/typescript && $(NPM) pack
+
+web: $(STAMP) ## Build the web app, which the API serves at /app
+	@$(BIN)/python -m tools.build_web
 
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -31,6 +31,8 @@ from neighborconnect.contracts.models import ADDED_MODELS, CHAMPION, MODELS
 
 SAMPLE_USERS, SAMPLE_DAYS = 300, 28
 """Default size of the sample town."""
+DEMO_LOGINS_FILE_NAME = "demo-logins.json"
+"""Logins that the web app offers, in the home; only the embedded stack writes it."""
 _SEED = 7
 # The code location writes the manifest of dbt that the pipelines read.
 _USED_BY_PIPELINES = ("api", "relay", "ingest-lake", "ingest-warehouse", "mlflow", "dagster-code")
@@ -64,7 +66,8 @@ def bring_up(stack: Stack, *, users: int = SAMPLE_USERS, days: int = SAMPLE_DAYS
         if not _has_users(stack):
             console.rule("Loading sample data")
             size = ("--users", str(users), "--days", str(days), "--seed", str(_SEED))
-            run_step(stack, lock, "neighborconnect", "simulate", *size, console=console)
+            logins = ("--demo-logins", str(stack.home / DEMO_LOGINS_FILE_NAME))
+            run_step(stack, lock, "neighborconnect", "simulate", *size, *logins, console=console)
         start(stack, _USED_BY_PIPELINES, console=console)
         console.rule("Running the pipelines and training the first models")
         run_step(stack, lock, "pipelines.bootstrap", console=console)

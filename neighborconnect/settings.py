@@ -30,6 +30,10 @@ def home() -> Path:
     return Path(os.environ.get("NEIGHBORCONNECT_HOME") or ".neighborconnect").absolute()
 
 
+def _web_app_build() -> Path:
+    return Path(__file__).parents[1] / "clients" / "web" / "dist"
+
+
 def listen_address(value: str) -> tuple[str, int]:
     """Return host and port of a ``host:port`` setting (``[::]:8000`` for IPv6).
 
@@ -196,6 +200,10 @@ class Settings(BaseSettings):
     """Webhook (Slack, Mattermost or your own) that receives the alerts of the pipelines as JSON."""
     dagster_run_id: str | None = None
     """Dagster run that this process works for. The pipelines set it, and MLflow runs record it."""
+
+    # Web app
+    web_app_folder: Path = Field(default_factory=_web_app_build)
+    """Build of the web app that the API serves at `/app`: `clients/web/dist` of the repository unless set."""
 
     # Listen addresses
     api_listen: ListenAddress = "127.0.0.1:8000"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from simulator.ground_truth import ground_truth_folder, write_ground_truth
 from simulator.history import build_town
 from simulator.incidents import MODERATORS
 from simulator.rows import EMAIL_DOMAIN, town_rows, town_uploads, usernames
-from simulator.spec import TownSpec
+from simulator.spec import SHOWN_PEOPLE, TownSpec
 from simulator.stored_media import DocumentDatabase, MediaBucket, store
 from simulator.town import Town
 
@@ -56,6 +57,9 @@ def simulate(  # noqa: PLR0917 (typer makes options of them)
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="Allow a database that has users already.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Allow a bulk load into a database on another machine.")] = False,
+    demo_logins: Annotated[
+        Path | None, typer.Option(help="File that receives the logins of three people, for the web app (bulk only).")
+    ] = None,
 ) -> None:
     """Simulate a town of users with hidden preferences, and load its history.
 
@@ -83,7 +87,9 @@ def simulate(  # noqa: PLR0917 (typer makes options of them)
             if via is Via.API:
                 _simulate_through_api(spec, settings)
             else:
-                _simulate_in_bulk(spec, settings, connection, add=add, yes=yes)
+                town = _simulate_in_bulk(spec, settings, connection, add=add, yes=yes)
+                if demo_logins is not None:
+                    _write_demo_logins(town, demo_logins)
 
 
 def import_checkins(
@@ -110,7 +116,7 @@ def import_checkins(
 
 def _simulate_in_bulk(
     spec: TownSpec, settings: Settings, connection: psycopg.Connection, *, add: bool, yes: bool
-) -> None:
+) -> Town:
     password = _password(settings, yes=yes)
     with progress_bar() as progress:
         simulating = progress.add_task("Simulating days", total=spec.days)
@@ -140,6 +146,7 @@ def _simulate_in_bulk(
             raise
     console.print(_summary(loaded, title=f"Millbrook, seed {spec.seed}"))
     _print_login(town, password, folder, is_moderated=True)
+    return town
 
 
 def _simulate_through_api(spec: TownSpec, settings: Settings) -> None:
@@ -168,6 +175,28 @@ def _print_login(town: Town, password: str, folder: Path, *, is_moderated: bool)
             f"{names[MODERATORS[0]]}@{EMAIL_DOMAIN} is a moderator; the password is the same", highlight=False
         )
     console.print(f"The hidden preferences are in {folder}", highlight=False)
+
+
+def _write_demo_logins(town: Town, path: Path) -> None:
+    """Write the logins of three people, readable by their owner alone."""
+    names, people = usernames(town), town.people
+    described = (
+        (0, "A neighbor with entries in every list"),
+        (SHOWN_PEOPLE, "A neighbor as most are"),
+        (MODERATORS[0], "A moderator, who may also open /console"),
+    )
+    logins = [
+        {
+            "name": f"{people.first_names[number]} {people.last_names[number]}",
+            "description": description,
+            "email": f"{names[number]}@{EMAIL_DOMAIN}",
+            "password": DEMO_PASSWORD,
+        }
+        for number, description in described
+        if number < people.count
+    ]
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"logins": logins}, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 def _password(settings: Settings, *, yes: bool) -> str:

@@ -16,7 +16,10 @@ from fastapi_offline import FastAPIOffline
 from neighborconnect.memory import tune_gc
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.telemetry import configure_logging
-from transactional_api import slices  # noqa: F401 (registers jobs, moderation subjects and withdrawal steps)
+from transactional_api import (
+    slices,  # noqa: F401 (registers jobs, moderation subjects and withdrawal steps)
+    web_app,
+)
 from transactional_api.community.chat import socket
 from transactional_api.community.chat.hub import open_hub
 from transactional_api.community.chat.routes import router as chat
@@ -163,6 +166,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = assemble()
     app.state.settings = settings
     console.install(app)
+    web_app.install(app)
     app.add_middleware(ConditionalReads)
     app.add_middleware(RequestContext)
     cors.install(app, settings.cors_allow_origins)

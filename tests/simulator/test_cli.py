@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -37,8 +38,13 @@ def neighborconnect(*arguments: str, environment: dict[str, str]) -> Run:
 
 
 def test_simulate_loads_a_town_and_writes_the_ground_truth(environment: dict[str, str], tmp_path: Path) -> None:
-    done = neighborconnect("simulate", "--users", "20", "--days", "2", "--end", "2026-05-04", environment=environment)
+    size = ("--users", "20", "--days", "2", "--end", "2026-05-04")
+    logins = tmp_path / "demo-logins.json"
+    done = neighborconnect("simulate", *size, "--demo-logins", str(logins), environment=environment)
     assert done.returncode == 0, done.stderr
+    assert logins.stat().st_mode & 0o077 == 0
+    offered = json.loads(logins.read_text(encoding="utf-8"))["logins"]
+    assert all(one["email"] in done.stdout for one in (offered[0], offered[-1]))
     assert ".0@town.example with password good-neighbours" in done.stdout
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         users = {str(ident) for (ident,) in connection.execute("SELECT id FROM users")}
