@@ -188,8 +188,10 @@ class KindShare(_Section):
 
 
 class HomeShares(_Section):
-    """Shares of the kinds on a page of the home feed. Records of earlier releases lack them."""
+    """Shares of the kinds and of each category on a page of the home feed. Records of earlier releases lack them."""
 
+    most_of_category: float = Field(default=1.0, gt=0, le=1)
+    """Largest share of a category over all kinds; 1 for no limit, as in records of earlier releases."""
     post: KindShare = KindShare(least=0.4, most=0.7, weight=1.0)
     connector: KindShare = KindShare(least=0.1, most=0.2, weight=0.6)
     event: KindShare = KindShare(least=0.1, most=0.3, weight=0.85)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import text
 
 from neighborconnect.contracts.events import PredictionEvent
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
@@ -16,6 +19,37 @@ from tests.transactional_api.test_feed_decisions import explanation, replayed
 
 HOME = "/recommendations/home"
 KINDS = ("post", "connector", "event", "item")
+CATEGORIES, AUTHORS, SHOWN = 5, 60, 30
+CROWD = """
+WITH people AS (
+    INSERT INTO users (id, email_hash, username, password_hash, first_name, last_name, verified)
+    SELECT id, id::text, md5(id::text), '!', 'Ada', 'Okafor', true
+    FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, :authors)) AS ids RETURNING id
+), authors AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM people),
+made_connectors AS (
+    INSERT INTO connectors (id, name, category, created_by, created_at)
+    SELECT gen_random_uuid(), 'Club', 'subject ' || number % :categories, id, now() - make_interval(mins => number)
+    FROM generate_series(1, :connectors) AS number JOIN authors ON place = number % :authors RETURNING id, created_at
+), clubs AS (SELECT id, row_number() OVER (ORDER BY created_at) - 1 AS place FROM made_connectors),
+numbers AS (
+    SELECT number, clubs.id AS club, authors.id AS author FROM generate_series(1, :posts) AS number
+    JOIN clubs ON clubs.place = number * number % :connectors
+    JOIN authors ON authors.place = number * number * 7 % :authors
+), made_posts AS (
+    INSERT INTO posts (id, connector_id, author_id, content, created_at)
+    SELECT gen_random_uuid(), club, author, 'The seedlings are ready.', now() - make_interval(mins => number / 3)
+    FROM numbers RETURNING id
+), made_events AS (
+    INSERT INTO events (id, connector_id, created_by, title, start_date)
+    SELECT gen_random_uuid(), club, author, 'Hat', now() + make_interval(mins => 30 + number)
+    FROM numbers WHERE number <= :events RETURNING id
+), made_items AS (
+    INSERT INTO marketplace_items (id, connector_id, seller_id, title, price, category)
+    SELECT gen_random_uuid(), club, author, 'Hat', 5, 'hats' FROM numbers WHERE number <= :items RETURNING id
+)
+SELECT 'post' AS kind, id FROM made_posts UNION ALL SELECT 'connector', id FROM made_connectors
+UNION ALL SELECT 'event', id FROM made_events UNION ALL SELECT 'item', id FROM made_items
+"""
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
@@ -78,6 +112,50 @@ async def test_a_home_feed_ends_without_repeats_or_gaps(town: Town, ben: Person)
         assert len(served) < 10_000, "the feed has no end"
     assert len(served) == len(set(served))
     assert {item_id for items in made.values() for item_id in items} <= set(served)
+
+
+async def crowd(town: Town, **counts: int) -> dict[str, set[str]]:
+    """Fill the town with items of several categories by authors with many each; some are of one moment."""
+    made: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    async with town.app.state.engine.begin() as connection:
+        values = {"authors": AUTHORS, "categories": CATEGORIES, **counts}
+        for row in (await connection.execute(text(CROWD), values)).all():
+            made[row.kind].add(str(row.id))
+        await connection.execute(text("ANALYZE"))
+    return made
+
+
+async def test_a_long_feed_of_a_full_town_has_every_item_once(town: Town, ben: Person) -> None:
+    made = await crowd(town, posts=2_200, connectors=40, events=330, items=40)
+    shown = sorted(made["post"])[:SHOWN]
+    await town.write(
+        "INSERT INTO item_exposures (user_id, item_kind, item_id, shown_at) "
+        "SELECT :user_id, 'post', unnest(CAST(:ids AS uuid[])), now() - interval '1 day'",
+        user_id=ben.id,
+        ids=shown,
+    )
+    served: list[str] = []
+    answer = await home(ben, limit=100)
+    while answer["next_cursor"]:
+        served += ids(answer)
+        answer = await home(ben, limit=100, cursor=answer["next_cursor"])
+    served += ids(answer)
+    assert len(served) == len(set(served))
+    assert {item_id for items in made.values() for item_id in items} <= set(served)
+    assert set(served[-SHOWN:]) == set(shown)
+
+
+async def test_the_first_page_has_several_categories(town: Town, ben: Person) -> None:
+    await crowd(town, posts=60, connectors=20, events=20, items=20)
+    await town.write("UPDATE users SET interests = '[\"subject 1\"]' WHERE id = :id", id=ben.id)
+    answer = await home(ben, limit=20)
+    connectors = {str(row.id): row.category for row in await town.rows("SELECT id, category FROM connectors")}
+    categories = Counter(
+        connectors[item["connector"]["id"] if item["kind"] == "connector" else item[item["kind"]]["connector_id"]]
+        for item in answer["items"]
+    )
+    assert len(answer["items"]) == 20
+    assert max(categories.values()) <= math.ceil(ranking_policy().home.most_of_category * 20)
 
 
 async def test_acts_between_two_pages_count_on_the_next(town: Town, ranker: Ranker, ben: Person) -> None:

@@ -57,6 +57,7 @@ _BUILD: Final[Mapping[ItemKind, Build[Any, Any]]] = {
     ItemKind.ITEM: lambda item, shared: MarketplaceFeedItem(item=item, **shared),
 }
 _Placed = tuple[ItemKind, RankedItem[Any]]
+_LARGEST_ID: Final = (1 << 128) - 1
 
 
 async def home_feed(
@@ -129,7 +130,7 @@ def _mixed(lanes: Iterable[Lane[Any]], *, limit: int) -> list[_Placed]:
     page = mix(
         {
             kind: [
-                LaneItem(item.id, item.score, item.author, item.connector, was_shown=_was_shown(item))
+                LaneItem(item.id, item.score, item.author, item.connector, item.category, was_shown=_was_shown(item))
                 for item in items.values()
             ]
             for kind, items in ranked.items()
@@ -161,12 +162,19 @@ def _add_page(session: FeedSession, lanes: Iterable[Lane[Any]], placed: Sequence
 
 
 def _older_after(lane: Lane[Any], on_page: set[UUID]) -> Position | None:
-    """Return the place up to which the items by age are exhausted; None if that has not changed.
+    """Return the place up to which the items by age are exhausted; None before the first.
 
-    An older item of the lane that is not on the page must be returned again.
+    An older item of the lane that is not on the page must be returned again, so that the place is before it.
     """
-    is_left = any(Source.OLDER in item.sources and item.id not in on_page for item in lane.ranking.items)
-    return None if is_left else lane.session.older
+    reached = lane.session.older
+    left = [
+        Position(item.item.created_at, UUID(int=min(item.id.int + 1, _LARGEST_ID)))
+        for item in lane.ranking.items
+        if Source.OLDER in item.sources and item.id not in on_page
+    ]
+    if reached is None or not left:
+        return reached
+    return max(reached, *left, key=lambda place: (place.at, place.id))
 
 
 async def _log(

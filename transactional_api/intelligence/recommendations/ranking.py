@@ -220,10 +220,7 @@ async def _read_person(
         hides(viewer),
         mutes(viewer),
         preferences(viewer),
-        *(
-            newest_acts(viewer, item_kind=lane.source.kind, most=MAX_EXCLUDED - len(shown))
-            for lane, shown in zip(lanes, on_screen, strict=True)
-        ),
+        *(newest_acts(viewer, item_kind=lane.source.kind, most=MAX_EXCLUDED) for lane in lanes),
         *_stated_interests(viewer),
     )
     dislikes, stated, reset_at = dislikes_by(hidden), rows[len(lanes) :], reset_by(stored)
@@ -232,7 +229,9 @@ async def _read_person(
         lane.liked = _liked(lane, acts, since=reset_at)
         lane.ranking.notes = notes_of(dislikes, has_mutes=bool(muted), reset_at=reset_at)
         provenance = lane.ranking.provenance
-        provenance.page, provenance.excluded = lane.session.pages, {*lane.mask.excluded, *lane.mask.shown, *shown}
+        # The pages of the session come first: the mask is applied to the model's answer once more.
+        excluded = list(dict.fromkeys((*shown, *lane.mask.excluded, *lane.mask.shown)))
+        provenance.page, provenance.excluded = lane.session.pages, {*excluded[:MAX_EXCLUDED]}
         provenance.excluded_counts = count_excluded(lane.mask, on_screen=len(shown))
     interests = [str(interest) for found in stated for row in found for interest in row.interests or ()]
     return _Person(dislikes, muted_by(muted), interests[:MAX_INTERESTS], dials or dials_by(stored), reset_at)

@@ -219,6 +219,7 @@ async def _replay_home(
                 entry.score,
                 candidates[entry.item_id].author,
                 candidates[entry.item_id].connector,
+                candidates[entry.item_id].category,
                 was_shown=entry.item_id in part.shown,
             )
             for entry in again.build(policy)

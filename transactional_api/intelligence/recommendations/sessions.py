@@ -22,14 +22,15 @@ from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from neighborconnect.contracts.serving import MAX_EXCLUDED
 from neighborconnect.feed.reranking import Carried
 from neighborconnect.telemetry import get_logger
 from transactional_api.core.errors import InvalidCursorError, Problem, UnavailableError
 
 TTL_SECONDS: Final = 60 * 60
 """Time in seconds after which a cursor expires."""
-MAX_SESSION_ITEMS: Final = 2_000
-"""Items of a session, after which it ends."""
+MAX_SESSION_ITEMS: Final = MAX_EXCLUDED
+"""Items of a session, after which it ends: as many as the model can exclude."""
 MAX_ENTRIES: Final = 64
 """Entries of one person; the oldest are dropped."""
 _LAYOUT: Final = struct.Struct(">QI4s")
