@@ -10,7 +10,9 @@ from typing import Any, Final, Self
 import httpx
 
 from neighborconnect.contracts.events import ReportableKind
+from neighborconnect.feed.reasons import ReasonCode
 from simulator.bulk import TownError
+from simulator.judged_home import HomePage
 from simulator.judged_pages import Served
 from simulator.rows import EMAIL_DOMAIN
 
@@ -89,8 +91,20 @@ class FeedClient:
             items += feed["items"]
             if len(feed["items"]) < limit:
                 break
-        served = Served(tuple(item[field]["id"] for item in items), tuple(item["reason"] for item in items))
+        served = Served(
+            tuple(item[field]["id"] for item in items),
+            tuple(item["reason"] for item in items),
+            tuple(item["score"] for item in items),
+            tuple(item["reasons"][0]["code"] == ReasonCode.SHOWN_BEFORE for item in items),
+        )
         return served, source
+
+    async def home_page(self, login: Login, *, limit: int) -> HomePage:
+        """Return the first page of the home feed."""
+        feed = await self._call("POST", "/recommendations/home", {"limit": limit}, name="home feed", login=login)
+        parts = {part["kind"]: "/".join(filter(None, (part["path"], part["reason_code"]))) for part in feed["parts"]}
+        items = tuple((item["kind"], item[item["kind"]]["id"]) for item in feed["items"])
+        return HomePage(items, tuple(item["reason"] for item in feed["items"]), parts)
 
     async def _call(
         self,

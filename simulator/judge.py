@@ -12,7 +12,9 @@ from typing import Any, Final
 import psycopg
 
 from neighborconnect.contracts.events import ReportableKind
+from neighborconnect.feed.policy import ranking_policy
 from simulator.feed_client import MAX_CONCURRENT_PEOPLE, FeedClient
+from simulator.judged_home import HomeItems, HomePage, HomeQuality, home_quality, home_summary, mixed_again
 from simulator.judged_pages import (
     Composition,
     Facts,
@@ -36,6 +38,10 @@ from simulator.true_utility import KINDS, GroundTruth
 
 WEEK: Final = timedelta(days=7)
 RECENT_POSTS: Final = "post, younger than a week"
+SERVED: Final = "served"
+MIXED: Final = "mixed from the feeds"
+"""The same policy applied to the feeds of the kinds: how far it is from what was served bounds the error of both."""
+UNLIMITED: Final = "mixed without a limit of categories"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,8 @@ class _Group:
     quality: dict[str, list[Quality]] = field(default_factory=dict)
     composition: dict[str, list[Composition]] = field(default_factory=dict)
     paths: dict[str, Counter[str]] = field(default_factory=dict)
+    home: dict[str, list[HomeQuality]] = field(default_factory=dict)
+    home_paths: dict[str, Counter[str]] = field(default_factory=dict)
 
     def as_dict(self, *, people: int, seed: int) -> dict[str, Any]:
         return {
@@ -67,6 +75,8 @@ class _Group:
                 name: {**composition_summary(rows), "paths": dict(self.paths[name].most_common())}
                 for name, rows in self.composition.items()
             },
+            "home": {name: home_summary(rows, seed=seed) for name, rows in self.home.items()},
+            "home_paths": {kind: dict(paths.most_common()) for kind, paths in self.home_paths.items()},
         }
 
 
@@ -95,15 +105,8 @@ class _Judge:
         """Add the measurements of the first pages of a kind."""
         at, facts = datetime.now(UTC), self._facts[kind]
         eligible = self._eligible[user_id, kind]
-        ranked = [item_id for item_id in eligible.ranked if item_id in facts]
-        person = self._truth.person(user_id)
-        gains = dict(
-            zip(
-                ranked,
-                self._truth.gain(self._truth.utility(kind, ranked, person=person)).tolist(),
-                strict=True,
-            )
-        )
+        gains = self._gains(user_id, kind)
+        ranked = [*gains]
         popularity = {item_id: facts[item_id].popularity for item_id in ranked}
 
         def compare(name: str, order: list[str], eligible: list[str]) -> None:
@@ -130,6 +133,34 @@ class _Judge:
             )
         )
         group.paths.setdefault(kind.value, Counter())[path] += 1
+
+    def measure_home(
+        self, group: _Group, user_id: str, page: HomePage, lanes: Mapping[ReportableKind, Served], *, limit: int
+    ) -> None:
+        """Add the measurements of the home page, and of the same feeds mixed without the limit of a category."""
+        at, policy = datetime.now(UTC), ranking_policy()
+        gains = {kind: self._gains(user_id, kind) for kind in KINDS}
+        eligible = [self._eligible[user_id, kind] for kind in KINDS]
+        may_serve = frozenset(item_id for one in eligible for item_id in (*one.first, *one.last))
+        reasons = {
+            item_id: reason for one in lanes.values() for item_id, reason in zip(one.item_ids, one.reasons, strict=True)
+        }
+        unlimited = policy.model_copy(update={"home": policy.home.model_copy(update={"most_of_category": 1.0})})
+        pages: dict[str, tuple[HomeItems, tuple[str, ...]]] = {SERVED: (page.items, page.reasons)}
+        for name, mixed_by in ((MIXED, policy), (UNLIMITED, unlimited)):
+            mixed = mixed_again(lanes, facts=self._facts, policy=mixed_by, limit=limit)
+            pages[name] = (mixed, tuple(reasons[item_id] for _, item_id in mixed))
+        for name, (items, texts) in pages.items():
+            row = home_quality(items, reasons=texts, gains=gains, may_serve=may_serve, facts=self._facts, at=at)
+            group.home.setdefault(name, []).append(row)
+        for kind, path in page.paths.items():
+            group.home_paths.setdefault(kind, Counter())[path] += 1
+
+    def _gains(self, user_id: str, kind: ReportableKind) -> dict[str, float]:
+        """Return the true gain of the items that the pages of a kind are judged among."""
+        ranked = [item_id for item_id in self._eligible[user_id, kind].ranked if item_id in self._facts[kind]]
+        utility = self._truth.utility(kind, ranked, person=self._truth.person(user_id))
+        return dict(zip(ranked, self._truth.gain(utility).tolist(), strict=True))
 
 
 async def judge_feeds(
@@ -172,9 +203,12 @@ async def judge_feeds(
         for group, user_id in people:
             login = await client.log_in(usernames[user_id], password=plan.password)
             try:
+                lanes: dict[ReportableKind, Served] = {}
                 for kind in KINDS:
-                    served, path = await client.first_pages(login, kind, pages=plan.pages, limit=plan.limit)
-                    judge.measure(group, user_id, kind, served, path=path)
+                    lanes[kind], path = await client.first_pages(login, kind, pages=plan.pages, limit=plan.limit)
+                    judge.measure(group, user_id, kind, lanes[kind], path=path)
+                page = await client.home_page(login, limit=plan.limit)
+                judge.measure_home(group, user_id, page, lanes, limit=plan.limit)
             finally:
                 await client.log_out(login)
             on_person()

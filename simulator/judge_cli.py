@@ -59,10 +59,11 @@ def feeds(  # noqa: PLR0917 (typer makes options of them)
     password: Password = None,
     json_file: Json = None,
 ) -> None:
-    """Compare the first pages of posts, connectors, events and items with the hidden preferences.
+    """Compare the first pages of posts, connectors, events, items and of the home feed with the hidden preferences.
 
-    ndcg@10 is over the items that may be served to the person, by the API's own rules. Nothing is reported to the API,
-    so the feeds learn nothing from it; people log in and out.
+    ndcg@10 is over the items that may be served to the person, by the API's own rules. The home feed is also mixed from
+    the same feeds without its limit of categories. Nothing is reported to the API, so the feeds learn nothing from it;
+    people log in and out.
 
     Example: neighborconnect judge feeds --people 60 --seed 1
     """
@@ -99,6 +100,7 @@ def feeds(  # noqa: PLR0917 (typer makes options of them)
         for name, group in report["groups"].items():
             if group["people"]:
                 console.print(_quality_table(name, group, seed=seed), _composition_table(name, group))
+                console.print(_home_table(name, group, limit=limit, seed=seed))
             else:
                 console.print(f"There are no {name}.")
         _write(report, json_file)
@@ -197,6 +199,41 @@ def _composition_table(name: str, group: dict[str, Any]) -> Table:
             ", ".join(f"{path} {count}" for path, count in row["paths"].items()),
         )
     return table
+
+
+def _home_table(name: str, group: dict[str, Any], *, limit: int, seed: int) -> Table:
+    table = Table(
+        title=f"{name}: home feed, first page of {limit}, seed {seed}",
+        caption="Mean over people with its 95 % interval. Utility is a share of the best as many items of the kind.",
+    )
+    table.add_column("measure")
+    for page in group["home"]:
+        table.add_column(page)
+    pages = [*group["home"].values()]
+    if not pages:
+        return table
+    rows = [
+        (f"utility of {kind}s", [page["utility"][kind] for page in pages], "{:.3f}") for kind in pages[0]["utility"]
+    ]
+    rows += [(f"share of {kind}s", [page["shares"][kind] for page in pages], "{:.0%}") for kind in pages[0]["shares"]]
+    rows += [
+        ("not eligible (opened, liked, own)", [page["ineligible_share"] for page in pages], "{:.1%}"),
+        ("categories in the first ten", [page["categories"] for page in pages], "{:.1f}"),
+        ("share of the largest category", [page["largest_category_share"] for page in pages], "{:.0%}"),
+        ("distinct reasons", [page["distinct_reasons_share"] for page in pages], "{:.0%}"),
+    ]
+    for measure, values, form in rows:
+        table.add_row(measure, *(_with_interval(value, form=form) for value in values))
+    table.add_row("median age of posts and items", *(f"{page['median_age_days']:.1f} d" for page in pages))
+    table.add_row("people", *(str(page["people"]) for page in pages))
+    return table
+
+
+def _with_interval(value: dict[str, float], *, form: str) -> str:
+    if math.isnan(value["mean"]):
+        return ""
+    mean, low, high = (form.format(value[name]) for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _newcomer_table(report: dict[str, Any]) -> Table:

@@ -34,10 +34,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Items of the first pages of one person, in order, with the reason of each."""
+    """Items of the first pages of one person, in order, with the reason and score of each.
+
+    ``were_shown`` says of each whether it is served because nothing else is left.
+    """
 
     item_ids: tuple[str, ...]
     reasons: tuple[str, ...]
+    scores: tuple[float, ...] = ()
+    were_shown: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ import psycopg
 import pytest
 
 from neighborconnect.contracts.events import ReportableKind
+from neighborconnect.feed.policy import ranking_policy
 from simulator.columns import Ids, draw_ids
 from simulator.feeds import pair_key
 from simulator.ground_truth import write_ground_truth
+from simulator.judged_home import home_quality, mixed_again
 from simulator.judged_pages import Facts, Served, composition, interval, quality
 from simulator.judged_town import read_eligible
 from simulator.reactions import Utility
@@ -109,6 +111,48 @@ def test_only_the_best_order_of_eligible_items_scores_one() -> None:
     assert of().random == pytest.approx(np.mean([of(*order).served for order in permutations(gains)]))
 
 
+def test_a_home_page_is_judged_by_the_best_items_of_each_kind() -> None:
+    post, event = ReportableKind.POST, ReportableKind.EVENT
+    facts = {
+        post: {one: Facts(one, "garden", "c", NOW - timedelta(days=2), 1) for one in ("a", "b", "opened")},
+        event: {"e": Facts("e", "choir", "d", NOW, 1)},
+    }
+    row = home_quality(
+        [("post", "b"), ("event", "e"), ("post", "opened")],
+        reasons=("new", "new", "popular"),
+        gains={post: {"a": 0.8, "b": 0.4}, event: {"e": 0.5}},
+        may_serve=frozenset("abe"),
+        facts=facts,
+        at=NOW,
+    )
+    assert row.utility == {"post": pytest.approx(0.4 / 1.2), "event": 1.0}
+    assert row.shares == {"post": pytest.approx(2 / 3), "event": pytest.approx(1 / 3)}
+    assert (row.ineligible, row.categories, row.ages) == (pytest.approx(1 / 3), 2, (2.0, 2.0))
+    assert (row.largest_category, row.reasons) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+def test_feeds_are_mixed_again_as_the_policy_says() -> None:
+    facts = {
+        kind: {
+            f"{kind.value} {place}": Facts(None, f"{kind.value} {place}", "sport" if place < 12 else "music", NOW, 1)
+            for place in range(20)
+        }
+        for kind in KINDS
+    }
+    lanes = {
+        kind: Served(tuple(items), ("new",) * 20, tuple(0.9 - place / 100 for place in range(20)), (False,) * 20)
+        for kind, items in facts.items()
+    }
+
+    def sports(most: float) -> int:
+        policy = ranking_policy()
+        policy = policy.model_copy(update={"home": policy.home.model_copy(update={"most_of_category": most})})
+        items = mixed_again(lanes, facts=facts, policy=policy, limit=20)
+        return sum(facts[ReportableKind(kind)][item_id].category == "sport" for kind, item_id in items)
+
+    assert sports(0.5) == 10 < sports(1.0)
+
+
 def test_composition_counts_what_is_on_the_first_ten() -> None:
     facts = {
         str(number): Facts("ada" if number < 3 else str(number), "garden", "c", NOW - timedelta(days=number), 1)
@@ -166,6 +210,13 @@ def test_judge_measures_every_feed_and_leaves_no_trace(
         for kind, row in group["composition"].items():
             assert row["excluded_share"] == 0.0, kind
             assert sum(row["paths"].values()) == group["people"], kind
+        served, mixed, unlimited = group["home"].values()
+        for measure in ("utility", "shares"):
+            for kind, value in served[measure].items():
+                assert value["mean"] == pytest.approx(mixed[measure][kind]["mean"], abs=0.05), (measure, kind)
+        assert sum(value["mean"] for value in served["shares"].values()) == pytest.approx(1.0)
+        assert served["ineligible_share"]["mean"] == 0.0
+        assert served["largest_category_share"]["mean"] <= unlimited["largest_category_share"]["mean"]
     assert "post, younger than a week" in done.stdout
 
     for name, value in environment.items():
