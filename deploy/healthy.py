@@ -1,6 +1,7 @@
-"""Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER``; exit code 0 is well.
+"""Health of one process of ours, for a container: ``healthy.py URL`` or ``healthy.py WORKER...``; exit code 0 is well.
 
-A URL is one of HTTP, or ``unix:///PATH`` of a socket that need only listen.
+A URL is one of HTTP, or ``unix:///PATH`` of a socket that need only listen. Of several workers one must be well. With
+``--alive`` a recent report suffices: a worker that waits for its store need not be restarted.
 """  # noqa: INP001 (a script)
 
 import socket
@@ -14,7 +15,7 @@ from neighborconnect.contracts.health import read_health
 _SECONDS = 5
 
 
-def is_healthy(what: str) -> bool:
+def is_healthy(what: str, *, only_alive: bool = False) -> bool:
     """Ask a URL, or read the last health report of a worker."""
     if what.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as probe:
@@ -27,8 +28,9 @@ def is_healthy(what: str) -> bool:
         except (URLError, TimeoutError):
             return False
     health = read_health(what)
-    return health is not None and health.is_fresh and health.ready
+    return health is not None and health.is_fresh and (health.ready or only_alive)
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_healthy(sys.argv[1]) else 1)
+    only_alive = sys.argv[1] == "--alive"
+    sys.exit(0 if any(is_healthy(what, only_alive=only_alive) for what in sys.argv[1 + only_alive :]) else 1)
