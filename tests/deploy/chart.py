@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -46,16 +46,18 @@ def values_arguments(case: str) -> list[str]:
     return [] if case == DEFAULT else ["--values", str(CHART / "ci" / f"{case}.yaml")]
 
 
-@cache
 def _rendered(arguments: tuple[str, ...]) -> str:
     done = helm("template", RELEASE, str(CHART), "--namespace", "town", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@cache
 def objects(case: str, *more: str) -> list[Object]:
-    """Return every object that the chart renders with a value file."""
-    return [each for each in yaml.safe_load_all(_rendered((*values_arguments(case), *more))) if each]
+    """Return every object that the chart renders with a value file; tests share and do not change them."""
+    return [
+        each for each in yaml.load_all(_rendered((*values_arguments(case), *more)), Loader=yaml.CSafeLoader) if each
+    ]
 
 
 def of_kind(found: list[Object], kind: str) -> dict[str, Object]:
@@ -93,19 +95,22 @@ def dagster_config(found: list[Object]) -> Object:
     return config
 
 
-def run_job(found: list[Object], kubeconfig: Path) -> Object:
+@cache
+def run_job(case: str) -> Object:
     """Return the Job of a run, as Dagster's launcher makes it from the rendered configuration."""
     # Installed by `make helm`, next to the packages of the environment.
     jobs, launchers = import_module("dagster_k8s.job"), import_module("dagster_k8s.launcher")
     api_client = import_module("kubernetes.client").ApiClient()
-    launcher = dagster_config(found)["run_launcher"]
+    launcher = dagster_config(objects(case))["run_launcher"]
     assert (launcher["module"], launcher["class"]) == ("dagster_k8s", "K8sRunLauncher")
     checked = process_config(resolve_to_config_type(launchers.K8sRunLauncher.config_type()), launcher["config"])
     assert checked.success, checked.errors
     # Its constructor reads credentials of a cluster, which no call here uses.
-    kubeconfig.write_text(_KUBECONFIG)
-    config = {**checked.value, "load_incluster_config": False, "kubeconfig_file": str(kubeconfig)}
-    program = launchers.K8sRunLauncher(**config)
+    with NamedTemporaryFile("w", suffix=".yaml") as kubeconfig:
+        kubeconfig.write(_KUBECONFIG)
+        kubeconfig.flush()
+        config = {**checked.value, "load_incluster_config": False, "kubeconfig_file": kubeconfig.name}
+        program = launchers.K8sRunLauncher(**config)
     context = program.get_container_context_for_run(DagsterRun(job_name="train"))
     job = jobs.construct_dagster_k8s_job(
         job_config=context.get_k8s_job_config(job_image=None, run_launcher=program),

@@ -59,7 +59,8 @@ def parsed(value: str) -> Any:
 def test_the_servers_of_the_design_are_all_there() -> None:
     images = {SERVICES[name]["image"].partition(":")[0] for name in THEIRS}
     watching = {"prom/prometheus", "prom/alertmanager", "grafana/grafana"}
-    assert images == {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"} | watching
+    stores = {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"}
+    assert images == stores | watching | {"envoyproxy/envoy"}
 
 
 def test_every_process_of_the_embedded_stack_has_its_service(servers: Stack) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
 import yaml
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from referencing import Registry, Resource
 
 from bentos import serving
@@ -41,7 +41,8 @@ from tests.deploy.test_least_privilege import _is_asked
 from tools.helm import HELM_PACKAGES
 from tools.helm_values.models import Values, free_settings, secret_settings
 from tools.helm_values.schema import CHART, SCHEMA_FILE, schema_text
-from transactional_api.app import assemble
+from transactional_api.community.chat import socket
+from transactional_api.core.http import health
 from transactional_api.core.http.middleware import LARGER, LIMITS
 
 RUN = "dagster-run"
@@ -71,14 +72,9 @@ def cases() -> Any:
     return pytest.mark.parametrize("case", CASES)
 
 
-@pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kube") / "config"
-
-
-def with_run(found: list[Object], kubeconfig: Path) -> list[Workload]:
+def with_run(case: str) -> list[Workload]:
     """Return all workloads and the one of a Dagster run."""
-    return [*workloads(found), *workloads([run_job(found, kubeconfig)])]
+    return [*workloads(objects(case)), *workloads([run_job(case)])]
 
 
 def compose_name(component: str) -> str:
@@ -156,9 +152,9 @@ def _schema(version: str, kind: str) -> Any:
 
 @cases()
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_objects_are_valid_for_kubernetes(case: str, version: str, kubeconfig: Path) -> None:
+def test_objects_are_valid_for_kubernetes(case: str, version: str) -> None:
     found = objects(case)
-    for each in [*found, run_job(found, kubeconfig)]:
+    for each in [*found, run_job(case)]:
         if each["kind"] not in CUSTOM:
             group, _, name = each["apiVersion"].rpartition("/")
             kind = "-".join([each["kind"].lower(), *([group.partition(".")[0]] if group else []), name])
@@ -195,9 +191,9 @@ def test_commands_and_ports_are_those_of_the_compose_file(case: str) -> None:
 
 
 @cases()
-def test_environment_is_valid_and_complete(case: str, kubeconfig: Path) -> None:
+def test_environment_is_valid_and_complete(case: str) -> None:
     unset = {field: "unset" for field, info in Settings.model_fields.items() if info.is_required()}
-    for work in with_run(objects(case), kubeconfig):
+    for work in with_run(case):
         names = [entry["name"] for entry in work.container["env"]]
         assert len(names) == len(set(names)), work.name
         ours = {name: value for name, value in work.environment.items() if not name.startswith("DAGSTER_")} | {
@@ -215,9 +211,8 @@ def test_environment_is_valid_and_complete(case: str, kubeconfig: Path) -> None:
 
 
 @cases()
-def test_each_process_has_exactly_the_secrets_that_it_reads(case: str, kubeconfig: Path) -> None:
-    found = objects(case)
-    for work in with_run(found, kubeconfig):
+def test_each_process_has_exactly_the_secrets_that_it_reads(case: str) -> None:
+    for work in with_run(case):
         read = settings_read(SERVICES[compose_name(work.component)]["command"])
         uses_sasl = work.environment["KAFKA_SECURITY_PROTOCOL"].startswith("SASL_")
         left_out = set() if uses_sasl else {"kafka_password"}
@@ -230,10 +225,10 @@ def test_each_process_has_exactly_the_secrets_that_it_reads(case: str, kubeconfi
 
 
 @cases()
-def test_no_object_contains_a_secret(case: str, kubeconfig: Path) -> None:
+def test_no_object_contains_a_secret(case: str) -> None:
     found = objects(case)
     assert not of_kind(found, "Secret")
-    for work in with_run(found, kubeconfig):
+    for work in with_run(case):
         assert not {name.upper() for name in [*SECRETS, *secret_settings()]} & set(work.environment), work.name
         assert "envFrom" not in work.container or not work.container["envFrom"]
 
@@ -248,8 +243,8 @@ def test_secrets_are_referenced_where_the_values_say() -> None:
     }
 
 
-def test_each_process_has_its_own_kafka_principal(kubeconfig: Path) -> None:
-    for work in with_run(objects(DEFAULT), kubeconfig):
+def test_each_process_has_its_own_kafka_principal() -> None:
+    for work in with_run(DEFAULT):
         expected = ADMIN if work.component == "prepare" else PRINCIPAL_OF_SERVICE.get(compose_name(work.component))
         assert work.environment.get("KAFKA_USERNAME") == expected, work.name
         if expected:
@@ -259,8 +254,8 @@ def test_each_process_has_its_own_kafka_principal(kubeconfig: Path) -> None:
 
 
 @cases()
-def test_every_container_is_confined(case: str, kubeconfig: Path) -> None:
-    for work in with_run(objects(case), kubeconfig):
+def test_every_container_is_confined(case: str) -> None:
+    for work in with_run(case):
         pod, container = work.pod["securityContext"], work.container["securityContext"]
         assert pod["runAsNonRoot"] is True
         assert pod["runAsUser"] == pod["runAsGroup"] == pod["fsGroup"] == 10001
@@ -287,8 +282,8 @@ def _bytes(quantity: str) -> int:
 
 
 @cases()
-def test_every_container_has_requests_and_limits(case: str, kubeconfig: Path) -> None:
-    for work in with_run(objects(case), kubeconfig):
+def test_every_container_has_requests_and_limits(case: str) -> None:
+    for work in with_run(case):
         resources = work.container["resources"]
         assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}, work.name
         assert _bytes(resources["requests"]["memory"]) <= _bytes(resources["limits"]["memory"]), work.name
@@ -297,7 +292,7 @@ def test_every_container_has_requests_and_limits(case: str, kubeconfig: Path) ->
 @cases()
 def test_every_deployment_has_probes_that_its_process_answers(case: str) -> None:
     paths = {
-        "api": {"/healthz", "/readyz"} & {route.path for route in assemble().routes if hasattr(route, "path")},
+        "api": {route.path for route in health.router.routes if isinstance(route, APIRoute)},
         "monitoring": {MONITORING_HEALTH},
         "dagster-webserver": {DAGSTER_HEALTH},
         # Compared with the health check of the compose file.
@@ -344,12 +339,12 @@ def test_every_service_selects_one_deployment(case: str) -> None:
 
 
 @cases()
-def test_addresses_in_settings_are_services(case: str, kubeconfig: Path) -> None:
+def test_addresses_in_settings_are_services(case: str) -> None:
     found = objects(case)
     services = {
         f"{name}:{port['port']}" for name, each in of_kind(found, "Service").items() for port in each["spec"]["ports"]
     }
-    for work in with_run(found, kubeconfig):
+    for work in with_run(case):
         addresses = {
             urlsplit(value).netloc for value in work.environment.values() if value.startswith(f"http://{PREFIX}")
         }
@@ -380,21 +375,21 @@ def policies_of(found: list[Object], labels: Any) -> list[Object]:
 
 
 @cases()
-def test_traffic_is_denied_unless_a_policy_allows_it(case: str, kubeconfig: Path) -> None:
+def test_traffic_is_denied_unless_a_policy_allows_it(case: str) -> None:
     found = objects(case)
     default = of_kind(found, "NetworkPolicy")[f"{PREFIX}default-deny"]["spec"]
     assert default["policyTypes"] == ["Ingress", "Egress"]
     assert not default.get("ingress")
     assert not default.get("egress")
-    for work in with_run(found, kubeconfig):
+    for work in with_run(case):
         assert _selects(default["podSelector"], work.labels), work.name
         assert len(policies_of(found, work.labels)) == 2, work.name
 
 
 @cases()
-def test_policies_allow_exactly_the_calls_of_the_code(case: str, kubeconfig: Path) -> None:
+def test_policies_allow_exactly_the_calls_of_the_code(case: str) -> None:
     found = objects(case)
-    works = [work for work in with_run(found, kubeconfig) if work.labels.get("neighborconnect.io/track") != "canary"]
+    works = [work for work in with_run(case) if work.labels.get("neighborconnect.io/track") != "canary"]
     called = {
         (f"{PREFIX}{work.component}", port["containerPort"]): work
         for work in works
@@ -423,10 +418,10 @@ def test_policies_allow_exactly_the_calls_of_the_code(case: str, kubeconfig: Pat
 
 
 @cases()
-def test_policies_lead_to_the_stores_that_the_code_reads(case: str, kubeconfig: Path) -> None:
+def test_policies_lead_to_the_stores_that_the_code_reads(case: str) -> None:
     found = objects(case)
     values = yaml.safe_load((CHART / "values.yaml").read_text())["networkPolicy"]["stores"]
-    for work in with_run(found, kubeconfig):
+    for work in with_run(case):
         read = settings_read(SERVICES[compose_name(work.component)]["command"])
         stores = {STORES[setting] for setting in read & set(STORES)}
         if work.environment["DOCUMENT_STORE"] != "mongodb":
@@ -458,12 +453,12 @@ def test_only_senders_and_sign_in_reach_the_internet() -> None:
 
 
 @cases()
-def test_only_the_run_launcher_has_credentials_of_the_cluster(case: str, kubeconfig: Path) -> None:
+def test_only_the_run_launcher_has_credentials_of_the_cluster(case: str) -> None:
     found = objects(case)
     accounts = of_kind(found, "ServiceAccount")
     assert not any(account["automountServiceAccountToken"] for account in accounts.values())
     holding = set()
-    for work in with_run(found, kubeconfig):
+    for work in with_run(case):
         assert work.pod["serviceAccountName"] in accounts, work.name
         if work.pod["automountServiceAccountToken"]:
             holding.add(work.component)
@@ -588,7 +583,7 @@ def test_the_gateway_ends_tls_and_checks_health(case: str) -> None:
     assert "requestBuffer" not in policies[f"{PREFIX}sockets"]["spec"]
     largest = max(limits.body_bytes for limits in [LIMITS, *LARGER.values()])
     assert _bytes(policies[f"{PREFIX}api"]["spec"]["requestBuffer"]["limit"]) > largest
-    sockets = {route.path for route in assemble().routes if type(route).__name__ == "APIWebSocketRoute"}
+    sockets = {route.path for route in socket.router.routes if isinstance(route, APIWebSocketRoute)}
     prefix = routes[f"{PREFIX}sockets"]["spec"]["rules"][0]["matches"][0]["path"]["value"]
     assert sockets
     assert all(path.startswith(prefix) for path in sockets)

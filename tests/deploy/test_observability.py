@@ -128,11 +128,20 @@ def test_dashboards_have_distinct_panels_and_known_sources() -> None:
 def test_prometheus_scrapes_every_process_with_metrics() -> None:
     [job] = yaml.safe_load((FOLDER / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     targets = {target for each in job["static_configs"] for target in each["targets"]}
-    urls = {
-        name: SERVICES["api"]["environment"][name] for name in SERVICES["api"]["environment"] if name.endswith("_URL")
+    # Each process itself, not the gateway in front of it.
+    serving = {
+        "api": "API",
+        "monitoring": "MONITORING",
+        "bento": "RECOMMENDATION",
+        "bento-content": "CONTENT",
+        "bento-matching": "MATCHING",
+        "bento-image": "IMAGE",
+        "bento-video": "VIDEO",
     }
-    serving = ("API", "MONITORING", "RECOMMENDATION", "CONTENT", "MATCHING", "IMAGE", "VIDEO")
-    assert targets == {urls[f"{name}_URL"].removeprefix("http://") for name in serving}
+    ports = {
+        name: SERVICES[name]["environment"][f"{setting}_LISTEN"].rpartition(":")[2] for name, setting in serving.items()
+    }
+    assert targets == {f"{name}:{port}" for name, port in ports.items()}
     reachable = set(SERVICES["prometheus"]["networks"])
     assert all(set(SERVICES[target.partition(":")[0]]["networks"]) & reachable for target in targets)
 

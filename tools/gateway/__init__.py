@@ -1,0 +1,1 @@
+"""Configuration of the gateway of ``docker-compose.yml``, generated from the limits and routes of the API."""
