@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -127,7 +128,22 @@ async def reader(app_url: str) -> dict[str, str]:
         for content in ("Seedlings to give away", "Who lends a ladder?", "Compost is ready"):
             body = {"connector_id": group, "content": content}
             posts.append((await http.post("/posts", json=body, headers=ben)).raise_for_status().json()["id"])
-    return {"email": email, "password": PASSWORD, "post": posts[1], "group": group}
+        other = (await http.post("/connectors", json=about | {"name": "Cyclists"}, headers=ben)).json()["id"]
+        begin = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        event = await http.post(
+            "/events", json={"connector_id": group, "title": "Swap of seeds", "start_date": begin}, headers=ben
+        )
+        offer = {"connector_id": group, "title": "Ladder", "category": "garden", "price": "12.50", "currency": "USD"}
+        item = await http.post("/marketplace/items", json=offer, headers=ben)
+    return {
+        "email": email,
+        "password": PASSWORD,
+        "post": posts[1],
+        "group": group,
+        "other": other,
+        "event": event.raise_for_status().json()["id"],
+        "item": item.raise_for_status().json()["id"],
+    }
 
 
 async def test_types_of_the_app_hold_and_the_build_is_current(built: Path) -> None:
@@ -162,10 +178,16 @@ async def test_sign_in_and_like_by_keyboard_alone(browser: Browser, app_url: str
     assert seen["entry"].startswith("More like this")
 
 
+async def test_a_neighbor_joins_answers_and_buys(browser: Browser, app_url: str, reader: dict[str, str]) -> None:
+    seen = await browser.journey("join_answer_and_buy", app_url, **reader)
+    assert seen == {"post": "Hello from the app", "bought": "Ladder"}
+
+
 async def test_pages_have_no_serious_accessibility_fault(
     browser: Browser, app_url: str, reader: dict[str, str]
 ) -> None:
-    paths = ["/", f"/posts/{reader['post']}", "/tune"]
+    ids = (f"/posts/{reader['post']}", f"/connectors/{reader['group']}", f"/market/{reader['item']}")
+    paths = ["/", "/tune", "/events", "/chat", "/you", *ids]
     seen = await browser.journey("accessibility", app_url, **reader, paths=paths)
     assert len(seen) == 1 + 2 * len(paths)
     assert {page: faults for page, faults in seen.items() if faults} == {}

@@ -147,6 +147,28 @@ const journeys = {
     return { refusal, entry };
   },
 
+  async join_answer_and_buy() {
+    const page = await open(`/connectors/${given.other}`);
+    await signIn(page);
+    await page.locator('button[aria-label^="Join "]').click();
+    await page.waitForSelector('button[aria-label^="Leave "]');
+    await page.locator(".composer textarea").fill("Hello from the app");
+    await page.locator('.composer button[type="submit"]').click();
+    await page.waitForSelector(".cards .card a.body");
+    const post = await text(page, ".cards .card a.body");
+    await page.goto(`${url}/app/events/${given.event}`);
+    await page.locator("article .buttons button ::-p-text(Going)").click();
+    await page.waitForSelector('article .buttons button[aria-pressed="true"]');
+    await page.waitForSelector("ul[aria-label=Going] li");
+    await page.goto(`${url}/app/market/${given.item}`);
+    await page.locator("article .button.primary").click();
+    await page.locator("dialog .button.primary").click();
+    await page.waitForSelector("article .notice");
+    await page.goto(`${url}/app/market?part=purchases`);
+    await page.waitForSelector(".rows .name");
+    return { post, bought: await text(page, ".rows .name") };
+  },
+
   async accessibility() {
     const found = {};
     for (const scheme of ["light", "dark"]) {
