@@ -111,14 +111,11 @@ export function JoinButton({ connector, onChange }: { connector: Connector; onCh
     setState("none");
     onChange?.();
   };
-  if (state === "member") return <Button icon="check" onClick={leave} label={`Leave ${connector.name}`} pressed>Joined</Button>;
-  if (state === "requested") return <Button onClick={leave} label={`Withdraw your request to join ${connector.name}`} pressed>Requested</Button>;
+  if (state === "member") return <Button icon="check" onClick={leave} label={`Joined: leave ${connector.name}`} pressed>Joined</Button>;
+  if (state === "requested") return <Button onClick={leave} label={`Requested: withdraw your request to join ${connector.name}`} pressed>Requested</Button>;
   if (connector.join_policy === "invitation" && !connector.invited) return <p class="fine">By invitation only</p>;
-  return (
-    <Button kind="primary" icon="plus" onClick={join} label={`Join ${connector.name}`}>
-      {connector.join_policy === "approval" && !connector.invited ? "Ask to join" : "Join"}
-    </Button>
-  );
+  const text = connector.join_policy === "approval" && !connector.invited ? "Ask to join" : "Join";
+  return <Button kind="primary" icon="plus" onClick={join} label={`${text} ${connector.name}`}>{text}</Button>;
 }
 
 export function DateTile({ value, timeZone }: { value: string; timeZone: string }): JSX.Element {

@@ -151,7 +151,7 @@ const journeys = {
     const page = await open(`/connectors/${given.other}`);
     await signIn(page);
     await page.locator('button[aria-label^="Join "]').click();
-    await page.waitForSelector('button[aria-label^="Leave "]');
+    await page.waitForSelector('button[aria-label^="Joined: "]');
     await page.locator(".composer textarea").fill("Hello from the app");
     await page.locator('.composer button[type="submit"]').click();
     await page.waitForSelector(".cards .card a.body");
