@@ -144,6 +144,7 @@ REVIEWS = CapturedTable(
         time("updated_at", "Time of the last edit"),
         public("is_active", _BOOL, "False after its removal."),
         public("state", _TEXT, "Whether moderators of the connector hid it.", values=("visible", "hidden")),
+        withheld("media_ids", _JSON),
     ),
     description="A member's review of a connector.",
 )

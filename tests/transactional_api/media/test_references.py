@@ -40,17 +40,19 @@ async def place_of(
     kind: str, ada: Person, ben: Person, garden: dict[str, Any]
 ) -> tuple[str, dict[str, Any], str | None]:
     """Return where something of a kind is created, the rest of its body, and its field for links if any."""
-    if kind == "post":
-        return "/posts", {"connector_id": garden["id"], "content": "Ripe"}, "image_url"
-    if kind == "item":
-        return "/marketplace/items", {"connector_id": garden["id"], **ITEM}, "images"
+    of = {"connector_id": garden["id"]}
     if kind == "comment":
         return f"/posts/{(await ada.make_post(garden))['id']}/comments", {"content": "Ripe"}, None
-    if kind == "event":
-        return "/events", {"connector_id": garden["id"], "title": "Swap", "start_date": "2099-05-02T14:00:00Z"}, None
     if kind == "message":
         return f"/chat/conversations/{await talk_of(ada, ben)}/messages", {"content": "Look"}, "attachments"
-    return "/connectors", {"name": "Dean Street", "category": "gardening"}, "image_url"
+    places: dict[str, tuple[str, dict[str, Any], str | None]] = {
+        "post": ("/posts", {**of, "content": "Ripe"}, "image_url"),
+        "item": ("/marketplace/items", {**of, **ITEM}, "images"),
+        "event": ("/events", {**of, "title": "Swap", "start_date": "2099-05-02T14:00:00Z"}, None),
+        "review": ("/reviews", {**of, "title": "Fine", "content": "Ripe", "rating": 5}, None),
+        "connector": ("/connectors", {"name": "Dean Street", "category": "gardening"}, "image_url"),
+    }
+    return places[kind]
 
 
 def named(kind: str, *ids: str) -> dict[str, Any]:
@@ -69,7 +71,7 @@ async def read(kind: str, person: Person, made: dict[str, Any], path: str) -> di
     return dict((await person.get(f"{path}/{made['id']}")).json())
 
 
-KINDS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector", "comment", "event"])
+KINDS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector", "comment", "event", "review"])
 WITH_LINKS = pytest.mark.parametrize("kind", ["post", "item", "message", "connector"])
 
 
@@ -161,7 +163,7 @@ async def test_a_deleted_upload_is_gone_from_what_showed_it(
     seen = await read(kind, ben, made, path)
     assert (seen["media"] or None, (links and seen[links]) or None) == (None, None)
     assert (await ben.get(place)).headers["etag"] != before.headers["etag"]
-    for table in ("posts", "comments", "events", "marketplace_items", "chat_messages"):
+    for table in ("posts", "comments", "events", "reviews", "marketplace_items", "chat_messages"):
         rows = await town.rows(
             f"SELECT 1 FROM {table} WHERE media_ids @> CAST(:ids AS jsonb)", ids=f'["{upload["id"]}"]'
         )
@@ -174,7 +176,7 @@ def change(body: dict[str, Any], media_ids: list[str]) -> dict[str, Any]:
     return {**{name: value for name, value in body.items() if name != "connector_id"}, "media_ids": media_ids}
 
 
-@pytest.mark.parametrize("kind", ["comment", "event"])
+@pytest.mark.parametrize("kind", ["comment", "event", "review"])
 async def test_an_edit_replaces_media_in_order_and_a_refused_one_changes_nothing(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
 ) -> None:

@@ -82,7 +82,7 @@ async def plant(town: Town) -> Marked:
     bought = await done(await other.post("/marketplace/items", offered))
     await done(await me.post(f"/marketplace/items/{bought['id']}/buy"))
     review = {"connector_id": theirs["id"], "title": mark, "content": mark, "rating": 4}
-    await done(await me.post("/reviews", review))
+    await done(await me.post("/reviews", {**review, **shown}))
     chat = await done(await me.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)}))
     await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark, **shown}))
     upload = await town.keep_upload(me, jpeg())

@@ -101,6 +101,7 @@ async def test_words_may_stay_without_a_name(town: Town, marked: Marked) -> None
     authors = {
         **dict.fromkeys(("posts", "comments", "chat_messages"), "author_id"),
         "events": "created_by",
+        "reviews": "reviewer_id",
         "marketplace_items": "seller_id",
     }
     for table, author in authors.items():

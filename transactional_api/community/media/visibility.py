@@ -27,6 +27,7 @@ from transactional_api.community.connectors import queries as connectors
 from transactional_api.community.events import queries as events
 from transactional_api.community.marketplace import queries as marketplace
 from transactional_api.community.posts import queries as posts
+from transactional_api.community.reviews import queries as reviews
 from transactional_api.core.db.tables import (
     ChatMessage,
     Comment,
@@ -39,6 +40,7 @@ from transactional_api.core.db.tables import (
     ModerationCase,
     Post,
     PostVersion,
+    Review,
     Upload,
     User,
 )
@@ -58,8 +60,9 @@ async def is_visible(
     """Return whether a user other than the owner may see a processed upload.
 
     Required: moderation does not hide it, neither of the two users blocks the other, and the viewer may see a post, a
-    post version, a comment, an event, an item, a message, a connector, a story, a reel or a profile that shows it.
-    Moderators of the platform also see uploads with an open case, even those that are hidden until it is decided.
+    post version, a comment, an event, a review, an item, a message, a connector, a story, a reel or a profile that
+    shows it. Moderators of the platform also see uploads with an open case, even those that are hidden until it is
+    decided.
     """
     media_id, owner_id = stored.id, UUID(stored.document["owner_id"])
     hidden = exists().where(Upload.id == media_id, Upload.is_active.is_(False))
@@ -92,6 +95,11 @@ def _shown_to(viewer: Viewer, media_id: UUID, stories: list[StoredDocument]) -> 
             _lists(Event.media_ids, media_id),
             Event.connector_id == Connector.id,
             events.may_see(viewer),
+        ),
+        exists().where(
+            _lists(Review.media_ids, media_id),
+            Review.connector_id == Connector.id,
+            reviews.may_see(viewer),
         ),
         exists().where(
             _lists(MarketplaceItem.media_ids, media_id),

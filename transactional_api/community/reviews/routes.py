@@ -30,6 +30,7 @@ from transactional_api.core.http.auth import CurrentUser, WritingUser
 from transactional_api.core.http.etags import PreconditionFailedError, require_if_match, set_etag
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
+from transactional_api.core.media.references import ATTACHING_IDS
 from transactional_api.core.pagination import Page, PageDep
 
 router = APIRouter(prefix="/reviews", tags=["reviews"], route_class=TransactionalRoute)
@@ -45,7 +46,7 @@ WRITES = (*READS, KeyReusedError, KeyInUseError)
     operation_id="createReview",
     summary="Create review",
     status_code=201,
-    responses=problem_responses(*WRITES, ForbiddenError, AlreadyReviewedError),
+    responses=problem_responses(*WRITES, ForbiddenError, AlreadyReviewedError, *ATTACHING_IDS),
 )
 async def create(body: NewReview, session: SessionDep, writer: WritingUser) -> ReviewOut:
     """Review a connector that you are a member of, once."""
@@ -87,7 +88,7 @@ async def get(review_id: UUID, response: Response, session: SessionDep, viewer: 
     operation_id="replaceReview",
     summary="Replace review",
     dependencies=[VERSION],
-    responses=problem_responses(PreconditionFailedError, *WRITES, ForbiddenError),
+    responses=problem_responses(PreconditionFailedError, *WRITES, ForbiddenError, *ATTACHING_IDS),
 )
 async def replace(
     review_id: UUID, body: ReviewBody, response: Response, session: SessionDep, writer: WritingUser

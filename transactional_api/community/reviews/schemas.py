@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
+from transactional_api.core.media.attachments import NewMediaIds, ShowsMedia
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person
 
@@ -28,6 +29,7 @@ class ReviewBody(RequestBody):
         examples=["They lent me a spade on the first day."]
     )
     rating: StrictInt = Field(ge=1, le=5, examples=[5])
+    media_ids: NewMediaIds = None
 
 
 class NewReview(ReviewBody):
@@ -42,7 +44,7 @@ class ReviewStateBody(RequestBody):
     state: ReviewState = Field(examples=["hidden"])
 
 
-class ReviewOut(BaseModel):
+class ReviewOut(ShowsMedia):
     """A review of a connector."""
 
     id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])

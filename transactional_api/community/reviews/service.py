@@ -15,6 +15,7 @@ from transactional_api.community.reviews import queries
 from transactional_api.community.reviews.schemas import HelpfulOut, NewReview, ReviewBody, ReviewOut, ReviewState
 from transactional_api.core.db.tables import HelpfulVote, Review
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
@@ -45,9 +46,9 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewReview) -> R
     connector = await connectors.get(session, viewer=viewer, connector_id=body.connector_id)
     if connector.role is None:
         raise ForbiddenError("Join the connector to review it")
-    review_id = await session.scalar(
-        insert(Review).values(**body.model_dump(), reviewer_id=viewer.id).on_conflict_do_nothing().returning(Review.id)
-    )
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids, refuses_repeated=True)
+    values = body.model_dump() | {"media_ids": media_ids, "reviewer_id": viewer.id}
+    review_id = await session.scalar(insert(Review).values(values).on_conflict_do_nothing().returning(Review.id))
     if review_id is None:
         raise AlreadyReviewedError
     await mention(session, actor_id=viewer.id, subject=(SubjectKind.REVIEW, review_id), text=body.content)
@@ -75,7 +76,11 @@ async def replace(session: AsyncSession, *, viewer: Viewer, review_id: UUID, bod
     row = await _load(session, viewer=viewer, review_id=review_id)
     if row.reviewer_id != viewer.id:
         raise ForbiddenError("Only the author can change a review")
-    await _update(session, review_id=review_id, **body.model_dump(), updated_at=datetime.now(UTC))
+    media_ids = await references_to(
+        session, viewer=viewer, media_ids=body.media_ids, present=row.media_ids, refuses_repeated=True
+    )
+    values = body.model_dump() | {"media_ids": media_ids, "updated_at": datetime.now(UTC)}
+    await _update(session, review_id=review_id, **values)
     await mention(
         session,
         actor_id=viewer.id,

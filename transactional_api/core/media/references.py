@@ -55,6 +55,7 @@ _DETACH = tuple(
         "posts": ", updated_at = now()",
         "comments": ", updated_at = now()",
         "events": ", updated_at = now()",
+        "reviews": ", updated_at = now()",
         "post_versions": "",
         "marketplace_items": ", updated_at = now()",
         "chat_messages": "",

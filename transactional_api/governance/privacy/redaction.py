@@ -201,7 +201,9 @@ STEPS: dict[str, Step] = {
     "marketplace_items.reserved_by": _reservations,
     "seller_reviews.buyer_id": _redact(SellerReview.buyer_id, unless_content_kept={"content": None}),
     "reviews.reviewer_id": _redact(
-        Review.reviewer_id, unless_content_kept={"title": "", "content": "", "is_active": False}
+        Review.reviewer_id,
+        always={"media_ids": []},
+        unless_content_kept={"title": "", "content": "", "is_active": False},
     ),
     "chat_messages.author_id": _redact(
         ChatMessage.author_id,

@@ -7,7 +7,18 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from transactional_api.core.db.base import Active, Base, Counter, CreatedAt, RowId, Str50, Str200, UpdatedAt
+from transactional_api.core.db.base import (
+    Active,
+    Base,
+    Counter,
+    CreatedAt,
+    MediaIds,
+    RowId,
+    Str50,
+    Str200,
+    UpdatedAt,
+    media_index,
+)
 
 
 class Review(Base):
@@ -26,6 +37,7 @@ class Review(Base):
     updated_at: Mapped[UpdatedAt]
     is_active: Mapped[Active]
     state: Mapped[Str50] = mapped_column(server_default=text("'visible'"))
+    media_ids: Mapped[MediaIds]
 
     __table_args__ = (
         CheckConstraint("rating >= 1 AND rating <= 5", name="rating"),
@@ -38,6 +50,7 @@ class Review(Base):
             postgresql_where=text("is_active"),
         ),
         Index("ix_reviews_connector_id_created_at_id", "connector_id", "created_at", "id"),
+        media_index("reviews"),
     )
 
 
