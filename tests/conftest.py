@@ -73,7 +73,7 @@ def worker() -> int:
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-class ByCost(LoadScopeScheduling):
+class SchedulingByFolder(LoadScopeScheduling):
     """Gives all tests that share an expensive fixture to one worker: a folder, or a file of `FOLDERS_BY_FILE`."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -81,9 +81,9 @@ class ByCost(LoadScopeScheduling):
         return str(path if path.parts[0] in FOLDERS_BY_FILE or len(path.parts) == 1 else path.parent)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCost:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SchedulingByFolder:
     """Replace the scheduler, whatever ``--dist`` says."""
-    return ByCost(config, log)
+    return SchedulingByFolder(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

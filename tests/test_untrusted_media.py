@@ -24,7 +24,7 @@ from PIL import Image
 from models.vision.images import read
 from neighborconnect.sandbox import Limits, Sandbox, UnreadableError
 from neighborconnect.videos import opened
-from tests.nasty import png_bomb
+from tests.malicious_files import png_bomb
 from transactional_api.core.media.processing import process, sniff
 
 ROOT = Path(__file__).parent.parent

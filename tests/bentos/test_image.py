@@ -1,4 +1,4 @@
-"""The image service as a real process: files go by links, nasty ones are refused, and a worker's death is survived."""
+"""The image service as a real process: files go by links, malicious ones are refused, a dying worker is replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neighborconnect.service_auth import bearer
 from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
 from tests.bentos.reloading import reload_champion
-from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg
+from tests.malicious_files import BAD_PICTURES, GOOD_PICTURES, jpeg
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The video service as a real process: renditions with progress, posters, what a video shows, and nasty files."""
+"""The video service as a real process: renditions with progress, posters, what a video shows, and malicious files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neighborconnect.settings import Settings
 from tests.bentos.conftest import Files
 from tests.bentos.reloading import reload_champion
 from tests.bentos.test_image import ask
-from tests.nasty import BAD_PICTURES, clip, endless, song
+from tests.malicious_files import BAD_PICTURES, clip, endless, song
 
 
 @pytest.fixture(scope="module")

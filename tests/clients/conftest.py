@@ -10,7 +10,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from transactional_api.app import create_app
 from transactional_api.core.app_context import AppContext, open_app_context
 from transactional_api.core.jobs.worker import run_due

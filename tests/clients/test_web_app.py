@@ -18,7 +18,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tools import build_web
 from transactional_api.app import create_app
 

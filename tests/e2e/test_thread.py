@@ -24,7 +24,7 @@ from neighborconnect.service_auth import bearer
 from tests.e2e.acts import Acts, act, activity_online, mart_rows, statistics_online
 from tests.e2e.conftest import Platform
 from tests.e2e.people import RELOAD_SECONDS, UPLOAD_SECONDS, Neighbour
-from tests.nasty import clip
+from tests.malicious_files import clip
 
 ONLINE_SECONDS = 60.0
 RESTART_SECONDS = 180.0

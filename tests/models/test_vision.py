@@ -23,7 +23,7 @@ from models.vision.weights import assemble, fingerprint
 from neighborconnect.contracts.content import Verdict
 from neighborconnect.contracts.vision import AnonymizationMethod, PictureFormat
 from neighborconnect.sandbox import UnreadableError
-from tests.nasty import BAD_PICTURES, GOOD_PICTURES, jpeg, photograph
+from tests.malicious_files import BAD_PICTURES, GOOD_PICTURES, jpeg, photograph
 
 
 @pytest.fixture(scope="module")

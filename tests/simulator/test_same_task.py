@@ -31,7 +31,7 @@ from simulator.columns import draw_ids
 from simulator.rows import EMAIL_DOMAIN, town_rows, usernames
 from tests.models.first_pages import people_of
 from tests.models.simulated import Simulated, simulate
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from transactional_api.app import create_app
 
 PASSWORD = "good-neighbours"

@@ -19,10 +19,10 @@ from local_stack.stack import Stack
 from neighborconnect.circuit_breaker import CircuitBreaker
 from neighborconnect.settings import Settings
 from tests.conftest import needs_servers
-from tests.transactional_api.emptying import empty_tables
+from tests.transactional_api.empty_database import empty_tables
+from tests.transactional_api.fake_recommendation_service import Ranker, running_ranker
+from tests.transactional_api.fake_vision_service import Vision, seeing
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker, running_ranker
-from tests.transactional_api.seer import Vision, seeing
 from transactional_api.app import create_app
 from transactional_api.core.db.session import CONNECT_ARGUMENTS
 from transactional_api.core.inference.client import InferenceClient
@@ -84,19 +84,19 @@ async def town(generic_plans: None, settings: Settings) -> AsyncIterator[Town]:
 @pytest.fixture
 async def ada(town: Town) -> Person:
     """A neighbour."""
-    return await town.settle(first_name="Ada")
+    return await town.create_user(first_name="Ada")
 
 
 @pytest.fixture
 async def ben(town: Town) -> Person:
     """Another neighbour."""
-    return await town.settle(first_name="Ben")
+    return await town.create_user(first_name="Ben")
 
 
 @pytest.fixture
 async def mod(town: Town) -> Person:
     """A moderator of the platform."""
-    return await town.settle(role="moderator")
+    return await town.create_user(role="moderator")
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ class Town:
     app: FastAPI
     http: httpx.AsyncClient
 
-    async def settle(self, **columns: Any) -> Person:
+    async def create_user(self, **columns: Any) -> Person:
         user_id = uuid4()
         values = {
             "id": user_id,
@@ -109,7 +109,7 @@ class Town:
         transport = httpx.ASGITransport(self.app, client=(address, 40_000))
         return Person(uuid4(), httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers), "")
 
-    async def admit(self, person: Person, connector: dict[str, Any], *, role: str = "member") -> None:
+    async def add_member(self, person: Person, connector: dict[str, Any], *, role: str = "member") -> None:
         async with self.app.state.engine.begin() as connection:
             await connection.execute(
                 insert(ConnectorMember).values(connector_id=UUID(connector["id"]), user_id=person.id, role=role)

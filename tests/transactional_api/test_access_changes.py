@@ -11,7 +11,7 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import API, Person, Town
 from tests.transactional_api.test_chat import direct
 from tests.transactional_api.test_chat_live import SECONDS, open_line, ports

@@ -204,7 +204,7 @@ async def test_replacing_a_profile_clears_what_is_left_out(town: Town, ada: Pers
 
 
 async def test_others_see_no_address_and_no_phone(town: Town, ada: Person) -> None:
-    other = await town.settle(phone="+1 718 555 0114", postal_code="11215")
+    other = await town.create_user(phone="+1 718 555 0114", postal_code="11215")
     seen = (await ada.get(f"/users/{other.id}")).json()
     assert seen["id"] == str(other.id)
     assert not {"email", "phone", "postal_code", "last_login"} & set(seen)
@@ -212,15 +212,15 @@ async def test_others_see_no_address_and_no_phone(town: Town, ada: Person) -> No
 
 async def test_search_finds_people_by_part_of_a_name_and_by_place(town: Town, ada: Person) -> None:
     mark = uuid4().hex[:12]
-    found = await town.settle(last_name=f"Mc{mark}", neighborhood=mark)
-    await town.settle(last_name=f"Mc{mark}", neighborhood="elsewhere")
+    found = await town.create_user(last_name=f"Mc{mark}", neighborhood=mark)
+    await town.create_user(last_name=f"Mc{mark}", neighborhood="elsewhere")
     answer = (await ada.get("/users/search", q=f"c{mark}".upper(), neighborhood=mark)).json()
     assert [one["id"] for one in answer["items"]] == [str(found.id)]
 
 
 async def test_search_takes_wildcards_literally(town: Town, ada: Person) -> None:
     mark = uuid4().hex[:12]
-    await town.settle(last_name=f"{mark}xy")
-    percent = await town.settle(last_name=f"{mark}%y")
+    await town.create_user(last_name=f"{mark}xy")
+    percent = await town.create_user(last_name=f"{mark}%y")
     answer = (await ada.get("/users/search", q=f"{mark}%y")).json()
     assert [one["id"] for one in answer["items"]] == [str(percent.id)]

@@ -70,8 +70,8 @@ async def test_a_request_that_was_taken_back_cannot_be_accepted(ada: Person, ben
 
 async def test_concurrently_accepted_join_request_counts_once(town: Town, ada: Person, ben: Person) -> None:
     made = await ada.make_connector(join_policy="approval")
-    other = await town.settle()
-    await town.admit(other, made, role="moderator")
+    other = await town.create_user()
+    await town.add_member(other, made, role="moderator")
     await ben.post(f"/connectors/{made['id']}/join")
     path = f"/connectors/{made['id']}/requests/{ben.id}"
     answers = await asyncio.gather(*(one.put(path, {"decision": "accept"}) for one in (ada, other)))
@@ -118,9 +118,9 @@ async def test_who_is_blocked_cannot_be_invited(town: Town, ada: Person, ben: Pe
 
 async def test_roles_decide_who_may_put_out_whom(town: Town, ada: Person) -> None:
     made = await ada.make_connector()
-    people = {role: await town.settle() for role in ("moderator", "other_moderator", "member", "other_member")}
+    people = {role: await town.create_user() for role in ("moderator", "other_moderator", "member", "other_member")}
     for name, person in people.items():
-        await town.admit(person, made, role="moderator" if "moderator" in name else "member")
+        await town.add_member(person, made, role="moderator" if "moderator" in name else "member")
 
     async def put_out(actor: str, other: str) -> int:
         return (await people[actor].delete(f"/connectors/{made['id']}/members/{people[other].id}")).status_code
@@ -148,7 +148,7 @@ async def test_an_admin_gives_roles_and_the_last_admin_keeps_theirs(ada: Person,
 
 async def test_two_admins_who_step_down_at_once_do_not_both(town: Town, ada: Person, ben: Person) -> None:
     made = await ada.make_connector()
-    await town.admit(ben, made, role="admin")
+    await town.add_member(ben, made, role="admin")
     steps = (one.put(f"/connectors/{made['id']}/members/{one.id}", {"role": "member"}) for one in (ada, ben))
     assert sorted(answer.status_code for answer in await asyncio.gather(*steps)) == [204, 409]
 
@@ -188,7 +188,7 @@ async def test_a_ban_takes_back_the_invitation(ada: Person, ben: Person) -> None
 
 async def test_concurrent_ban_and_join_leave_no_member(town: Town, ada: Person) -> None:
     made = await ada.make_connector()
-    people = [await town.settle() for _ in range(6)]
+    people = [await town.create_user() for _ in range(6)]
     await asyncio.gather(
         *(person.post(f"/connectors/{made['id']}/join") for person in people),
         *(ban(ada, made, person) for person in people),
@@ -217,7 +217,7 @@ async def test_only_moderators_post_where_the_settings_say_so(town: Town, ada: P
 
 async def test_discovery_knows_interests_distance_and_what_one_is_in(town: Town, ada: Person) -> None:
     bees = f"bees {ada.id}"
-    seeker = await town.settle(interests=[bees])
+    seeker = await town.create_user(interests=[bees])
     here = somewhere()
     there = here | {"latitude": here["latitude"] + 0.4}
     near = await ada.make_connector(category=bees, point=here)

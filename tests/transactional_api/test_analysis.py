@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.core.inference.client import IDLE_SECONDS, InferenceClient
 from transactional_api.intelligence.text_analysis import rules

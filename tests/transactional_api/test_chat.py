@@ -67,7 +67,7 @@ async def test_messages_come_newest_first_and_unread_ones_are_counted(ada: Perso
 
 
 async def test_events_are_numbered_without_a_gap_while_many_write(town: Town, ada: Person) -> None:
-    people = [await town.settle() for _ in range(5)]
+    people = [await town.create_user() for _ in range(5)]
     talk = await group(ada, *people)
     answers = await asyncio.gather(*(say(person, talk, f"{number}") for person in people for number in range(8)))
     assert {answer.status_code for answer in answers} == {201}
@@ -110,7 +110,7 @@ async def test_a_block_stops_a_conversation_and_keeps_its_history(town: Town, ad
 
 
 async def test_in_a_group_a_blocked_member_is_not_heard(town: Town, ada: Person, ben: Person) -> None:
-    third = await town.settle()
+    third = await town.create_user()
     talk = await group(ada, ben, third)
     await town.block(ben, ada)
     await say(ada, talk, "hidden")
@@ -122,7 +122,7 @@ async def test_in_a_group_a_blocked_member_is_not_heard(town: Town, ada: Person,
 
 
 async def test_a_group_grows_and_shrinks_by_its_rules(town: Town, ada: Person, ben: Person) -> None:
-    third, outsider = await town.settle(), await town.settle()
+    third, outsider = await town.create_user(), await town.create_user()
     talk = await group(ada, ben)
     assert (await ben.post(f"{AT}/{talk['id']}/members", {"user_id": str(third.id)})).status_code == 204
     assert (await outsider.post(f"{AT}/{talk['id']}/members", {"user_id": str(outsider.id)})).status_code == 404
@@ -136,7 +136,7 @@ async def test_a_group_grows_and_shrinks_by_its_rules(town: Town, ada: Person, b
 
 
 async def test_conversations_are_listed_by_their_latest_message(town: Town, ada: Person, ben: Person) -> None:
-    third = await town.settle()
+    third = await town.create_user()
     first, second = await direct(ada, ben), await direct(ada, third)
     await say(ben, first)
     listed = (await ada.get(AT)).json()["items"]

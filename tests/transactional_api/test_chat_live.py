@@ -162,12 +162,12 @@ async def test_who_is_not_in_the_conversation_is_turned_away(
     town: Town, ada: Person, ben: Person, open_line: Any
 ) -> None:
     talk = await direct(ada, ben)
-    assert await (await open_line(await town.settle(), talk)).closed() == CloseCode.GONE
+    assert await (await open_line(await town.create_user(), talk)).closed() == CloseCode.GONE
     assert await (await open_line(ada, {"id": uuid4()})).closed() == CloseCode.GONE
 
 
 async def test_reconnecting_client_misses_and_repeats_nothing(town: Town, ada: Person, open_line: Any) -> None:
-    people = [await town.settle() for _ in range(3)]
+    people = [await town.create_user() for _ in range(3)]
     talk = await group(ada, *people)
     total = 4 + 3 * 40
 
@@ -307,7 +307,7 @@ async def test_a_slow_client_is_closed_and_the_others_hear_everything(
     town: Town, ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transactional_api.community.chat.socket.SEND_SECONDS", 0.5)
-    third = await town.settle()
+    third = await town.create_user()
     talk = await group(ada, ben, third)
     quick, slow = await open_line(ben, talk), await open_line(third, talk)
     for line in (quick, slow):
@@ -338,7 +338,7 @@ async def test_who_listens_is_online_to_the_others(ada: Person, ben: Person, ope
 async def test_across_a_block_nobody_sees_typing_or_reading(
     town: Town, ada: Person, ben: Person, open_line: Any, blocks: bool
 ) -> None:
-    third = await town.settle()
+    third = await town.create_user()
     talk = await group(ada, ben, third)
     acting, hidden, open_to = [await open_line(person, talk) for person in (ada, ben, third)]
     for line in (acting, hidden, open_to):
@@ -362,7 +362,7 @@ async def test_across_a_block_nobody_sees_typing_or_reading(
 async def test_a_block_hides_words_from_an_open_socket_at_once(
     town: Town, ada: Person, ben: Person, open_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk = await group(ada, ben, await town.settle())
+    talk = await group(ada, ben, await town.create_user())
     line = await open_line(ben, talk)
     await line.hear("ready")
     checked = asyncio.Event()

@@ -25,7 +25,7 @@ async def test_joining_twice_counts_once(ada: Person, ben: Person) -> None:
 
 async def test_many_who_join_at_once_are_all_counted(town: Town, ada: Person) -> None:
     made = await ada.make_connector()
-    people = [await town.settle() for _ in range(8)]
+    people = [await town.create_user() for _ in range(8)]
     await asyncio.gather(*(person.post(f"/connectors/{made['id']}/join") for person in people for _ in range(2)))
     assert (await ada.get(f"/connectors/{made['id']}")).json()["member_count"] == 9
 
@@ -48,8 +48,8 @@ async def test_the_last_admin_cannot_leave_others_behind(ada: Person, ben: Perso
 
 async def test_two_admins_who_leave_at_once_do_not_both_go(town: Town, ada: Person, ben: Person) -> None:
     made = await ada.make_connector()
-    await town.admit(ben, made, role="admin")
-    await town.admit(await town.settle(), made)
+    await town.add_member(ben, made, role="admin")
+    await town.add_member(await town.create_user(), made)
     answers = await asyncio.gather(*(one.delete(f"/connectors/{made['id']}/leave") for one in (ada, ben)))
     assert sorted(answer.status_code for answer in answers) == [204, 409]
 
@@ -71,7 +71,7 @@ async def test_replacing_a_connector_keeps_its_counts(ada: Person, ben: Person) 
 
 async def test_a_moderator_may_not_change_the_connector(town: Town, ada: Person, ben: Person) -> None:
     made = await ada.make_connector()
-    await town.admit(ben, made, role="moderator")
+    await town.add_member(ben, made, role="moderator")
     assert (await ben.put(f"/connectors/{made['id']}", {"name": "Mine", "category": "x"})).status_code == 403
 
 

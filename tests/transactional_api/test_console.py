@@ -42,7 +42,7 @@ def paths_of_routes() -> list[tuple[str, str]]:
 
 
 async def test_each_role_opens_its_own_pages(town: Town, ada: Person, mod: Person) -> None:
-    admin = await town.settle(role="admin")
+    admin = await town.create_user(role="admin")
     for method, path in paths_of_routes():
         got = {}
         for person in (town.nobody, ada, mod, admin):
@@ -60,7 +60,7 @@ async def test_each_role_opens_its_own_pages(town: Town, ada: Person, mod: Perso
 
 
 async def test_the_navigation_leads_to_pages_of_the_role(town: Town, mod: Person) -> None:
-    for person in (mod, await town.settle(role="admin")):
+    for person in (mod, await town.create_user(role="admin")):
         page = await browser(person).get("/moderation")
         links = set(re.findall(r'<li><a href="/console(/\w+)"', page.text))
         for entry in NAVIGATION:
@@ -114,7 +114,7 @@ async def test_a_login_leads_to_pages_of_the_console_only(town: Town, target: st
 
 
 async def test_forms_of_other_sites_and_sessions_are_refused(town: Town, mod: Person) -> None:
-    other = await town.settle(role="moderator")
+    other = await town.create_user(role="moderator")
     own, foreign = await browser(mod).token(), await browser(other).token()
     tries: list[dict[str, Any]] = [
         {},
@@ -195,7 +195,7 @@ async def test_an_appeal_is_decided_by_a_second_moderator(
     case = await report(town, ada, ben, garden, "Leeks for sale")
     decided = await mod.post(f"/moderation/cases/{case}/decision", {"outcome": "remove", "rule": "No sales"})
     appeal = await ada.post(f"/moderation/decisions/{decided.json()['id']}/appeal", {"statement": f"Why? {HOSTILE}"})
-    other = browser(await town.settle(role="moderator"))
+    other = browser(await town.create_user(role="moderator"))
     path = f"/moderation/appeals/{appeal.json()['id']}/decision"
     assert path not in (await browser(mod).get("/moderation/appeals", limit=100)).text
     listed = await other.get("/moderation/appeals", limit=100)

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.transactional_api.console_browser import HOSTILE, actions_of, browser, text_of
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 from transactional_api.console import model_registry
 
 RUN = {
@@ -22,7 +22,7 @@ RUN = {
 @pytest.fixture
 async def admin(town: Town) -> Person:
     """An admin of the platform."""
-    return await town.settle(role="admin")
+    return await town.create_user(role="admin")
 
 
 async def test_failed_jobs_and_rejected_messages_are_repeated(town: Town, admin: Person) -> None:
@@ -64,7 +64,7 @@ async def test_failed_jobs_and_rejected_messages_are_repeated(town: Town, admin:
 async def test_an_answer_is_explained_and_replayed(
     town: Town, ranker: Ranker, ben: Person, admin: Person, kind: str
 ) -> None:
-    authors = [await town.settle() for _ in range(3)]
+    authors = [await town.create_user() for _ in range(3)]
     posts = [(await one.make_post(await one.make_connector(), content=HOSTILE))["id"] for one in authors]
     ranker.rank(*posts)
     request_id = (await ben.post(f"/recommendations/{kind}", {"limit": 2})).json()["request_id"]
@@ -84,7 +84,7 @@ async def test_an_answer_is_explained_and_replayed(
 
 
 async def test_an_account_is_shown_without_its_secrets(town: Town, admin: Person) -> None:
-    person = await town.settle(username=f"p{uuid4().hex}", first_name=HOSTILE)
+    person = await town.create_user(username=f"p{uuid4().hex}", first_name=HOSTILE)
     address = f"{person.id}@example.org"
     assert (await person.put("/privacy/consents/analytics", {"granted": False})).is_success
     export = await person.post("/privacy/exports")
@@ -105,7 +105,7 @@ async def test_an_account_is_shown_without_its_secrets(town: Town, admin: Person
 
 
 async def test_the_receipt_of_an_erasure_is_shown(town: Town, admin: Person) -> None:
-    person = await town.settle(is_active=False)
+    person = await town.create_user(is_active=False)
     line = {"location": "database:posts", "action": "redacted", "row_count": 3, "completed_at": "2026-03-01T09:31:02Z"}
     await town.write(
         "INSERT INTO erasures (user_id, code_hash, keeps_words, receipt) "

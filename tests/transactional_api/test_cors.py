@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from local_stack.stack import Stack
 from neighborconnect.settings import Origin, Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import API, Person
 from transactional_api.app import create_app
 from transactional_api.core.http.cors import REQUEST_HEADERS

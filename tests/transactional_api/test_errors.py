@@ -15,7 +15,7 @@ from asgi_lifespan import LifespanManager
 from starlette.responses import StreamingResponse
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import API, Person, Town
 from transactional_api.app import create_app
 from transactional_api.core.http.middleware import LIMITS

@@ -14,8 +14,8 @@ from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.policy import ranking_policy
 from pipelines.transforms.activity import activity_events
 from tests.pipelines.transforms.lake_rows import change, lake_tables
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 from tests.transactional_api.test_recommendations import codes, feed, ids, prediction_of
 from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER
 from transactional_api.intelligence.recommendations.masking import mask_among
@@ -59,7 +59,7 @@ both = pytest.mark.parametrize("of", [EVENT, ITEM], ids=["events", "items"])
 
 async def make(town: Town, of: Kind, *, count: int, **fields: Any) -> list[str]:
     """Publish items of as many people."""
-    return [await of.make(await town.settle(), **fields) for _ in range(count)]
+    return [await of.make(await town.create_user(), **fields) for _ in range(count)]
 
 
 @both
@@ -82,8 +82,8 @@ async def test_the_models_order_is_served_and_logged(town: Town, ranker: Ranker,
 @both
 async def test_without_a_champion_the_rules_rank_and_say_so(town: Town, ranker: Ranker, of: Kind) -> None:
     category = uuid4().hex
-    viewer = await town.settle(interests=[category])
-    host = await town.settle()
+    viewer = await town.create_user(interests=[category])
+    host = await town.create_user()
     wanted = await of.make(host, await host.make_connector(category=category))
     await make(town, of, count=2)
     ranker.status = 503
@@ -98,10 +98,10 @@ async def test_without_a_champion_the_rules_rank_and_say_so(town: Town, ranker: 
 
 @both
 async def test_rules_rank_where_the_model_knows_popularity_only(town: Town, ranker: Ranker, of: Kind) -> None:
-    viewer = await town.settle()
-    host = await town.settle()
+    viewer = await town.create_user()
+    host = await town.create_user()
     connector = await host.make_connector()
-    await town.admit(viewer, connector)
+    await town.add_member(viewer, connector)
     own, [popular] = await of.make(host, connector), await make(town, of, count=1)
     ranker.rank(popular)
     ranker.path, ranker.reason_code = "popular", "popularity_champion"
@@ -148,7 +148,7 @@ async def test_closed_answered_and_own_events_are_not_served(
         id=UUID(over),
     )
     await town.write("UPDATE events SET is_active = false WHERE id = :id", id=UUID(canceled))
-    await (await town.settle()).post(f"/events/{full}/rsvp", {"status": "attending"})
+    await (await town.create_user()).post(f"/events/{full}/rsvp", {"status": "attending"})
     await ben.post(f"/events/{attended}/rsvp", {"status": "attending"})
     await ben.post(f"/events/{declined}/rsvp", {"status": "declined"})
     ranker.rank(full, canceled, attended, declined, private, over, own, free)
@@ -163,7 +163,7 @@ async def test_closed_answered_and_own_events_are_not_served(
 async def test_sold_bought_and_own_items_are_not_served(town: Town, ranker: Ranker, ada: Person, ben: Person) -> None:
     sold, bought, withdrawn, free = [await ITEM.make(ada) for _ in range(4)]
     own = await ITEM.make(ben)
-    await (await town.settle()).post(f"/marketplace/items/{sold}/buy")
+    await (await town.create_user()).post(f"/marketplace/items/{sold}/buy")
     assert (await ben.post(f"/marketplace/items/{bought}/buy")).is_success
     await ada.delete(f"/marketplace/items/{withdrawn}")
     ranker.rank(sold, bought, withdrawn, own, free)
@@ -177,7 +177,7 @@ async def test_sold_bought_and_own_items_are_not_served(town: Town, ranker: Rank
 
 @both
 async def test_muted_and_blocked_people_are_not_recommended(town: Town, ranker: Ranker, ben: Person, of: Kind) -> None:
-    muted, blocked, other = [await town.settle() for _ in range(3)]
+    muted, blocked, other = [await town.create_user() for _ in range(3)]
     made = [await of.make(author) for author in (muted, blocked, other)]
     await ben.post(f"/users/{muted.id}/mute")
     await town.block(ben, blocked)
@@ -193,7 +193,7 @@ async def test_muted_and_blocked_people_are_not_recommended(town: Town, ranker: 
 async def test_a_followed_host_or_seller_comes_before_the_next(
     town: Town, ranker: Ranker, ben: Person, of: Kind
 ) -> None:
-    followed, other = await town.settle(), await town.settle()
+    followed, other = await town.create_user(), await town.create_user()
     second, first = await of.make(followed), await of.make(other)
     ranker.rank(first, second)
     assert ids(await feed(ben, of.path, limit=2), of.name) == [first, second]
@@ -205,7 +205,7 @@ async def test_a_followed_host_or_seller_comes_before_the_next(
 
 @both
 async def test_what_is_near_the_home_comes_before_the_next(town: Town, ranker: Ranker, ben: Person, of: Kind) -> None:
-    far, near = [await of.make(await town.settle(), point=point) for point in (FAR, POINT)]
+    far, near = [await of.make(await town.create_user(), point=point) for point in (FAR, POINT)]
     ranker.rank(far, near)
     assert ids(await feed(ben, of.path, limit=2), of.name) == [far, near]
 
@@ -217,7 +217,7 @@ async def test_what_is_near_the_home_comes_before_the_next(town: Town, ranker: R
 async def test_an_event_of_the_next_days_comes_before_a_later_one(town: Town, ranker: Ranker, ben: Person) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     later, soon = [
-        await EVENT.make(await town.settle(), start_date=at) for at in (EVENT.fields["start_date"], tomorrow)
+        await EVENT.make(await town.create_user(), start_date=at) for at in (EVENT.fields["start_date"], tomorrow)
     ]
     ranker.rank(later, soon)
 
@@ -238,10 +238,10 @@ async def test_what_the_index_lacks_is_offered_beside_a_full_answer(
     town: Town, ranker: Ranker, ben: Person, of: Kind
 ) -> None:
     known = await make(town, of, count=2)
-    connector = await (await town.settle()).make_connector()
-    await town.admit(ben, connector)
-    author = await town.settle()
-    await town.admit(author, connector)
+    connector = await (await town.create_user()).make_connector()
+    await town.add_member(ben, connector)
+    author = await town.create_user()
+    await town.add_member(author, connector)
     new = await of.make(author, connector)
     ranker.rank(*known)
     # The model is not sure of the last one.

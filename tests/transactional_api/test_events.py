@@ -64,7 +64,7 @@ async def test_an_event_that_cannot_be_is_refused(ada: Person, wrong: dict[str, 
 
 async def test_who_finds_no_place_waits_and_moves_up_in_order(town: Town, ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=2)
-    second, third = [await town.settle() for _ in range(2)]
+    second, third = [await town.create_user() for _ in range(2)]
     assert (await answer(ben, event, guest_count=1))["status"] == "attending"
     assert [(await answer(person, event))["status"] for person in (second, third)] == ["waiting", "waiting"]
     assert (await answer(ben, event, status="declined"))["attendee_count"] == 2
@@ -75,7 +75,7 @@ async def test_who_finds_no_place_waits_and_moves_up_in_order(town: Town, ada: P
 
 async def test_a_party_that_does_not_fit_is_not_overtaken(town: Town, ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=2)
-    couple, single = [await town.settle() for _ in range(2)]
+    couple, single = [await town.create_user() for _ in range(2)]
     await answer(ben, event)
     assert (await answer(couple, event, guest_count=1))["status"] == "waiting"
     assert (await answer(single, event))["status"] == "waiting"
@@ -84,7 +84,7 @@ async def test_a_party_that_does_not_fit_is_not_overtaken(town: Town, ada: Perso
 
 async def test_capacity_change_promotes_waitlist_or_is_refused(town: Town, ada: Person, ben: Person) -> None:
     event = await hold(ada, max_attendees=1)
-    second = await town.settle()
+    second = await town.create_user()
     await answer(ben, event)
     await answer(second, event)
     body = {"title": "Seed swap", "start_date": START}
@@ -103,7 +103,7 @@ async def test_who_has_a_place_keeps_it_when_their_guests_do_not_fit(ada: Person
 
 async def test_many_who_answer_at_once_never_exceed_the_places(town: Town, ada: Person) -> None:
     event = await hold(ada, max_attendees=5)
-    people = [await town.settle() for _ in range(12)]
+    people = [await town.create_user() for _ in range(12)]
     told = await asyncio.gather(*(answer(person, event, guest_count=n % 2) for n, person in enumerate(people)))
     taken = sum(1 + one["guest_count"] for one in told if one["status"] == "attending")
     assert taken == (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] <= 5
@@ -120,7 +120,7 @@ async def test_capacity_invariants_hold_for_any_sequence_of_rsvps(
     town: Town, ada: Person, steps: list[tuple[int, str, int]]
 ) -> None:
     event = await hold(ada, max_attendees=4)
-    people = [await town.settle() for _ in range(5)]
+    people = [await town.create_user() for _ in range(5)]
     for number, status, guests in steps:
         await people[number].post(f"/events/{event['id']}/rsvp", {"status": status, "guest_count": guests})
     rows = await town.rows(
@@ -174,7 +174,7 @@ async def test_an_event_that_is_over_is_not_listed_and_takes_no_answer(
 @pytest.mark.parametrize("times", ON_NOW)
 async def test_ongoing_event_is_listed_and_accepts_rsvps(town: Town, ben: Person, times: dict[str, str]) -> None:
     here = somewhere()
-    host, neighbor = await town.settle(), await town.settle()
+    host, neighbor = await town.create_user(), await town.create_user()
     event = await hold(host, **times, point=here)
     connector_id = event["connector_id"]
     assert [one["id"] for one in (await ben.get(f"/events/connector/{connector_id}")).json()["items"]] == [event["id"]]

@@ -21,7 +21,7 @@ def variants(**weights: int) -> list[Variant]:
 
 @pytest.fixture
 async def admin(town: Town) -> Person:
-    return await town.settle(role="admin")
+    return await town.create_user(role="admin")
 
 
 async def begin(admin: Person, **changes: Any) -> str:

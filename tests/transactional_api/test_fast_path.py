@@ -51,10 +51,10 @@ PATHS = sorted(route.path for route in fast_path(assemble()).routes)
 async def ids(town: Town, ada: Person) -> dict[str, str]:
     """Ids of what there is to read, by their names in paths: every path of the fast path has its own here."""
     connector = await ada.make_connector(is_public=False)
-    await town.admit(await town.settle(first_name="Ben"), connector)
+    await town.add_member(await town.create_user(first_name="Ben"), connector)
     posts = [await ada.make_post(connector) for _ in range(3)]
     await ada.post(f"/posts/{posts[0]['id']}/comments", {"content": "Here"})
-    other = await town.settle()
+    other = await town.create_user()
     chat = (await ada.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)})).json()
     for number in range(3):
         await ada.post(
@@ -74,9 +74,9 @@ async def fastapi_alone(town: Town) -> AsyncIterator[None]:
 
 async def both(town: Town, person: Person, path: str, **request: Any) -> tuple[httpx.Response, httpx.Response]:
     """Ask the same of both ways."""
-    fast = await person.ask("GET", path, **request)
+    fast = await person.request("GET", path, **request)
     async with fastapi_alone(town):
-        return fast, await person.ask("GET", path, **request)
+        return fast, await person.request("GET", path, **request)
 
 
 def same(left: httpx.Response, right: httpx.Response) -> None:
@@ -98,10 +98,10 @@ async def test_everybody_gets_the_same_answer_either_way(
 ) -> None:
     url = filled(path, ids)
     assert (await ada.get(url)).status_code == 200, "compares real responses, not two refusals"
-    stranger = await town.settle()
-    blocked = await town.settle()
+    stranger = await town.create_user()
+    blocked = await town.create_user()
     await town.block(ada, blocked)
-    moderator = await town.settle(role="moderator")
+    moderator = await town.create_user(role="moderator")
     for person in (ada, stranger, blocked, moderator, town.nobody):
         same(*await both(town, person, url))
     same(*await both(town, Person(ada.id, ada.http, ada.token + "x"), url))

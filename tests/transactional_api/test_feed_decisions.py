@@ -11,8 +11,8 @@ import pytest
 from neighborconnect.contracts.events import PredictionEvent
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
 from neighborconnect.feed.policy import ranking_policy
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 from transactional_api.governance.privacy.retention import purge
 
 CONTENT, CONNECTORS = "/recommendations/content", "/recommendations/connectors"
@@ -23,7 +23,7 @@ INDEX = "2026-11-22T00:00:00Z"
 @pytest.fixture
 async def admin(town: Town) -> Person:
     """An admin of the platform."""
-    return await town.settle(role="admin")
+    return await town.create_user(role="admin")
 
 
 def rank_indexed(ranker: Ranker, *posts: str) -> None:
@@ -34,7 +34,7 @@ def rank_indexed(ranker: Ranker, *posts: str) -> None:
 
 async def write(town: Town, *, count: int) -> list[str]:
     """Posts of as many people, each in a connector of its own."""
-    authors = [await town.settle() for _ in range(count)]
+    authors = [await town.create_user() for _ in range(count)]
     return [(await author.make_post(await author.make_connector()))["id"] for author in authors]
 
 
@@ -96,7 +96,7 @@ async def test_nobody_else_gets_an_explanation(ada: Person, ben: Person, admin: 
 
 
 async def test_without_consent_to_tracking_there_is_no_record(town: Town, ranker: Ranker) -> None:
-    private = await town.settle(personalised=False, analysed=False)
+    private = await town.create_user(personalised=False, analysed=False)
     for path in (CONTENT, EVENTS):
         answer = await feed(private, path, limit=1)
         assert (await private.get(f"/recommendations/{answer['request_id']}")).status_code == 404
@@ -124,7 +124,7 @@ async def test_records_end_after_a_week(town: Town, ben: Person) -> None:
 
 
 async def test_a_record_names_no_author(town: Town, ranker: Ranker, ben: Person) -> None:
-    author = await town.settle()
+    author = await town.create_user()
     post = (await author.make_post(await author.make_connector()))["id"]
     ranker.rank(post)
     answer = await feed(ben, limit=1)
@@ -224,7 +224,7 @@ async def test_a_replay_shows_what_another_model_changes(
 async def test_a_replay_under_other_parameters_has_another_order(
     town: Town, ranker: Ranker, ben: Person, admin: Person
 ) -> None:
-    ada, other = await town.settle(), await town.settle()
+    ada, other = await town.create_user(), await town.create_user()
     connector = await ada.make_connector()
     posts = [(await ada.make_post(connector))["id"] for _ in range(2)]
     posts.append((await other.make_post(await other.make_connector()))["id"])

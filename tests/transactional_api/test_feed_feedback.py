@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 
 FEEDBACK, HIDES = "/recommendations/feedback", "/interactions/hides"
 FEEDS = {"post": "content", "connector": "connectors", "event": "events", "item": "marketplace"}
@@ -48,7 +48,7 @@ async def items_of(author: Person, category: str) -> dict[str, str]:
 
 async def write(town: Town, *, count: int, category: str) -> list[str]:
     """Posts of as many people, each in an own connector."""
-    people = [await town.settle() for _ in range(count)]
+    people = [await town.create_user() for _ in range(count)]
     return [(await one.make_post(await one.make_connector(category=category)))["id"] for one in people]
 
 
@@ -57,7 +57,7 @@ async def write(town: Town, *, count: int, category: str) -> list[str]:
 async def test_muted_things_do_not_come(
     town: Town, ranker: Ranker, ben: Person, muted: str, *, has_model: bool
 ) -> None:
-    author, category = await town.settle(), f"Café {uuid4().hex}"
+    author, category = await town.create_user(), f"Café {uuid4().hex}"
     mine = await items_of(author, category)
     subject = {"category": category.upper(), "connector": mine["connector"], "author": author.id}[muted]
     # A mute of an author leaves connectors in.
@@ -102,7 +102,7 @@ async def test_three_less_like_this_halve_a_subject(
     else:
         ranker.status = 503
         # Popular in the viewer's city, all alike.
-        fan = await town.settle(city=city)
+        fan = await town.create_user(city=city)
         await town.write("UPDATE users SET city = :city WHERE id = :id", city=city, id=ben.id)
         await town.write(
             "INSERT INTO post_likes (post_id, user_id) SELECT unnest(CAST(:posts AS uuid[])), :fan",
@@ -197,7 +197,7 @@ async def test_what_nobody_shows_gets_no_feedback(town: Town, ada: Person, ben: 
     category = uuid4().hex
     mine = await items_of(ada, category)
     await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=UUID(mine["connector"]))
-    stranger = await town.settle()
+    stranger = await town.create_user()
     await town.block(stranger, ben)
     for kind, subject, signal in (
         *((kind, item_id, signal) for kind, item_id in mine.items() for signal in (MORE, LESS)),

@@ -16,8 +16,8 @@ from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.topics import INTERACTIONS_TOPIC
 from pipelines.transforms.activity import activity_events
 from tests.pipelines.transforms.lake_rows import change, lake_tables
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town, feed_id
-from tests.transactional_api.ranker import Ranker
 from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER
 from transactional_api.governance.privacy.retention import purge
 from transactional_api.intelligence.recommendations.masking import mask_among
@@ -60,7 +60,7 @@ async def write(town: Town, *, count: int = 1, **connector: Any) -> list[str]:
     """Posts of as many people, each in an own connector."""
     posts = []
     for _ in range(count):
-        author = await town.settle()
+        author = await town.create_user()
         posts.append((await author.make_post(await author.make_connector(**connector)))["id"])
     return posts
 
@@ -93,7 +93,7 @@ async def test_a_post_that_somebody_acted_on_is_not_served_again(
     post, other = await write(town, count=2)
     # A place of their own, in which both are popular.
     place = uuid4().hex
-    viewer, fan = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    viewer, fan = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     for liked in (post, other):
         await done(await fan.post(f"/posts/{liked}/like"))
     ranker.rank(post, other)
@@ -220,7 +220,7 @@ async def test_a_page_has_new_posts_and_no_author_fills_it(
 
 async def test_posts_that_the_model_passed_over_are_not_added(town: Town, ranker: Ranker, ben: Person) -> None:
     chosen, passed_over = await write(town), await write(town, count=2)
-    author = await town.settle()
+    author = await town.create_user()
     club = await author.make_connector(is_public=False)
     private = (await author.make_post(club))["id"]
     await town.write(
@@ -332,11 +332,11 @@ async def test_hidden_events_and_items_are_absent_and_shown_ones_last(
     town: Town, kind: str, path: str, key: str
 ) -> None:
     category = uuid4().hex
-    viewer = await town.settle(interests=[category])
+    viewer = await town.create_user(interests=[category])
     body: dict[str, Any] = {"title": "Hat"}
     body |= {"start_date": soon()} if kind == "event" else {"price": "5.00", "category": "hats"}
     # Of one author or connector, the caps of a short page would leave out some.
-    hosts = [await town.settle() for _ in range(3)]
+    hosts = [await town.create_user() for _ in range(3)]
     connectors = [await host.make_connector(category=category) for host in hosts]
     made = [
         await host.post("/events" if kind == "event" else "/marketplace/items", body | {"connector_id": one["id"]})
@@ -361,7 +361,11 @@ async def test_hidden_events_and_items_are_absent_and_shown_ones_last(
 @pytest.mark.parametrize(("kind", "path"), [("event", "events"), ("item", "marketplace")], ids=["events", "items"])
 async def test_hide_counts_against_host_connector_and_category(town: Town, kind: str, path: str) -> None:
     category = uuid4().hex
-    viewer, host, neighbor = await town.settle(interests=[category]), await town.settle(), await town.settle()
+    viewer, host, neighbor = (
+        await town.create_user(interests=[category]),
+        await town.create_user(),
+        await town.create_user(),
+    )
 
     async def make(person: Person, connector: dict[str, Any]) -> str:
         body: dict[str, Any] = {"title": "Hat", "connector_id": connector["id"]}

@@ -14,8 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town, feed_id
-from tests.transactional_api.ranker import Ranker
 from transactional_api.intelligence.recommendations import sessions
 from transactional_api.intelligence.recommendations.ranking import RankingClients
 
@@ -55,7 +55,7 @@ async def write_posts(town: Town) -> AsyncIterator[WritePosts]:
     connectors: list[UUID] = []
 
     async def write(count: int) -> list[str]:
-        people = [await town.settle() for _ in range(10)]
+        people = [await town.create_user() for _ in range(10)]
         made = [UUID((await person.make_connector())["id"]) for person in people]
         connectors.extend(made)
         await town.write(
@@ -91,7 +91,7 @@ async def test_500_posts_are_paged_to_the_end_without_repeats_or_gaps(
 
 @pytest.mark.parametrize("path", [CONNECTORS, EVENTS, MARKETPLACE])
 async def test_every_kind_of_feed_ends_without_repeats_or_gaps(town: Town, ben: Person, path: str) -> None:
-    host = await town.settle()
+    host = await town.create_user()
     connectors = [await host.make_connector() for _ in range(9)]
     made = [one["id"] for one in connectors]
     if path != CONNECTORS:
@@ -185,7 +185,7 @@ async def test_an_act_between_pages_counts_on_the_next_page(
 
 
 async def test_a_connector_joined_between_pages_is_not_on_the_next(town: Town, ranker: Ranker, ben: Person) -> None:
-    host = await town.settle()
+    host = await town.create_user()
     made = [(await host.make_connector())["id"] for _ in range(6)]
     ranker.rank(*made)
     first = await feed(ben, CONNECTORS, limit=2)
@@ -197,7 +197,7 @@ async def test_a_connector_joined_between_pages_is_not_on_the_next(town: Town, r
 
 
 async def test_authors_of_the_page_before_come_later_on_the_next(town: Town, ranker: Ranker, ben: Person) -> None:
-    busy, *others = [await town.settle() for _ in range(4)]
+    busy, *others = [await town.create_user() for _ in range(4)]
     authors = (busy, busy, busy, *others)
     posts = [(await author.make_post(await author.make_connector()))["id"] for author in authors]
     ranker.items = [{"item_id": post, "score": 0.9 - place / 1_000, "reasons": []} for place, post in enumerate(posts)]

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import h3
 import pytest
 
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town, somewhere
-from tests.transactional_api.ranker import Ranker
 from tests.transactional_api.test_feed_feedback import feed, ids, items_of
 
 PREFERENCES = "/recommendations/preferences"
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 
 async def change(person: Person, **preferences: Any) -> dict[str, Any]:
-    answer = await person.ask("PATCH", PREFERENCES, json=preferences)
+    answer = await person.request("PATCH", PREFERENCES, json=preferences)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -50,7 +50,7 @@ async def test_preferences_out_of_range_are_refused(ben: Person, sent: dict[str,
 async def test_a_dial_orders_the_next_feed_as_its_preview_did(town: Town, ranker: Ranker, dial: str) -> None:
     spot = somewhere()
     cell = h3.latlng_to_cell(spot["latitude"], spot["longitude"], 7)
-    viewer, far, wanted = await town.settle(home_cell=cell), await town.settle(), await town.settle()
+    viewer, far, wanted = await town.create_user(home_cell=cell), await town.create_user(), await town.create_user()
     center = dict(zip(("latitude", "longitude"), h3.cell_to_latlng(cell), strict=True))
     connector = await far.make_connector()
     best = (await far.make_post(connector))["id"]
@@ -58,7 +58,7 @@ async def test_a_dial_orders_the_next_feed_as_its_preview_did(town: Town, ranker
     if dial == "friends":
         await viewer.post(f"/users/{wanted.id}/follow")
     elif dial == "discovery":
-        await town.admit(viewer, connector)
+        await town.add_member(viewer, connector)
     elif dial == "recency":
         await town.write("UPDATE posts SET created_at = now() - interval '10 days' WHERE id = :id", id=UUID(best))
     ranker.rank(best, other)
@@ -111,9 +111,9 @@ async def test_a_preview_writes_nothing(town: Town, ranker: Ranker, ada: Person,
 @pytest.mark.parametrize("has_model", [True, False], ids=["model", "rules"])
 async def test_an_author_keeps_strangers_out(town: Town, ranker: Ranker, ada: Person, *, has_model: bool) -> None:
     mine = await items_of(ada, "gardening")
-    stranger, follower, member = [await town.settle() for _ in range(3)]
+    stranger, follower, member = [await town.create_user() for _ in range(3)]
     await follower.post(f"/users/{ada.id}/follow")
-    await town.admit(member, {"id": mine["connector"]})
+    await town.add_member(member, {"id": mine["connector"]})
 
     async def served(viewer: Person) -> list[str]:
         found = []
@@ -132,7 +132,7 @@ async def test_an_author_keeps_strangers_out(town: Town, ranker: Ranker, ada: Pe
 
 
 async def test_after_a_reset_the_model_is_asked_as_for_a_stranger(town: Town, ranker: Ranker, ben: Person) -> None:
-    made = [await items_of(await town.settle(), uuid4().hex) for _ in range(4)]
+    made = [await items_of(await town.create_user(), uuid4().hex) for _ in range(4)]
     liked, hidden, wanted, later = [one["post"] for one in made]
     assert (await ben.post(f"/posts/{liked}/like")).is_success
     for post, signal in ((hidden, "less_like_this"), (wanted, "more_like_this")):

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.transactional_api.conftest import Statements
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 
 CONTENT, CONNECTORS = "/recommendations/content", "/recommendations/connectors"
 EVENTS, MARKETPLACE = "/recommendations/events", "/recommendations/marketplace"
@@ -71,7 +71,7 @@ async def test_a_title_is_named_only_to_those_who_may_see_it(
     town: Town, ranker: Ranker, ada: Person, ben: Person
 ) -> None:
     private = await ada.make_connector(is_public=False)
-    await town.admit(ben, private)
+    await town.add_member(ben, private)
     liked = await liked_post(ben, private, ada, title="A secret")
     post = (await ada.make_post(await ada.make_connector()))["id"]
     give(ranker, post, {"code": "because_you_liked", "share": 1, "item_id": liked})
@@ -89,13 +89,13 @@ async def test_a_title_is_named_only_to_those_who_may_see_it(
 
 async def test_a_connector_is_named_to_its_members_only(town: Town, ranker: Ranker, ada: Person, ben: Person) -> None:
     mine = await ada.make_connector(name="Chapel Hill Allotment Club")
-    await town.admit(ben, mine)
+    await town.add_member(ben, mine)
     suggested = await ada.make_connector()
     give(ranker, suggested["id"], {"code": "similar_to_joined", "share": 1, "item_id": mine["id"]})
     [item] = await feed(ben, CONNECTORS, limit=1)
     assert item["reason"] == "Similar to Chapel Hill Allotment Club, where you are a member"
     assert ranker.asked[-1]["liked"] == [mine["id"]]
-    [stranger] = await feed(await town.settle(), CONNECTORS, limit=1)
+    [stranger] = await feed(await town.create_user(), CONNECTORS, limit=1)
     assert stranger["reason"] == "Similar to connectors that you joined"
 
 
@@ -123,7 +123,7 @@ async def test_codes_of_a_newer_model_are_left_out(ranker: Ranker, ada: Person, 
 async def test_all_titles_of_a_page_take_one_statement(
     town: Town, ranker: Ranker, ada: Person, ben: Person, statements: Statements
 ) -> None:
-    authors = [await town.settle() for _ in range(6)]
+    authors = [await town.create_user() for _ in range(6)]
     places = [await author.make_connector(category=uuid4().hex) for author in authors]
     made = [(await author.make_post(place))["id"] for author, place in zip(authors, places, strict=True)]
     connector = await ada.make_connector()
@@ -142,9 +142,9 @@ async def test_all_titles_of_a_page_take_one_statement(
 
 async def test_only_a_new_post_names_its_connector_as_new(town: Town, ranker: Ranker, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector(name="Chapel Hill Allotment Club", category=uuid4().hex)
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     post = (await ada.make_post(connector))["id"]
-    stranger = await town.settle()
+    stranger = await town.create_user()
     # All other posts were shown, so that the page begins with this one.
     await town.write(
         "INSERT INTO item_exposures (user_id, item_kind, item_id, shown_at) "
@@ -163,7 +163,7 @@ async def test_only_a_new_post_names_its_connector_as_new(town: Town, ranker: Ra
 
 async def test_popular_names_the_neighborhood(town: Town, ada: Person) -> None:
     place = f"Chapel Hill {uuid4().hex}"
-    viewer, fan = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    viewer, fan = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     post = (await ada.make_post(await ada.make_connector()))["id"]
     await fan.post(f"/posts/{post}/like")
     assert (await feed(viewer, limit=1))[0]["reason"] == f"Popular in {place}"
@@ -184,13 +184,13 @@ async def attend(person: Person, event: str) -> None:
 
 async def test_people_whom_the_viewer_follows_are_going(town: Town, ada: Person) -> None:
     interest = uuid4().hex
-    viewer = await town.settle(interests=[interest])
+    viewer = await town.create_user(interests=[interest])
     connector = await ada.make_connector(category=interest)
     open_event, hidden, unwatched = [
         await hold(ada, connector, hides_attendees=hides) for hides in (False, True, False)
     ]
-    friends = [await town.settle() for _ in range(3)]
-    blocker, stranger = await town.settle(), await town.settle()
+    friends = [await town.create_user() for _ in range(3)]
+    blocker, stranger = await town.create_user(), await town.create_user()
     for friend in (*friends, blocker):
         await viewer.post(f"/users/{friend.id}/follow")
     await attend(friends[0], open_event)
@@ -216,11 +216,11 @@ async def test_people_whom_the_viewer_follows_are_going(town: Town, ada: Person)
 async def test_free_places_are_counted_and_membership_is_named(town: Town, ada: Person, ben: Person) -> None:
     interest = uuid4().hex
     connector = await ada.make_connector(name="Chapel Hill Allotment Club", category=interest)
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     event = await hold(ada, connector, max_attendees=2)
     # Unverified people do not make an event popular.
-    other = await town.settle(verified=False)
-    outsider = await town.settle(interests=[interest.upper()])
+    other = await town.create_user(verified=False)
+    outsider = await town.create_user(interests=[interest.upper()])
     item = await item_of(ben, EVENTS, "event", event)
     assert item["reason"] == "In Chapel Hill Allotment Club, where you are a member"
     assert texts(await item_of(outsider, EVENTS, "event", event)) == {
@@ -241,8 +241,8 @@ async def sell(seller: Person) -> str:
 
 @pytest.mark.parametrize("personalised", [True, False])
 async def test_the_viewer_follows_the_seller(town: Town, personalised: bool) -> None:
-    viewer = await town.settle(personalised=personalised)
-    seller, other = await town.settle(), await town.settle()
+    viewer = await town.create_user(personalised=personalised)
+    seller, other = await town.create_user(), await town.create_user()
     await viewer.post(f"/users/{seller.id}/follow")
     followed, unknown = await sell(seller), await sell(other)
     item = await item_of(viewer, MARKETPLACE, "item", followed)
@@ -255,7 +255,7 @@ async def test_the_viewer_follows_the_seller(town: Town, personalised: bool) -> 
 @pytest.mark.parametrize("path", [CONTENT, CONNECTORS])
 async def test_scores_do_not_collapse(town: Town, ranker: Ranker, ben: Person, path: str) -> None:
     kind = "post" if path == CONTENT else "connector"
-    authors = [await town.settle() for _ in range(6)]
+    authors = [await town.create_user() for _ in range(6)]
     connectors = [await author.make_connector(category=uuid4().hex) for author in authors]
     made = [
         (await author.make_post(one))["id"] if kind == "post" else one["id"]
@@ -272,10 +272,10 @@ async def test_scores_do_not_collapse(town: Town, ranker: Ranker, ben: Person, p
 
 
 async def test_a_page_has_posts_of_other_connectors(town: Town, ranker: Ranker, ben: Person) -> None:
-    authors = [await town.settle() for _ in range(14)]
+    authors = [await town.create_user() for _ in range(14)]
     connectors = [await author.make_connector(category=uuid4().hex) for author in authors]
     for connector in connectors[:10]:
-        await town.admit(ben, connector)
+        await town.add_member(ben, connector)
     posts = [(await one.make_post(where))["id"] for one, where in zip(authors, connectors, strict=True)]
     ranker.rank(*posts)
     for place, item in enumerate(ranker.items):

@@ -26,7 +26,7 @@ ANYWHERE = {404, 405}
 @pytest.fixture(scope="module")
 async def existing(town: Town) -> tuple[Person, dict[str, str]]:
     """A person, and the ids of what that person owns, by their names in paths."""
-    person, other = await town.settle(), await town.settle()
+    person, other = await town.create_user(), await town.create_user()
     connector = await person.make_connector()
     post = await person.make_post(connector)
     of_connector = {"connector_id": connector["id"]}
@@ -50,7 +50,7 @@ async def existing(town: Town) -> tuple[Person, dict[str, str]]:
 async def test_no_request_ends_in_a_server_error(
     town: Town, existing: tuple[Person, dict[str, str]], operation: Any, data: st.DataObject
 ) -> None:
-    person, (owner, ids) = await town.settle(), existing
+    person, (owner, ids) = await town.create_user(), existing
     case = data.draw(operation.as_strategy())
     known = ids.keys() & case.path_parameters.keys()
     if known and data.draw(st.booleans(), label="ids that exist"):

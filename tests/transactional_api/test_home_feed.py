@@ -13,8 +13,8 @@ from sqlalchemy import text
 from neighborconnect.contracts.events import PredictionEvent
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
 from neighborconnect.feed.policy import ranking_policy
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.ranker import Ranker
 from tests.transactional_api.test_feed_decisions import explanation, replayed
 
 HOME = "/recommendations/home"
@@ -53,7 +53,7 @@ UNION ALL SELECT 'event', id FROM made_events UNION ALL SELECT 'item', id FROM m
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
-async def furnish(town: Town, *, count: int) -> dict[str, list[str]]:
+async def create_data(town: Town, *, count: int) -> dict[str, list[str]]:
     """Publish a post, an event and an item of as many people each, and connectors."""
     made: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for _ in range(count):
@@ -61,12 +61,12 @@ async def furnish(town: Town, *, count: int) -> dict[str, list[str]]:
             ("event", "/events", {"title": "Hat", "start_date": SOON}),
             ("item", "/marketplace/items", {"title": "Hat", "price": "5.00", "category": "hats"}),
         ):
-            person = await town.settle()
+            person = await town.create_user()
             answer = await person.post(path, body | {"connector_id": (await person.make_connector())["id"]})
             made[kind].append(answer.json()["id"])
-        person = await town.settle()
+        person = await town.create_user()
         made["post"].append((await person.make_post(await person.make_connector()))["id"])
-        made["connector"].append((await (await town.settle()).make_connector())["id"])
+        made["connector"].append((await (await town.create_user()).make_connector())["id"])
     return made
 
 
@@ -86,7 +86,7 @@ def rank(ranker: Ranker, made: dict[str, list[str]]) -> None:
 
 
 async def test_every_kind_has_its_share_of_the_page(town: Town, ranker: Ranker, ben: Person) -> None:
-    rank(ranker, await furnish(town, count=4))
+    rank(ranker, await create_data(town, count=4))
     answer = await home(ben, limit=10)
     counts, shares = Counter(item["kind"] for item in answer["items"]), ranking_policy().home
     assert sum(counts.values()) == 10
@@ -102,7 +102,7 @@ async def test_every_kind_has_its_share_of_the_page(town: Town, ranker: Ranker, 
 
 
 async def test_a_home_feed_ends_without_repeats_or_gaps(town: Town, ben: Person) -> None:
-    made = await furnish(town, count=2)
+    made = await create_data(town, count=2)
     served, cursor = [], None
     while True:
         answer = await home(ben, limit=100, **({} if cursor is None else {"cursor": cursor}))
@@ -159,7 +159,7 @@ async def test_the_first_page_has_several_categories(town: Town, ben: Person) ->
 
 
 async def test_acts_between_two_pages_count_on_the_next(town: Town, ranker: Ranker, ben: Person) -> None:
-    made = await furnish(town, count=6)
+    made = await create_data(town, count=6)
     rank(ranker, made)
     first = await home(ben, limit=5)
     left = {kind: [one for one in items if one not in ids(first)] for kind, items in made.items()}
@@ -180,7 +180,7 @@ async def test_acts_between_two_pages_count_on_the_next(town: Town, ranker: Rank
 
 
 async def test_without_a_model_the_fallback_of_each_kind_answers(town: Town, ranker: Ranker, ben: Person) -> None:
-    await furnish(town, count=1)
+    await create_data(town, count=1)
     ranker.status = 503
     answer = await home(ben, limit=10)
     assert {item["kind"] for item in answer["items"]} == set(KINDS)
@@ -189,7 +189,7 @@ async def test_without_a_model_the_fallback_of_each_kind_answers(town: Town, ran
 
 
 async def test_a_home_feed_is_explained_and_replayed(town: Town, ranker: Ranker, ben: Person) -> None:
-    made = await furnish(town, count=4)
+    made = await create_data(town, count=4)
     rank(ranker, made)
     assert (await ben.post(f"/posts/{made['post'][0]}/like")).is_success
     assert (await ben.ask("PATCH", "/recommendations/preferences", json={"discovery": 0.5, "near": 1})).is_success
@@ -203,7 +203,7 @@ async def test_a_home_feed_is_explained_and_replayed(town: Town, ranker: Ranker,
     ]
     assert {part["kind"]: part["excluded_counts"].get("liked") for part in told["parts"]}["post"] == 1
 
-    admin, asked = await town.settle(role="admin"), len(ranker.asked)
+    admin, asked = await town.create_user(role="admin"), len(ranker.asked)
     for asks_model in (True, False):
         again = await replayed(admin, answer, asks_model=asks_model)
         assert [item["item_id"] for item in again["items"]] == ids(answer)
@@ -215,7 +215,7 @@ async def test_a_home_feed_is_explained_and_replayed(town: Town, ranker: Ranker,
 
 
 async def test_each_kind_is_logged_with_its_own_items(town: Town, ranker: Ranker, ben: Person) -> None:
-    rank(ranker, await furnish(town, count=4))
+    rank(ranker, await create_data(town, count=4))
     answer = await home(ben, limit=10)
     rows = await town.rows(
         "SELECT id, payload FROM cdc_outbox WHERE topic = :topic AND payload->>'request_id' = :id",
@@ -233,7 +233,7 @@ async def test_each_kind_is_logged_with_its_own_items(town: Town, ranker: Ranker
 
 
 async def test_reports_about_items_of_a_home_feed_are_accepted(town: Town, ranker: Ranker, ben: Person) -> None:
-    rank(ranker, await furnish(town, count=2))
+    rank(ranker, await create_data(town, count=2))
     answer = await home(ben, limit=6)
     reports = [
         {

@@ -177,7 +177,7 @@ class Operation:
             else:
                 request["content"] = "&".join(f"{name}={quoted(value)}" for name, value in fields.items()).encode()
                 request["headers"] = {"Content-Type": FORM}
-        return await person.ask(self.method, at, **request)
+        return await person.request(self.method, at, **request)
 
 
 def quoted(value: object) -> str:
@@ -210,7 +210,7 @@ def takes_nothing_invisible(schema: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("operation", BODIES, ids=named)
 async def test_no_string_of_a_body_breaks_a_route(town: Town, operation: Operation) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     whole = example(operation.schema)
     wrong = []
     for number, (at, schema) in enumerate(operation.fields("string")):
@@ -220,7 +220,7 @@ async def test_no_string_of_a_body_breaks_a_route(town: Town, operation: Operati
         for value in (*UNSTORABLE, *invisible, *odd, *(TIMES if timed else ())):
             answer = await operation.send(person, body=put(whole, at, value, operation.schema))
             if answer.status_code == 429:
-                person = await town.settle()
+                person = await town.create_user()
                 answer = await operation.send(person, body=put(whole, at, value, operation.schema))
             refused = (value in UNSTORABLE and operation.media == JSON) or (
                 value in INVISIBLE and takes_nothing_invisible(schema)
@@ -234,7 +234,7 @@ async def test_no_string_of_a_body_breaks_a_route(town: Town, operation: Operati
 
 @pytest.mark.parametrize("operation", BODIES, ids=named)
 async def test_no_number_of_a_body_breaks_a_route(town: Town, operation: Operation) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     whole = example(operation.schema)
     wrong = []
     for at, _ in operation.fields("integer", "number"):
@@ -247,7 +247,7 @@ async def test_no_number_of_a_body_breaks_a_route(town: Town, operation: Operati
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.parameters], ids=named)
 async def test_no_parameter_breaks_a_route(town: Town, operation: Operation) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     wrong = []
     for name, _ in operation.named("query", "string", "integer", "number", "boolean"):
         for value in (NUL, *INVISIBLE[:2], *ODD[:3], *map(str, NUMBERS), *TIMES):

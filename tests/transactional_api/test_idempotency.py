@@ -71,7 +71,7 @@ async def test_a_write_that_failed_may_be_tried_again(town: Town, ada: Person, b
     key = {"Idempotency-Key": str(uuid4())}
     body = {"connector_id": connector["id"], "content": "Hello"}
     assert (await ben.post("/posts", body, **key)).status_code == 403
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     assert (await ben.post("/posts", body, **key)).status_code == 201
 
 

@@ -21,7 +21,7 @@ async def test_an_interest_in_any_spelling_matches_all_kinds(
     town: Town, ada: Person, respell: Callable[[str], str]
 ) -> None:
     category = f"bücher{uuid4().hex[:8]}"
-    reader = await town.settle(interests=[respell(category)])
+    reader = await town.create_user(interests=[respell(category)])
     connector = await ada.make_connector(category=category)
     discovered = (await reader.get("/connectors/discover")).json()["items"]
     assert [one["id"] for one in discovered] == [connector["id"]]
@@ -34,11 +34,11 @@ async def test_an_interest_in_any_spelling_matches_all_kinds(
 
 async def test_an_interest_in_another_spelling_is_not_suggested(town: Town, ada: Person) -> None:
     word, other = f"b{uuid4().hex[:8]}", f"c{uuid4().hex[:8]}"
-    reader = await town.settle(interests=[word])
-    peers = [await town.settle(interests=[word.upper(), spelling]) for spelling in (other, other.upper())]
+    reader = await town.create_user(interests=[word])
+    peers = [await town.create_user(interests=[word.upper(), spelling]) for spelling in (other, other.upper())]
     connector = await ada.make_connector()
     for person in (reader, *peers):
-        await town.admit(person, connector)
+        await town.add_member(person, connector)
     matches = (await reader.post("/matching/interests", {})).json()["matches"]
     assert [(one["interest"].lower(), one["score"]) for one in matches if word.upper() in one["interest"].upper()] == []
     assert [one["score"] for one in matches if one["interest"].lower() == other] == [2]

@@ -34,7 +34,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 
 async def test_a_job_runs_once_its_transaction_commits(town: Town, settings: Settings) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     to = f"{person.id}@example.org"
     async with town.app.state.context.transaction() as session:
         await mailer.enqueue(session, user_id=person.id, subject="Hello", text="Come and see.\n")
@@ -45,7 +45,7 @@ async def test_a_job_runs_once_its_transaction_commits(town: Town, settings: Set
 
 
 async def test_a_job_of_a_transaction_that_fails_never_runs(town: Town, settings: Settings) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     to = f"{person.id}@example.org"
 
     async def fail() -> None:
@@ -60,7 +60,7 @@ async def test_a_job_of_a_transaction_that_fails_never_runs(town: Town, settings
 
 
 async def test_the_worker_process_runs_jobs_and_stops_when_asked(town: Town, settings: Settings) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     to = f"{person.id}@example.org"
     health_path("jobs").unlink(missing_ok=True)
     worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "transactional_api.worker")
@@ -113,7 +113,7 @@ async def test_a_failure_is_logged_without_what_the_job_was_given(
     async def refuses(*_: object, **__: object) -> None:
         raise ConnectionError("the server is away")
 
-    person = await town.settle()
+    person = await town.create_user()
     monkeypatch.setattr(mailer, "send_now", refuses)
     async with town.app.state.context.transaction() as session:
         await mailer.enqueue(session, user_id=person.id, subject="Hello", text="A secret link.\n")

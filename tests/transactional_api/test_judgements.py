@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from neighborconnect.contracts.events import JudgementEvent
+from tests.transactional_api.fake_vision_service import FACE, Vision, ask
 from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import FACE, Vision, ask
 from tests.transactional_api.test_screening import Watch, watch
 
 __all__ = ["watch"]

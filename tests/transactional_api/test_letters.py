@@ -61,8 +61,8 @@ async def wanted_by_email(person: Person) -> set[str]:
 @pytest.fixture
 async def reader(town: Town, garden: dict[str, Any]) -> Person:
     """A member of the connector who wants every letter."""
-    person = await town.settle()
-    await town.admit(person, garden)
+    person = await town.create_user()
+    await town.add_member(person, garden)
     await want_letters(person)
     return person
 
@@ -179,10 +179,10 @@ async def test_tokens_of_other_purposes_end_nothing(town: Town, reader: Person) 
 
 
 async def test_words_of_others_never_reach_an_unconfirmed_address(town: Town, garden: dict[str, Any]) -> None:
-    writer = await town.settle(first_name=NAME, last_name=SPAM, username=f"watches{uuid4().hex}")
-    stranger = await town.settle(verified=False)
+    writer = await town.create_user(first_name=NAME, last_name=SPAM, username=f"watches{uuid4().hex}")
+    stranger = await town.create_user(verified=False)
     for person in (writer, stranger):
-        await town.admit(person, garden)
+        await town.add_member(person, garden)
     await want_letters(stranger)
     post = await stranger.make_post(garden, content="Mine.")
     for _ in range(2):
@@ -204,10 +204,10 @@ async def test_words_of_others_never_reach_an_unconfirmed_address(town: Town, ga
 
 
 async def test_a_digest_to_an_unconfirmed_address_has_only_a_count(town: Town, garden: dict[str, Any]) -> None:
-    writer = await town.settle(first_name=NAME, last_name=SPAM, username=f"watches{uuid4().hex}")
-    blocked, stranger = await town.settle(), await town.settle(verified=False)
+    writer = await town.create_user(first_name=NAME, last_name=SPAM, username=f"watches{uuid4().hex}")
+    blocked, stranger = await town.create_user(), await town.create_user(verified=False)
     for person in (writer, blocked, stranger):
-        await town.admit(person, garden)
+        await town.add_member(person, garden)
     now = (await town.rows("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::int"))[0][0]
     await stranger.put("/notifications/delivery-schedule", {"time_zone": "UTC", "digest_hour": now})
     post = await stranger.make_post(garden, content="Mine.")
@@ -226,8 +226,8 @@ async def test_a_digest_to_an_unconfirmed_address_has_only_a_count(town: Town, g
 async def test_confirming_by_the_reminder_makes_the_next_letter_whole(
     town: Town, ada: Person, garden: dict[str, Any]
 ) -> None:
-    stranger = await town.settle(verified=False)
-    await town.admit(stranger, garden)
+    stranger = await town.create_user(verified=False)
+    await town.add_member(stranger, garden)
     await want_letters(stranger, "mentioned")
     await mention(town, ada, stranger, garden)
     [reminder] = lying(town, address_of(stranger))
@@ -240,7 +240,7 @@ async def test_confirming_by_the_reminder_makes_the_next_letter_whole(
 
 
 async def test_a_reminder_that_failed_is_sent_once_by_the_next_attempt(town: Town) -> None:
-    stranger, context = await town.settle(verified=False), town.app.state.context
+    stranger, context = await town.create_user(verified=False), town.app.state.context
     await want_letters(stranger)
     about: dict[str, Any] = {"user_id": stranger.id, "topic": "mentioned", "subject": SPAM, "text": SPAM}
     unreachable = replace(context, settings=context.settings.model_copy(update={"smtp_url": "smtp://127.0.0.1:1"}))

@@ -47,10 +47,10 @@ async def test_posts_by_author_id_like_and_bookmark(
 
 
 async def test_who_likes_and_reacted_to_a_post(town: Town, ada: Person, ben: Person) -> None:
-    blocking = await town.settle()
+    blocking = await town.create_user()
     club = await ada.make_connector(is_public=False)  # A popular post would be in the feeds of other tests.
     for person in (ben, blocking):
-        await town.admit(person, club)
+        await town.add_member(person, club)
     post = f"/posts/{(await ada.make_post(club))['id']}"
     for person in (ada, ben):
         await person.post(f"{post}/like")
@@ -86,7 +86,7 @@ async def test_own_events_are_going_hosting_or_past(
 
 
 async def test_users_connectors_and_items_by_id_and_name(town: Town, ada: Person, ben: Person) -> None:
-    cat = await town.settle()
+    cat = await town.create_user()
     await town.block(cat, ben)
     people = [str(ada.id), str(cat.id), str(uuid4())]
     assert ids(await ben.get("/users", ids=people)) == [str(ada.id)]

@@ -60,7 +60,7 @@ async def test_an_item_that_makes_no_sense_is_refused(ada: Person, change: dict[
 
 
 async def test_one_of_many_concurrent_buyers_succeeds(town: Town, ada: Person, item: dict[str, Any]) -> None:
-    people = [await town.settle() for _ in range(20)]
+    people = [await town.create_user() for _ in range(20)]
     answers = await asyncio.gather(*(one.post(f"/marketplace/items/{item['id']}/buy") for one in people))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"item_not_available"}
@@ -75,7 +75,7 @@ async def test_concurrent_reserve_and_buy_leave_one_winner(town: Town, ada: Pers
     connector = await ada.make_connector()
     for _ in range(4):
         made = await offer(ada, connector)
-        buyer, reserver = await town.settle(), await town.settle()
+        buyer, reserver = await town.create_user(), await town.create_user()
         bought, reserved = await asyncio.gather(
             buyer.post(f"/marketplace/items/{made['id']}/buy"),
             reserver.put(f"/marketplace/items/{made['id']}/reservation"),
@@ -88,7 +88,7 @@ async def test_reservation_excludes_others_and_lets_holder_buy(
 ) -> None:
     held = (await ben.put(f"/marketplace/items/{item['id']}/reservation")).json()
     assert (held["status"], held["reserved_by_viewer"]) == ("reserved", True)
-    other = await town.settle()
+    other = await town.create_user()
     for method, action in (("PUT", "reservation"), ("POST", "buy")):
         refused = await other.ask(method, f"/marketplace/items/{item['id']}/{action}")
         assert refused.json()["code"] == "item_not_available"
@@ -107,7 +107,7 @@ async def test_reservation_ends_when_released_or_expired(
     await town.write(
         "UPDATE marketplace_items SET reserved_until = now() - interval '1 second' WHERE id = :id", id=item["id"]
     )
-    other = await town.settle()
+    other = await town.create_user()
     assert await status_of(other, item) == "available"
     assert (await other.post(f"/marketplace/items/{item['id']}/buy")).status_code == 201
 
@@ -199,7 +199,7 @@ async def test_a_seller_is_reviewed_once_by_a_buyer_who_has_the_item(
     answers = await asyncio.gather(*(ben.post(path, {"rating": 4, "content": "As described."}) for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [204, 409]
     assert (await ada.post(path, {"rating": 5})).status_code == 403
-    seen = (await town.settle()).get(f"/marketplace/sellers/{ada.id}")
+    seen = (await town.create_user()).get(f"/marketplace/sellers/{ada.id}")
     summary = (await seen).json()
     assert summary.pop("seller")["id"] == str(ada.id)
     assert summary == {"seller_id": str(ada.id), "sale_count": 1, "review_count": 1, "mean_rating": 4.0}

@@ -20,14 +20,14 @@ async def matched(person: Person, what: str, key: str) -> list[Any]:
 
 async def test_neighbours_match_by_interests_connectors_and_place(town: Town) -> None:
     place = uuid4().hex
-    me = await town.settle(neighborhood=place, interests=["bees", "bread"])
-    both = await town.settle(neighborhood=place, interests=["bread", "bees", "boats"])
-    one = await town.settle(neighborhood=place, interests=["bees"])
-    near = await town.settle(neighborhood=place)
-    blocked = await town.settle(neighborhood=place, interests=["bees"])
-    followed = await town.settle(neighborhood=place, interests=["bees"])
-    await town.settle(neighborhood=uuid4().hex, interests=["bees"])
-    await town.settle(neighborhood=place, interests=["bees", "bread"], verified=False)
+    me = await town.create_user(neighborhood=place, interests=["bees", "bread"])
+    both = await town.create_user(neighborhood=place, interests=["bread", "bees", "boats"])
+    one = await town.create_user(neighborhood=place, interests=["bees"])
+    near = await town.create_user(neighborhood=place)
+    blocked = await town.create_user(neighborhood=place, interests=["bees"])
+    followed = await town.create_user(neighborhood=place, interests=["bees"])
+    await town.create_user(neighborhood=uuid4().hex, interests=["bees"])
+    await town.create_user(neighborhood=place, interests=["bees", "bread"], verified=False)
     await town.block(blocked, me)
     await me.post(f"/users/{followed.id}/follow")
     assert await matched(me, "users", "user") == [str(both.id), str(one.id), str(near.id)]
@@ -36,7 +36,7 @@ async def test_neighbours_match_by_interests_connectors_and_place(town: Town) ->
 
 async def test_communities_match_by_interests_and_by_whom_one_follows(town: Town, ada: Person) -> None:
     category = uuid4().hex
-    me, friend = await town.settle(interests=[category]), await town.settle()
+    me, friend = await town.create_user(interests=[category]), await town.create_user()
     mine = await ada.make_connector(category=category)
     await ada.make_connector(category=category, is_public=False)
     theirs = await friend.make_connector(category="other")
@@ -49,26 +49,26 @@ async def test_communities_match_by_interests_and_by_whom_one_follows(town: Town
 
 async def test_interests_match_through_shared_connectors(town: Town, ada: Person) -> None:
     connector = await ada.make_connector()
-    me = await town.settle(interests=["bees"])
+    me = await town.create_user(interests=["bees"])
     people = [
-        await town.settle(interests=interests)
+        await town.create_user(interests=interests)
         for interests in (["bees", "boats"], ["boats", "bread"], ["bread", "boats"])
     ]
     for person in (me, *people):
-        await town.admit(person, connector)
-    await town.settle(interests=["elsewhere"])
+        await town.add_member(person, connector)
+    await town.create_user(interests=["elsewhere"])
     assert await matched(me, "interests", "interest") == ["boats", "bread"]
 
 
 async def test_somebody_without_anything_gets_an_empty_answer(town: Town) -> None:
-    me = await town.settle()
+    me = await town.create_user()
     for what, key in (("users", "user"), ("communities", "connector"), ("interests", "interest")):
         assert await matched(me, what, key) == []
 
 
 async def test_events_are_offered_that_one_has_not_answered(town: Town, ada: Person) -> None:
     category = uuid4().hex
-    me = await town.settle(interests=[category])
+    me = await town.create_user(interests=[category])
     connector = await ada.make_connector(category=category)
 
     async def hold(title: str, **changes: Any) -> str:
@@ -77,7 +77,7 @@ async def test_events_are_offered_that_one_has_not_answered(town: Town, ada: Per
 
     wanted, answered, shown = await hold("wanted"), await hold("answered"), await hold("shown")
     full = await hold("full", max_attendees=1)
-    await (await town.settle()).post(f"/events/{full}/rsvp", {"status": "attending"})
+    await (await town.create_user()).post(f"/events/{full}/rsvp", {"status": "attending"})
     cancelled = await hold("cancelled")
     await ada.delete(f"/events/{cancelled}")
     await me.post(f"/events/{answered}/rsvp", {"status": "declined"})
@@ -94,7 +94,7 @@ async def test_events_are_offered_that_one_has_not_answered(town: Town, ada: Per
 
 async def test_items_are_offered_that_can_be_had(town: Town, ada: Person, ben: Person) -> None:
     category = uuid4().hex
-    me = await town.settle(interests=[category])
+    me = await town.create_user(interests=[category])
     connector = await ada.make_connector(category=category)
 
     async def offer(**changes: Any) -> str:
@@ -117,7 +117,7 @@ def off(point: dict[str, float], *, north: float) -> dict[str, float]:
 
 
 async def at_home(town: Town, point: dict[str, float]) -> Person:
-    me = await town.settle(neighborhood=uuid4().hex)
+    me = await town.create_user(neighborhood=uuid4().hex)
     assert (await me.put("/users/profile/home", point)).status_code == 200
     return me
 
@@ -144,7 +144,7 @@ async def test_cached_areas_are_filtered_for_each_viewer(town: Town, ada: Person
     me, inside = await at_home(town, home), await at_home(town, home)
     club, closed = await ada.make_connector(point=home), await ada.make_connector(is_public=False)
     blocked = await ben.make_connector()
-    await town.admit(inside, closed)
+    await town.add_member(inside, closed)
     await town.block(ben, me)
 
     async def hold(host: Person, connector: dict[str, Any]) -> str:
@@ -173,7 +173,7 @@ async def test_events_that_one_may_not_see_hide_none_that_are_further(town: Town
     home = somewhere()
     me, inside = await at_home(town, home), await at_home(town, home)
     club, closed = await ada.make_connector(), await ada.make_connector(is_public=False)
-    await town.admit(inside, closed)
+    await town.add_member(inside, closed)
 
     async def hold(connector: dict[str, Any], *, north: float) -> str:
         body = {"connector_id": connector["id"], "title": "Seed swap", "start_date": "2090-05-02T14:00:00Z"}
@@ -205,9 +205,9 @@ async def test_equal_distances_have_an_order_that_leaks_no_location(town: Town, 
 
 async def test_without_a_home_neighborhood_connectors_come_first(town: Town, ada: Person) -> None:
     place = uuid4().hex
-    me, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    me, neighbour = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     theirs = await ada.make_connector()
-    await town.admit(neighbour, theirs)
+    await town.add_member(neighbour, theirs)
     answer = (await me.post("/matching/proximity", {})).json()
     told = [(one["connector"]["id"], one["reason"]) for one in answer["connectors"]]
     assert told == [(theirs["id"], "neighbors_are_members")]
@@ -216,10 +216,10 @@ async def test_without_a_home_neighborhood_connectors_come_first(town: Town, ada
 
 async def test_cached_neighborhoods_are_filtered_for_each_viewer(town: Town, ada: Person) -> None:
     place = uuid4().hex
-    me, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    me, neighbour = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     theirs, closed = await ada.make_connector(), await ada.make_connector(is_public=False)
     for connector in (theirs, closed):
-        await town.admit(neighbour, connector)
+        await town.add_member(neighbour, connector)
 
     async def told(person: Person) -> list[str]:
         answer = (await person.post("/matching/proximity", {})).json()

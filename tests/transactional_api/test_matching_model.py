@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.core.inference.client import InferenceClient
 
@@ -45,12 +45,12 @@ async def model(town: Town, settings: Settings) -> AsyncIterator[Service]:
 
 
 async def test_blocked_hidden_and_deleted_people_are_never_matched(town: Town, ada: Person, model: Service) -> None:
-    seen, blocked, blocker, gone = [await town.settle() for _ in range(4)]
+    seen, blocked, blocker, gone = [await town.create_user() for _ in range(4)]
     await ada.post(f"/users/{blocked.id}/block")
     await blocker.post(f"/users/{ada.id}/block")
     await town.write("UPDATE users SET is_active = false WHERE id = :id", id=gone.id)
     nobody = "00000000-0000-4000-8000-000000000000"
-    unverified = await town.settle(verified=False)
+    unverified = await town.create_user(verified=False)
     model.keys = [str(one) for one in (blocked.id, ada.id, blocker.id, gone.id, nobody, unverified.id, seen.id)]
     for what, kind in (("users", "users"), ("proximity", "proximity")):
         answer = (await ada.post(f"/matching/{what}", {"limit": 10})).json()
@@ -71,7 +71,7 @@ async def test_connectors_that_one_may_not_see_or_is_in_never_appear(ada: Person
 async def test_connectors_fit_a_group_of_friends_and_nobody_else(
     town: Town, ada: Person, ben: Person, model: Service
 ) -> None:
-    cleo = await town.settle()
+    cleo = await town.create_user()
     model.keys = [(await cleo.make_connector())["id"]]
     asked = {"with_user_ids": [str(ben.id)]}
     for follower, followee, status in ((ada, ben, 404), (ben, ada, 200)):

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from neighborconnect.contracts.content import DIMENSIONS
 from neighborconnect.settings import Settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_search import EVENT, ITEM
 from transactional_api.community.search import embeddings, queries, service

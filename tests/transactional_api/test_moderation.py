@@ -35,7 +35,7 @@ class Court(NamedTuple):
 
 @pytest.fixture
 async def court(town: Town, ada: Person, ben: Person, garden: dict[str, Any]) -> Court:
-    return Court(town, ada, ben, await town.settle(role="moderator"), await town.settle(role="admin"), garden)
+    return Court(town, ada, ben, await town.create_user(role="moderator"), await town.create_user(role="admin"), garden)
 
 
 async def give_password(town: Town, person: Person) -> dict[str, str]:
@@ -79,7 +79,7 @@ async def test_reports_of_one_thing_are_one_case_with_a_first_look(
     town: Town, ada: Person, ben: Person, mod: Person, garden: dict[str, Any]
 ) -> None:
     post = await ada.make_post(garden, content="Buy cheap pills now, you idiot")
-    people = [await town.settle() for _ in range(4)]
+    people = [await town.create_user() for _ in range(4)]
     reasons = ["spam", "spam", "fraud", "harassment"]
     body = {"subject_kind": "post", "subject_id": post["id"]}
     await asyncio.gather(
@@ -203,7 +203,7 @@ async def test_a_suspension_lasts_until_the_decision_is_reversed(court: Court, k
 async def test_only_an_admin_suspends_a_moderator_or_an_admin(
     town: Town, ada: Person, role: str, judge: str, status: int
 ) -> None:
-    accused, judging = await town.settle(role=role), await town.settle(role=judge)
+    accused, judging = await town.create_user(role=role), await town.create_user(role=judge)
     case = await report(town, ada, "user", str(accused.id))
     answer = await judging.post(f"/moderation/cases/{case}/decision", {"outcome": "suspend", "rule": "Be kind"})
     assert answer.status_code == status

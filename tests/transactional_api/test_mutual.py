@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.core.inference.client import InferenceClient
 from transactional_api.intelligence.matching.assignment import Preferences, stable_assignment
@@ -98,9 +98,9 @@ class Street(NamedTuple):
 async def street(town: Town, ada: Person) -> Street:
     connector = await ada.make_connector()
     places = [("North", "X"), ("South", "X"), ("North", "X"), ("South", "X"), (None, None)]
-    people = [await town.settle(neighborhood=neighborhood, city=city) for neighborhood, city in places]
+    people = [await town.create_user(neighborhood=neighborhood, city=city) for neighborhood, city in places]
     for person in people:
-        await town.admit(person, connector)
+        await town.add_member(person, connector)
     return Street(ada, connector, people)
 
 
@@ -147,7 +147,7 @@ async def test_nobody_gets_their_own_place(street: Street) -> None:
 
 
 async def test_only_members_whom_one_may_see_are_shared_out(town: Town, street: Street) -> None:
-    stranger, blocker = await town.settle(), street.people[0]
+    stranger, blocker = await town.create_user(), street.people[0]
     await town.block(blocker, street.ada)
     for other in (stranger, blocker):
         body = {"connector_id": street.connector["id"], "offers": [named(street.ada)], "seekers": [named(other)]}

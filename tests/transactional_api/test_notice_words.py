@@ -21,8 +21,8 @@ async def shown(person: Person, kind: str | None = None) -> list[tuple[str, str]
 
 @pytest.fixture
 async def cleo(town: Town, garden: dict[str, Any]) -> Person:
-    person = await town.settle(first_name="Cleo")
-    await town.admit(person, garden)
+    person = await town.create_user(first_name="Cleo")
+    await town.add_member(person, garden)
     return person
 
 
@@ -87,8 +87,8 @@ async def test_an_edit_notifies_the_added_people_only(
     await town.run_jobs()
     assert len(await shown(ben, "mentioned")) == 2, "the post once, and the event"
     assert [body for _, body in await shown(cleo, "mentioned")] == [f"A ladder? @{ben.id.hex} @{cleo.id.hex}"]
-    dan = await town.settle()
-    await town.admit(dan, garden)
+    dan = await town.create_user()
+    await town.add_member(dan, garden)
     await ada.put(f"/posts/{post['id']}/comments/{comment['id']}", {"content": f"Hm, or @{dan.id.hex}"})
     await town.run_jobs()
     assert await shown(dan) == [("Ada Okafor mentioned you", f"Hm, or @{dan.id.hex}")]

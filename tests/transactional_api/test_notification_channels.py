@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from httpx_sse import aconnect_sse
 from pydantic import SecretStr
 
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import API, Person, Town
 from transactional_api.community.notifications.digest import digest
 from transactional_api.core import mailer
@@ -93,7 +93,7 @@ class Browser:
 
 
 async def announce(town: Town, person: Person, title: str = "Water is off") -> None:
-    admin = await town.settle(role="admin")
+    admin = await town.create_user(role="admin")
     answer = await admin.post("/notifications/send", {"title": title, "user_ids": [str(person.id)]})
     assert answer.status_code == 202, answer.text
     await town.run_jobs()
@@ -236,7 +236,7 @@ async def test_a_daily_letter_takes_the_place_of_single_ones(town: Town, ada: Pe
 
 
 async def test_only_an_admin_announces_and_muting_them_changes_nothing(town: Town, ada: Person, ben: Person) -> None:
-    admin = await town.settle(role="admin")
+    admin = await town.create_user(role="admin")
     connector = await ada.make_connector()
     await ben.post(f"/connectors/{connector['id']}/join")
     assert (await ben.post(f"/users/{admin.id}/mute")).status_code == 204

@@ -14,9 +14,9 @@ from tests.transactional_api.people import Person, Town
 async def people(town: Town, garden: dict[str, Any]) -> list[Person]:
     """Cleo, Dan, Eva and Finn, members of the garden."""
     names = ("Cleo", "Dan", "Eva", "Finn")
-    settled = [await town.settle(first_name=name) for name in names]
+    settled = [await town.create_user(first_name=name) for name in names]
     for person in settled:
-        await town.admit(person, garden)
+        await town.add_member(person, garden)
     return settled
 
 
@@ -140,7 +140,7 @@ async def test_who_left_a_private_connector_sees_no_group_of_it(
 ) -> None:
     place = await ada.make_connector(is_public=False)
     for person in (ben, *people):
-        await town.admit(person, place)
+        await town.add_member(person, place)
     post = await ben.make_post(place)
     await like_in_turn(town, people, post)
     assert (await one_group(ben))["actor_count"] == 4
@@ -192,7 +192,7 @@ async def test_pages_have_every_group_once_in_order(
 
 
 async def test_other_kinds_are_alone_in_their_entry(town: Town, ada: Person, ben: Person) -> None:
-    admin = await town.settle(role="admin")
+    admin = await town.create_user(role="admin")
     for title in ("Water", "Power"):
         await admin.post("/notifications/send", {"title": title, "user_ids": [str(ada.id)]})
     chat = (await ben.post("/chat/conversations", {"kind": "direct", "user_id": str(ada.id)})).json()

@@ -84,8 +84,8 @@ async def test_a_job_that_runs_twice_tells_once(town: Town, ada: Person, ben: Pe
 
 async def test_every_member_of_a_connector_is_told_but_who_did_it(town: Town, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector()
-    await town.admit(ben, connector)
-    stranger = await town.settle()
+    await town.add_member(ben, connector)
+    stranger = await town.create_user()
     notice = Notice(
         kind=NoticeKind.COMMENT_CREATED,
         actor_id=ada.id,
@@ -147,9 +147,9 @@ async def told_of(person: Person, kind: str) -> list[str]:
 
 async def test_members_hear_of_events_and_of_posts_if_they_ask_to(town: Town, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector()
-    quiet = await town.settle()
+    quiet = await town.create_user()
     for person in (ben, quiet):
-        await town.admit(person, connector)
+        await town.add_member(person, connector)
     wanted = [{"kind": "post.created", "channel": "in_app", "wanted": True}]
     assert (await ben.put("/notifications/preferences", {"preferences": wanted})).status_code == 200
     post = await ada.make_post(connector)
@@ -164,7 +164,7 @@ async def test_members_hear_of_events_and_of_posts_if_they_ask_to(town: Town, ad
 
 async def test_who_comes_is_reminded_once_a_day_before(town: Town, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector()
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     start = datetime.now(UTC) + timedelta(days=3)
     body = {"title": "Swap", "start_date": start.isoformat()}
     event = (await ada.post("/events", body | {"connector_id": connector["id"]})).json()

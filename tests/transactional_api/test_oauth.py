@@ -54,7 +54,7 @@ class App:
 
 
 async def make_app(town: Town, *, scope: str = "posts:read events:read", confidential: bool = True) -> App:
-    maker = await town.settle()
+    maker = await town.create_user()
     body = {"name": "Street <Calendar>", "redirect_uris": [BACK], "confidential": confidential}
     made = (await maker.post("/oauth/apps", body)).json()
     client = AsyncOAuth2Client(
@@ -244,7 +244,7 @@ async def test_its_person_sees_it_among_their_sessions_and_ends_it(town: Town) -
 
 async def test_deleting_an_app_ends_what_it_was_let(town: Town, ada: Person) -> None:
     made = (await ada.post("/oauth/apps", {"name": "Mine", "redirect_uris": [BACK]})).json()
-    assert (await (await town.settle()).delete(f"/oauth/apps/{made['id']}")).status_code == 404
+    assert (await (await town.create_user()).delete(f"/oauth/apps/{made['id']}")).status_code == 404
     assert [one["id"] for one in (await ada.get("/oauth/apps")).json()["items"]] == [made["id"]]
     assert (await ada.delete(f"/oauth/apps/{made['id']}")).status_code == 204
 

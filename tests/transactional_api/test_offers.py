@@ -49,9 +49,9 @@ def reasons(answer: dict[str, Any], kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", KINDS.values())
 async def test_one_author_or_connector_does_not_fill_a_page(town: Town, kind: str) -> None:
     categories = [uuid4().hex for _ in range(4)]
-    viewer, busy = await town.settle(interests=categories), await town.settle()
+    viewer, busy = await town.create_user(interests=categories), await town.create_user()
     theirs = await busy.make_connector(category=categories[0])
-    others = [await town.settle() for _ in range(20)]
+    others = [await town.create_user() for _ in range(20)]
     connectors = [await host.make_connector(category=categories[place % 4]) for place, host in enumerate(others)]
     # Without caps the busy one would lead: with the newest items, or with the first events.
     if kind == "item":
@@ -67,11 +67,11 @@ async def test_one_author_or_connector_does_not_fill_a_page(town: Town, kind: st
 @pytest.mark.parametrize("kind", KINDS.values())
 async def test_one_category_takes_at_most_its_share_of_a_page(town: Town, kind: str) -> None:
     often, seldom = uuid4().hex, uuid4().hex
-    viewer = await town.settle(interests=[often, seldom])
+    viewer = await town.create_user(interests=[often, seldom])
     made: dict[str, list[str]] = {often: [], seldom: []}
     for category, number in ((often, 18), (seldom, 8)):
         for _ in range(number):
-            host = await town.settle()
+            host = await town.create_user()
             made[category].append(await publish(host, await host.make_connector(category=category), kind))
     page = {one[kind]["id"] for one in (await feed(viewer, kind))["items"]}
     assert len(page & set(made[often])) <= 12
@@ -81,27 +81,27 @@ async def test_one_category_takes_at_most_its_share_of_a_page(town: Town, kind: 
 @pytest.mark.parametrize("kind", KINDS.values())
 async def test_reasons_are_true_for_the_person(town: Town, kind: str) -> None:
     interest, place = uuid4().hex, {"neighborhood": uuid4().hex, "city": uuid4().hex}
-    viewer = await town.settle(interests=[interest], **place)
-    host = await town.settle()
+    viewer = await town.create_user(interests=[interest], **place)
+    host = await town.create_user()
     joined, interesting, other = [
         await host.make_connector(category=category) for category in (uuid4().hex, interest, uuid4().hex)
     ]
-    await town.admit(viewer, joined)
+    await town.add_member(viewer, joined)
     expected = {
         await publish(host, joined, kind): "in_your_connectors",
         await publish(host, interesting, kind): "of_your_interests",
     }
-    fans = [await town.settle(**place) for _ in range(2)]
-    afar = [await town.settle(neighborhood=uuid4().hex, city=place["city"]) for _ in range(2)]
-    strangers = [await town.settle() for _ in range(2)]
-    unconfirmed = [await town.settle(**place, verified=False) for _ in range(3)]
+    fans = [await town.create_user(**place) for _ in range(2)]
+    afar = [await town.create_user(neighborhood=uuid4().hex, city=place["city"]) for _ in range(2)]
+    strangers = [await town.create_user() for _ in range(2)]
+    unconfirmed = [await town.create_user(**place, verified=False) for _ in range(3)]
     for people, reason in (
         (fans, "popular_in_your_neighborhood"),
         (afar, "popular_in_your_city"),
         (strangers, "popular"),
         (unconfirmed, "soon" if kind == "event" else "new"),
     ):
-        author = await town.settle()
+        author = await town.create_user()
         item_id = await publish(author, await author.make_connector(category=other["category"]), kind)
         for person in people:
             await act_on(person, kind, item_id)
@@ -121,8 +121,8 @@ async def test_reasons_are_true_for_the_person(town: Town, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS.values())
 async def test_without_consent_interests_neither_rank_nor_explain(town: Town, kind: str) -> None:
     category = uuid4().hex
-    viewer = await town.settle(interests=[category], personalised=False)
-    host = await town.settle()
+    viewer = await town.create_user(interests=[category], personalised=False)
+    host = await town.create_user()
     made = await publish(host, await host.make_connector(category=category), kind)
     answer = await feed(viewer, kind, limit=100)
     assert answer["reason_code"] == "no_consent"
@@ -133,10 +133,10 @@ async def test_without_consent_interests_neither_rank_nor_explain(town: Town, ki
 @pytest.mark.parametrize("kind", KINDS.values())
 async def test_unconfirmed_authors_are_recommended_to_members_only(town: Town, kind: str) -> None:
     category = uuid4().hex
-    author = await town.settle(verified=False)
+    author = await town.create_user(verified=False)
     connector = await author.make_connector(category=category)
     made = await publish(author, connector, kind)
-    outsider, member = [await town.settle(interests=[category]) for _ in range(2)]
-    await town.admit(member, connector)
+    outsider, member = [await town.create_user(interests=[category]) for _ in range(2)]
+    await town.add_member(member, connector)
     assert made not in reasons(await feed(outsider, kind), kind)
     assert reasons(await feed(member, kind), kind)[made] == "in_your_connectors"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert
 
-from tests.transactional_api.outlets import OUTLETS, TOKEN, History, Outlet, listed, mailed, want_everything
 from tests.transactional_api.people import Person, Town
+from tests.transactional_api.visibility_history import OUTLETS, TOKEN, History, Outlet, listed, mailed, want_everything
 from transactional_api.community.notifications.checks import CHECKS
 from transactional_api.core.db.tables import Notification
 from transactional_api.core.notices import GROUPED, NoticeKind
@@ -37,10 +37,10 @@ async def check(history: History, *, outlets: list[Outlet]) -> int:
 
 @pytest.mark.parametrize("seed", range(WALKS))
 async def test_no_outlet_gives_words_that_the_reader_may_not_see(town: Town, seed: int) -> None:
-    people = [await town.settle() for _ in range(4)]
+    people = [await town.create_user() for _ in range(4)]
     for person in people:
         await want_everything(person)
-    history = History(town, people, await town.settle(role="moderator"), seed)
+    history = History(town, people, await town.create_user(role="moderator"), seed)
     await history.begin()
     given = 0
     for number in range(STEPS):
@@ -53,7 +53,7 @@ async def test_no_outlet_gives_words_that_the_reader_may_not_see(town: Town, see
 
 async def test_queued_letters_and_pushes_are_rendered_when_sent(town: Town, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector()
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     await want_everything(ben)
     quiet = {"time_zone": "UTC", "quiet_from": "00:00:00", "quiet_until": "23:59:59", "digest_hour": None}
     await ben.put("/notifications/delivery-schedule", quiet)

@@ -34,7 +34,7 @@ async def read_all(person: Person, path: str, *, limit: int) -> list[list[dict[s
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seconds=st.lists(st.integers(0, 3), min_size=1, max_size=12), limit=st.integers(1, 5))
 async def test_pages_neither_repeat_nor_skip_at_equal_times(town: Town, seconds: list[int], limit: int) -> None:
-    ada = await town.settle()
+    ada = await town.create_user()
     connector = await ada.make_connector()
     rows = [
         {
@@ -67,7 +67,7 @@ async def test_what_is_added_while_somebody_pages_moves_nothing(ada: Person) -> 
 
 async def test_members_page_in_the_order_in_which_they_joined(town: Town, ada: Person) -> None:
     connector = await ada.make_connector()
-    people = [ada] + [await town.settle() for _ in range(4)]
+    people = [ada] + [await town.create_user() for _ in range(4)]
     for person in people[1:]:
         await person.post(f"/connectors/{connector['id']}/join")
     pages = await read_all(ada, f"/connectors/{connector['id']}/members", limit=2)

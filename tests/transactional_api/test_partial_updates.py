@@ -80,7 +80,7 @@ async def place(kind: str, ada: Person, garden: dict[str, Any]) -> str:
 
 
 async def patch(person: Person, place: str, body: Any, **headers: str) -> Any:
-    return await person.ask("PATCH", place, json=body, headers=headers)
+    return await person.request("PATCH", place, json=body, headers=headers)
 
 
 async def editable(person: Person, place: str, kind: str) -> dict[str, Any]:

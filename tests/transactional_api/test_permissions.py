@@ -58,12 +58,12 @@ MATRIX = [(part, row) for part in SLICES for row in part.ROWS]
 
 @pytest.fixture
 async def private(town: Town) -> Private:
-    owner, member, stranger, blocked = [await town.settle() for _ in range(4)]
+    owner, member, stranger, blocked = [await town.create_user() for _ in range(4)]
     connector = await owner.make_connector(is_public=False)
-    await town.admit(member, connector)
-    await town.admit(blocked, connector)
+    await town.add_member(member, connector)
+    await town.add_member(blocked, connector)
     await town.block(owner, blocked)
-    await town.admit(await town.settle(), connector)  # Somebody stays, whoever leaves.
+    await town.add_member(await town.create_user(), connector)  # Somebody stays, whoever leaves.
     post = await owner.make_post(connector)
     people = {NOBODY: town.nobody, STRANGER: stranger, MEMBER: member, OWNER: owner, BLOCKED: blocked}
     return Private(people, connector, post)
@@ -71,8 +71,8 @@ async def private(town: Town) -> Private:
 
 @pytest.mark.parametrize(("part", "row"), MATRIX, ids=[f"{row.method} {row.path}" for _, row in MATRIX])
 async def test_each_kind_of_person_gets_what_the_matrix_says(town: Town, private: Private, part: Any, row: Row) -> None:
-    if hasattr(part, "furnish"):
-        await part.furnish(town, private)
+    if hasattr(part, "create_data"):
+        await part.create_data(town, private)
     things = {
         "connector_id": private.connector["id"],
         "post_id": private.post["id"],

@@ -135,7 +135,7 @@ def read_whole(plan: dict[str, Any]) -> Iterator[str]:
 
 
 async def test_no_hot_path_reads_a_large_table_whole(large_town: Town, large: Settings) -> None:
-    viewer: Person = await large_town.settle()
+    viewer: Person = await large_town.create_user()
     with psycopg.connect(large.database_url) as connection:
         ids = "SELECT md5('post 31')::uuid, md5('connector 962')::uuid, md5('user 4')::uuid, md5('431')"
         [(post, connector, user, word)] = connection.execute(ids).fetchall()

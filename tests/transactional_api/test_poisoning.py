@@ -25,7 +25,7 @@ PATHS = {
 
 async def publish(town: Town, kind: str, category: str) -> str:
     """Publish an item of an author, a connector and a category of its own."""
-    author = await town.settle()
+    author = await town.create_user()
     connector = await author.make_connector(category=category)
     if kind == "connector":
         return str(connector["id"])
@@ -66,16 +66,16 @@ async def forget_popular(town: Town) -> None:
 @pytest.mark.parametrize("kind", PATHS)
 async def test_new_accounts_move_nothing_in_a_strangers_feed(town: Town, kind: str) -> None:
     place, categories = {"neighborhood": uuid4().hex, "city": uuid4().hex}, [uuid4().hex for _ in range(3)]
-    viewer = await town.settle(**place, interests=categories)
+    viewer = await town.create_user(**place, interests=categories)
     made = [await publish(town, kind, category) for category in categories]
-    neighbors = [await town.settle(**place) for _ in range(4)]
+    neighbors = [await town.create_user(**place) for _ in range(4)]
     for item_id, count in zip(made, (4, 3, 2), strict=True):
         for person in neighbors[:count]:
             await act_on(person, kind, item_id)
     assert ids(await feed(viewer, PATHS[kind], limit=3), kind) == made
 
     for _ in range(20):
-        person = await town.settle(**place, created_at=datetime.now(UTC))
+        person = await town.create_user(**place, created_at=datetime.now(UTC))
         await act_on(person, kind, made[2])
         if kind == "post":
             await click(person, made[2])
@@ -91,11 +91,11 @@ async def test_new_accounts_move_nothing_in_a_strangers_feed(town: Town, kind: s
 async def test_the_weight_of_an_account_is_that_of_the_policy(town: Town) -> None:
     rules, now = ranking_policy().standing, datetime.now(UTC)
     ages = [0.0, 1.9, 2.1, 8.0, 13.9, 14.1, 400.0]
-    people = [await town.settle(created_at=now - timedelta(days=age)) for age in ages]
+    people = [await town.create_user(created_at=now - timedelta(days=age)) for age in ages]
     refused = [
-        await town.settle(verified=False),
-        await town.settle(is_active=False),
-        await town.settle(suspended_until=now + timedelta(days=1)),
+        await town.create_user(verified=False),
+        await town.create_user(is_active=False),
+        await town.create_user(suspended_until=now + timedelta(days=1)),
     ]
     async with town.app.state.engine.connect() as connection:
         of = {person.id: None for person in (*people, *refused)}

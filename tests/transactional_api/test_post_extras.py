@@ -55,7 +55,7 @@ async def test_everyone_has_one_reaction(town: Town, ada: Person, ben: Person, g
     path = f"/posts/{post['id']}/reaction"
     for kind in ("love", "helpful"):
         await ada.put(path, {"kind": kind})
-    await (await town.settle()).put(path, {"kind": "helpful"})
+    await (await town.create_user()).put(path, {"kind": "helpful"})
     assert (await ben.get(path + "s")).json() == {"counts": {"helpful": 2}, "viewer_reaction": None}
     assert (await ada.delete(path)).json() == {"counts": {"helpful": 1}, "viewer_reaction": None}
     assert (await ada.put(path, {"kind": "furious"})).status_code == 422
@@ -118,10 +118,10 @@ def test_what_is_a_tag_and_what_a_mention() -> None:
 
 
 async def test_who_is_mentioned_hears_of_it_if_they_may_see_it(town: Town, ada: Person, ben: Person) -> None:
-    outsider, blocker, cara = [await town.settle() for _ in range(3)]
+    outsider, blocker, cara = [await town.create_user() for _ in range(3)]
     private = await ada.make_connector(is_public=False)
     for person in (ben, blocker):
-        await town.admit(person, private)
+        await town.add_member(person, private)
     await town.block(blocker, ada)
     words = " ".join(f"@{person.id.hex}" for person in (ben, outsider, blocker, ada, cara))
     post = await ada.make_post(private, content=f"Hello {words} @nobody.at.all")
@@ -153,7 +153,7 @@ async def test_comments_are_liked_replaced_and_deleted(ada: Person, ben: Person,
 
 
 async def test_feeds_contain_followed_joined_and_nearby_posts(town: Town, ada: Person) -> None:
-    reader, cara = await town.settle(), await town.settle()
+    reader, cara = await town.create_user(), await town.create_user()
     here = somewhere()
     near, joined, other = [await ada.make_connector(point=point) for point in (here, None, None)]
     await reader.post(f"/connectors/{joined['id']}/join")

@@ -43,7 +43,7 @@ async def test_a_deleted_post_is_gone_and_no_longer_counted(ada: Person, ben: Pe
 async def test_a_moderator_may_edit_and_delete_what_others_wrote(town: Town, ada: Person, ben: Person) -> None:
     connector = await ada.make_connector()
     post = await ada.make_post(connector)
-    await town.admit(ben, connector, role="moderator")
+    await town.add_member(ben, connector, role="moderator")
     assert (await ben.put(f"/posts/{post['id']}", {"content": "Calmer words"})).json()["content"] == "Calmer words"
     assert (await ben.delete(f"/posts/{post['id']}")).status_code == 204
 
@@ -65,9 +65,9 @@ async def test_a_like_does_not_look_like_an_edit(ada: Person, ben: Person) -> No
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deeds=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=24))
 async def test_like_count_is_exact_under_concurrency(town: Town, deeds: list[tuple[int, bool]]) -> None:
-    author = await town.settle()
+    author = await town.create_user()
     post = await author.make_post(await author.make_connector())
-    people = [await town.settle() for _ in range(4)]
+    people = [await town.create_user() for _ in range(4)]
     path = f"/posts/{post['id']}/like"
     answers = await asyncio.gather(*(people[who].ask("POST" if likes else "DELETE", path) for who, likes in deeds))
     assert Counter(answer.status_code for answer in answers) == {200: len(deeds)}

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from neighborconnect.settings import OAuthProvider
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import confirmed
 from tests.transactional_api.test_second_factor import with_phone

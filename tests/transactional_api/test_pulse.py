@@ -41,7 +41,7 @@ async def redis(town: Town) -> Redis:
 @pytest.fixture
 async def connector(ada: Person, ben: Person, town: Town) -> dict[str, Any]:
     connector = await ada.make_connector()
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     return connector
 
 
@@ -54,7 +54,7 @@ async def test_live_status_has_posts_events_and_online_members(
 ) -> None:
     event = await hold(ada)
     connector = {"id": event["connector_id"]}
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     old, new = [await ada.make_post(connector) for _ in range(2)]
     assert await live_status(ben, connector["id"]) == {
         "connector_id": connector["id"],
@@ -75,7 +75,7 @@ async def test_who_left_a_minute_ago_is_not_there(ada: Person, connector: dict[s
 
 
 async def test_only_members_learn_how_many_are_there(town: Town, connector: dict[str, Any]) -> None:
-    stranger = await town.settle()
+    stranger = await town.create_user()
     assert (await live_status(stranger, connector["id"]))["online_member_count"] is None
 
 
@@ -111,7 +111,7 @@ async def test_what_is_kept_is_narrowed_to_who_asks(
     town: Town, ada: Person, ben: Person, connector: dict[str, Any]
 ) -> None:
     post, gone = [await ada.make_post(connector) for _ in range(2)]
-    cora = await town.settle()
+    cora = await town.create_user()
     assert (await live_status(cora, connector["id"]))["new_post_ids"] == [gone["id"], post["id"]]
     await ada.delete(f"/posts/{gone['id']}")
     await town.block(ada, ben)

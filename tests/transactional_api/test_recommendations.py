@@ -14,8 +14,8 @@ from neighborconnect.contracts.events import PredictionEvent
 from neighborconnect.contracts.serving import RankRequest
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
 from neighborconnect.service_auth import bearer
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town, feed_id
-from tests.transactional_api.ranker import Ranker
 
 CONTENT, CONNECTORS = "/recommendations/content", "/recommendations/connectors"
 
@@ -63,7 +63,7 @@ async def posts(ada: Person) -> list[str]:
 
 
 async def test_the_models_order_is_kept_with_its_reasons(town: Town, ranker: Ranker, ben: Person) -> None:
-    authors = [await town.settle() for _ in range(4)]
+    authors = [await town.create_user() for _ in range(4)]
     posts = [(await author.make_post(await author.make_connector()))["id"] for author in authors]
     ranker.rank(posts[2], posts[0], posts[3])
     answer = await feed(ben, limit=2)
@@ -124,7 +124,7 @@ async def test_posts_of_a_private_connector_reach_its_members(
 ) -> None:
     connector = await ada.make_connector(is_public=False)
     post = await ada.make_post(connector)
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     ranker.rank(post["id"])
     assert ids(await feed(ben, limit=1)) == [post["id"]]
 
@@ -133,8 +133,8 @@ async def test_a_short_answer_is_backfilled_and_items_name_their_path(
     town: Town, ranker: Ranker, posts: list[str]
 ) -> None:
     place = uuid4().hex
-    viewer, fan = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
-    other = await town.settle()
+    viewer, fan = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
+    other = await town.create_user()
     liked = (await other.make_post(await other.make_connector()))["id"]
     await fan.post(f"/posts/{liked}/like")
     ranker.rank(posts[0])
@@ -148,13 +148,13 @@ async def test_a_short_answer_is_backfilled_and_items_name_their_path(
 
 
 async def test_without_a_model_what_the_neighbours_like_comes_first(town: Town) -> None:
-    authors = [await town.settle() for _ in range(3)]
+    authors = [await town.create_user() for _ in range(3)]
     posts = [(await author.make_post(await author.make_connector()))["id"] for author in authors]
     near, city = uuid4().hex, uuid4().hex
-    viewer = await town.settle(neighborhood=near, city=city)
-    neighbour = await town.settle(neighborhood=near, city=city)
-    citizens = [await town.settle(neighborhood="far", city=city) for _ in range(2)]
-    strangers = [await town.settle() for _ in range(3)]
+    viewer = await town.create_user(neighborhood=near, city=city)
+    neighbour = await town.create_user(neighborhood=near, city=city)
+    citizens = [await town.create_user(neighborhood="far", city=city) for _ in range(2)]
+    strangers = [await town.create_user() for _ in range(3)]
     for person, post in [
         (neighbour, posts[0]),
         *[(c, posts[1]) for c in citizens],
@@ -172,7 +172,7 @@ async def test_without_a_model_what_the_neighbours_like_comes_first(town: Town) 
 
 async def test_without_a_model_the_connectors_of_neighbours_come_first(town: Town, ada: Person) -> None:
     place = uuid4().hex
-    viewer, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    viewer, neighbour = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     connector = await ada.make_connector()
     await neighbour.post(f"/connectors/{connector['id']}/join")
     answer = await feed(viewer, CONNECTORS, limit=1)
@@ -180,7 +180,7 @@ async def test_without_a_model_the_connectors_of_neighbours_come_first(town: Tow
 
 
 async def test_the_model_is_asked_with_the_interests_of_now(town: Town, ranker: Ranker, posts: list[str]) -> None:
-    viewer = await town.settle(interests=["books", "photography"])
+    viewer = await town.create_user(interests=["books", "photography"])
     await feed(viewer, limit=1)
     profile = {"first_name": "Ada", "last_name": "Okafor", "interests": ["music"]}
     assert (await viewer.put("/users/profile", profile)).status_code == 200
@@ -189,7 +189,7 @@ async def test_the_model_is_asked_with_the_interests_of_now(town: Town, ranker: 
 
 
 async def test_without_consent_no_interests_reach_the_model(town: Town, ranker: Ranker) -> None:
-    viewer = await town.settle(interests=["books"], personalised=False)
+    viewer = await town.create_user(interests=["books"], personalised=False)
     await feed(viewer, limit=1)
     assert ranker.asked == []
 
@@ -198,12 +198,12 @@ async def test_without_consent_no_interests_reach_the_model(town: Town, ranker: 
 async def test_without_a_model_stated_interests_fill_most_of_the_page(town: Town, path: str) -> None:
     stated = [f"Shared {uuid4().hex}", f"books {uuid4().hex}"]
     for number in range(8):
-        writer = await town.settle()
+        writer = await town.create_user()
         await writer.make_post(await writer.make_connector(category=stated[number % 2]))
         await writer.make_post(await writer.make_connector(category="other"))
     place = uuid4().hex
-    newcomer = await town.settle(neighborhood=place, interests=[word.upper() for word in stated], verified=False)
-    indifferent = await town.settle(neighborhood=place)
+    newcomer = await town.create_user(neighborhood=place, interests=[word.upper() for word in stated], verified=False)
+    indifferent = await town.create_user(neighborhood=place)
 
     page = (await feed(newcomer, path, limit=12))["items"]
 
@@ -224,7 +224,7 @@ async def test_the_weaker_path_of_the_model_passes_its_reason_on(ranker: Ranker,
 async def test_a_late_answer_is_not_waited_for(town: Town, ranker: Ranker, posts: list[str]) -> None:
     # A place of their own: what is popular elsewhere is remembered for a minute, and these posts are new.
     place = uuid4().hex
-    viewer, neighbour = await town.settle(neighborhood=place), await town.settle(neighborhood=place)
+    viewer, neighbour = await town.create_user(neighborhood=place), await town.create_user(neighborhood=place)
     for post in posts[:2]:
         await neighbour.post(f"/posts/{post}/like")
     ranker.seconds = 4.0

@@ -106,7 +106,7 @@ async def test_with_a_hung_redis_requests_succeed_and_readyz_names_it(
         LifespanManager(app) as running,
         httpx.AsyncClient(transport=httpx.ASGITransport(running.app), base_url="http://api.test") as http,
     ):
-        person = await Town(app, http).settle()
+        person = await Town(app, http).create_user()
         connector = await person.make_connector()
         proxy.flowing.clear()
         answers = [

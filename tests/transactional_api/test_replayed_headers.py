@@ -49,7 +49,7 @@ class TestReplayedHeaders:
     async def test_a_replay_returns_every_declared_header(self, town: Town, ada: Person, ben: Person) -> None:
         connector = await ada.make_connector()
         post = await ada.make_post(connector)
-        await town.admit(ben, connector)
+        await town.add_member(ben, connector)
         of_it = {"connector_id": connector["id"]}
         event_body = {"title": "Swap", "start_date": (datetime.now(UTC) + timedelta(days=3)).isoformat()}
         event = (await ada.post("/events", event_body | of_it)).json()
@@ -77,7 +77,7 @@ class TestReplayedHeaders:
         assert set(writes) == set(declared), "a write that returns a header needs a request here"
         for name, (person, method, path, body) in writes.items():
             key = {"Idempotency-Key": uuid4().hex}
-            first, second = [await person.ask(method, path, json=body, headers=key) for _ in range(2)]
+            first, second = [await person.request(method, path, json=body, headers=key) for _ in range(2)]
             assert first.is_success, (name, first.text)
             assert (second.status_code, second.content) == (first.status_code, first.content), name
             own, replayed = (

@@ -41,10 +41,10 @@ async def test_likes_of_others_count_and_ones_own_do_not(
 async def test_removed_content_lowers_reputation_until_it_is_restored(
     town: Town, ada: Person, ben: Person, post: dict[str, Any]
 ) -> None:
-    moderator = await town.settle(role="moderator")
+    moderator = await town.create_user(role="moderator")
     other = await ada.make_post({"id": post["connector_id"]})
     for _ in range(3):
-        await (await town.settle()).post(f"/posts/{other['id']}/like")
+        await (await town.create_user()).post(f"/posts/{other['id']}/like")
     await count(town, ada)
     await ben.post("/moderation/reports", {"subject_kind": "post", "subject_id": post["id"], "reason": "spam"})
     [(case,)] = await town.rows("SELECT id FROM moderation_cases WHERE subject_id = :id", id=post["id"])

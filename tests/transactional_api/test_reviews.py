@@ -25,7 +25,7 @@ async def test_a_member_reviews_once_even_when_they_ask_twice_at_once(ben: Perso
 
 
 async def test_who_is_not_a_member_may_read_but_not_review(town: Town, garden: dict[str, Any]) -> None:
-    outsider = await town.settle()
+    outsider = await town.create_user()
     assert (await outsider.post("/reviews", BODY | {"connector_id": garden["id"]})).status_code == 403
     assert (await outsider.get(f"/reviews/connector/{garden['id']}")).status_code == 200
 
@@ -43,7 +43,7 @@ async def test_helpful_votes_count_once_a_person_and_can_be_taken_back(
     town: Town, ben: Person, garden: dict[str, Any]
 ) -> None:
     made = await review(ben, garden)
-    people = [await town.settle() for _ in range(5)]
+    people = [await town.create_user() for _ in range(5)]
     path = f"/reviews/{made['id']}/helpful"
     await asyncio.gather(*(person.post(path) for person in people for _ in range(2)))
     taken = [(await people[0].delete(path)).json() for _ in range(2)]
@@ -58,7 +58,7 @@ async def test_hidden_review_is_visible_to_author_and_moderators(
 ) -> None:
     made = await review(ben, garden, rating=1)
     assert (await ada.put(f"/reviews/{made['id']}/state", {"state": "hidden"})).json()["state"] == "hidden"
-    outsider, moderator = await town.settle(), await town.settle(role="moderator")
+    outsider, moderator = await town.create_user(), await town.create_user(role="moderator")
     seen = [(await one.get(f"/reviews/{made['id']}")).status_code for one in (ada, ben, moderator, outsider)]
     assert seen == [200, 200, 200, 404]
     assert (await outsider.get(f"/reviews/connector/{garden['id']}")).json()["items"] == []
@@ -73,8 +73,8 @@ async def test_analytics_count_average_and_follow_the_months(town: Town, ada: Pe
     empty = (await ada.get(f"/reviews/analytics/{garden['id']}")).json()
     assert (empty["review_count"], empty["mean_rating"], empty["trend"]) == (0, None, [])
     for rating in (1, 4, 4):
-        person = await town.settle()
-        await town.admit(person, garden)
+        person = await town.create_user()
+        await town.add_member(person, garden)
         await review(person, garden, rating=rating)
     await town.write(
         "UPDATE reviews SET created_at = '2026-01-31 23:59:59+00' WHERE connector_id = :id AND rating = 1",

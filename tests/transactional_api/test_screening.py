@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_moderation import EVENT, ITEM, cases, decide, report
 from transactional_api.community.moderation.screening import HELP_TITLE

@@ -50,9 +50,9 @@ async def garden(ada: Person) -> dict[str, Any]:
     return await ada.make_connector()
 
 
-async def furnish(town: Town, ada: Person, garden: dict[str, Any], word: str) -> dict[str, str]:
+async def create_data(town: Town, ada: Person, garden: dict[str, Any], word: str) -> dict[str, str]:
     """Make one of each kind with the word in it."""
-    person = await town.settle(last_name=word)
+    person = await town.create_user(last_name=word)
     connector = await ada.make_connector(description=f"All about {word}.")
     post = await ada.make_post(garden, content=f"I have {word} to spare.")
     event = await ada.post("/events", {**EVENT, "title": f"{word} night", "connector_id": garden["id"]})
@@ -71,7 +71,7 @@ async def test_one_search_finds_every_kind_and_counts_them(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any]
 ) -> None:
     word = made_up()
-    things = await furnish(town, ada, garden, word)
+    things = await create_data(town, ada, garden, word)
     answer = (await ben.get("/search", q=word)).json()
     assert {one["kind"]: one["id"] for one in answer["items"]} == things
     assert {one["kind"]: one["count"] for one in answer["facets"]} == dict.fromkeys(things, 1)
@@ -110,8 +110,8 @@ async def test_what_one_may_not_see_is_neither_found_nor_counted(town: Town, ada
     word = made_up()
     private = await ada.make_connector(is_public=False, description=f"All about {word}.")
     await ada.make_post(private, content=f"{word}!")
-    stranger, blocked = await town.settle(), await town.settle()
-    await town.admit(blocked, private)
+    stranger, blocked = await town.create_user(), await town.create_user()
+    await town.add_member(blocked, private)
     await town.block(ada, blocked)
     await count_words(town)
     for words in (word, f"{word[:4]}{word[5:]}"):
@@ -123,7 +123,7 @@ async def test_what_one_may_not_see_is_neither_found_nor_counted(town: Town, ada
 
 async def test_what_is_deleted_or_cancelled_is_not_found(town: Town, ada: Person, garden: dict[str, Any]) -> None:
     word = made_up()
-    things = await furnish(town, ada, garden, word)
+    things = await create_data(town, ada, garden, word)
     await ada.delete(f"/posts/{things['post']}")
     await ada.delete(f"/events/{things['event']}")
     await ada.delete(f"/marketplace/items/{things['item']}")
@@ -173,7 +173,7 @@ async def test_a_search_takes_a_fixed_number_of_statements(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], statements: Statements
 ) -> None:
     word = made_up()
-    await furnish(town, ada, garden, word)
+    await create_data(town, ada, garden, word)
     with statements() as sent:
         assert len(await found(ben, word)) == 5
     assert len(sent) <= 6

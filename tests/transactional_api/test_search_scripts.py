@@ -89,7 +89,7 @@ async def test_names_of_connectors_items_and_people_fold_too(town: Town, ada: Pe
     answer = await ada.get("/connectors/search", q=f"{mark} {asked}")
     assert answer.status_code == 200, answer.text
     assert [one["id"] for one in answer.json()["items"]] == [connector["id"]]
-    person = await town.settle(last_name=f"{mark} {name}")
+    person = await town.create_user(last_name=f"{mark} {name}")
     listed = (await ada.get("/users/search", q=f"{mark} {asked}")).json()
     assert [one["id"] for one in listed["items"]] == [str(person.id)]
 

@@ -57,18 +57,18 @@ async def created(request: Any) -> Any:
 async def world(town: Town) -> World:
     """Rows of the viewer for every list operation."""
     mark = f"list{uuid4().hex[:12]}"
-    viewer = await town.settle(first_name=mark, role="admin", neighborhood=mark, city=mark)
-    others = [await town.settle(first_name=mark) for _ in range(ITEMS)]
+    viewer = await town.create_user(first_name=mark, role="admin", neighborhood=mark, city=mark)
+    others = [await town.create_user(first_name=mark) for _ in range(ITEMS)]
     connector = await viewer.make_connector(name=mark, category=mark)
     connector_id = connector["id"]
     for other in others:
-        await town.admit(other, connector)
+        await town.add_member(other, connector)
     await fill_relationships(town, viewer, others)
     await fill_connectors(town, viewer, others, connector, mark)
     # Its likes are in no feed of other tests.
     private = await viewer.make_connector(name=mark, category=mark, is_public=False)
     for other in others:
-        await town.admit(other, private)
+        await town.add_member(other, private)
     post_id = await fill_posts(viewer, others, connector, private, mark)
     event_id = await fill_events(viewer, others, connector_id)
     await fill_marketplace(viewer, others, connector_id)
@@ -108,7 +108,7 @@ async def fill_relationships(town: Town, viewer: Person, others: list[Person]) -
         await created(viewer.post(f"/users/{other.id}/follow"))
         await created(other.post(f"/users/{viewer.id}/follow"))
         for action in ("block", "mute"):
-            await created(viewer.post(f"/users/{(await town.settle()).id}/{action}"))
+            await created(viewer.post(f"/users/{(await town.create_user()).id}/{action}"))
 
 
 async def fill_connectors(
@@ -117,8 +117,8 @@ async def fill_connectors(
     for other in others:
         foreign = await other.make_connector(name=mark, category=mark)
         await created(other.post(f"/connectors/{foreign['id']}/invitations", {"user_id": str(viewer.id)}))
-        await town.ask_to_join(await town.settle(), connector)
-        invited, banned = await town.settle(), await town.settle()
+        await town.ask_to_join(await town.create_user(), connector)
+        invited, banned = await town.create_user(), await town.create_user()
         await created(viewer.post(f"/connectors/{connector['id']}/invitations", {"user_id": str(invited.id)}))
         await created(viewer.put(f"/connectors/{connector['id']}/bans/{banned.id}", {"reason": "Spam"}))
 

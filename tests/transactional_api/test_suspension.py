@@ -62,7 +62,7 @@ async def test_reservation_with_a_suspended_seller_is_releasable_only(town: Town
 async def test_offers_of_suspended_people_are_listed_nowhere(town: Town, ada: Person, ben: Person) -> None:
     word = f"q{uuid4().hex[:12]}"
     connector = await ada.make_connector()
-    await town.admit(ben, connector)
+    await town.add_member(ben, connector)
     body = {"connector_id": connector["id"], "title": f"Swap {word}", "start_date": "2090-05-02T14:00:00Z"}
     event = (await ada.post("/events", body)).json()
     item = await offer(ada, connector, title=f"Barrow {word}", category=word)

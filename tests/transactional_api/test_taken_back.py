@@ -25,7 +25,7 @@ async def unread(person: Person) -> int:
 @pytest.fixture
 async def garden(town: Town, ada: Person, ben: Person) -> dict[str, Any]:
     made = await ada.make_connector()
-    await town.admit(ben, made)
+    await town.add_member(ben, made)
     return made
 
 
@@ -91,8 +91,8 @@ async def test_what_is_taken_back_leaves_the_list_and_the_number(
 async def test_of_a_group_only_those_count_who_did_not_take_it_back(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any]
 ) -> None:
-    cleo = await town.settle()
-    await town.admit(cleo, garden)
+    cleo = await town.create_user()
+    await town.add_member(cleo, garden)
     path = f"/posts/{(await ada.make_post(garden))['id']}/like"
     for person in (ben, cleo):
         await person.post(path)
@@ -121,7 +121,7 @@ async def test_a_canceled_reservation_notifies_the_other_side(
     await ben.put(f"{path}/reservation")
     await town.run_jobs()
     if way == "removed":
-        cleo, mod = await town.settle(), await town.settle(role="moderator")
+        cleo, mod = await town.create_user(), await town.create_user(role="moderator")
         await decide(mod, await report(town, cleo, "item", item["id"]), "remove")
     elif way == "withdrawn":
         assert (await ada.delete(path)).status_code == 204

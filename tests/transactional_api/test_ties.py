@@ -38,7 +38,7 @@ async def test_a_block_ends_both_follows_and_hides_both_people(ada: Person, ben:
 
 
 async def test_a_list_of_followers_leaves_out_whom_the_viewer_blocks(town: Town, ada: Person, ben: Person) -> None:
-    third = await town.settle()
+    third = await town.create_user()
     for person in (ben, third):
         await person.post(f"/users/{ada.id}/follow")
     await ben.post(f"/users/{third.id}/block")

@@ -18,14 +18,14 @@ MANY = 12
 
 async def crowd(town: Town, number: int = MANY, **columns: Any) -> list[Person]:
     """Return people with new accounts."""
-    return [await town.settle(verified=False, **columns) for _ in range(number)]
+    return [await town.create_user(verified=False, **columns) for _ in range(number)]
 
 
 async def test_their_likes_make_no_post_popular(town: Town, ada: Person) -> None:
     place = {"neighborhood": uuid4().hex, "city": uuid4().hex}
     connector = await ada.make_connector()
     liked, pushed = [(await ada.make_post(connector))["id"] for _ in range(2)]
-    viewer, fan = await town.settle(**place), await town.settle(**place)
+    viewer, fan = await town.create_user(**place), await town.create_user(**place)
     assert (await fan.post(f"/posts/{liked}/like")).status_code < 300
     for person in await crowd(town, **place):
         assert (await person.post(f"/posts/{pushed}/like")).status_code < 300
@@ -38,7 +38,7 @@ async def test_their_likes_make_no_post_popular(town: Town, ada: Person) -> None
 async def test_their_memberships_make_no_connector_popular(town: Town, ada: Person) -> None:
     place = {"neighborhood": uuid4().hex, "city": uuid4().hex}
     joined, pushed = [(await ada.make_connector())["id"] for _ in range(2)]
-    viewer, fan = await town.settle(**place), await town.settle(**place)
+    viewer, fan = await town.create_user(**place), await town.create_user(**place)
     await fan.post(f"/connectors/{joined}/join")
     for person in await crowd(town, **place):
         await person.post(f"/connectors/{pushed}/join")
@@ -54,7 +54,7 @@ async def test_their_answers_lift_no_event(town: Town, ada: Person, ben: Person)
     for person in await crowd(town):
         answer = await person.post(f"/events/{made[1]['id']}/rsvp", {"status": "attending", "guest_count": 3})
         assert answer.status_code == 200, answer.text
-    confirmed = await town.settle()
+    confirmed = await town.create_user()
     await confirmed.post(f"/events/{made[0]['id']}/rsvp", {"status": "attending"})
     again = await feed(ben, "/recommendations/events", limit=50)
     order = [one for one in ids(again, "event") if one in {event["id"] for event in made}]

@@ -15,7 +15,7 @@ WORDS = {"content": "The compost is ready, too."}
 
 
 async def put(person: Person, path: str, body: Any, version: str) -> httpx.Response:
-    return await person.ask("PUT", path, json=body, headers={"If-Match": version})
+    return await person.request("PUT", path, json=body, headers={"If-Match": version})
 
 
 @pytest.fixture

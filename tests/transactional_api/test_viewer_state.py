@@ -60,7 +60,7 @@ async def test_posts_events_and_items_show_what_the_viewer_did(
         body = (await ben.get(path)).json()
         seen = body["items"][0] if "items" in body else body
         assert (seen["reaction_counts"], seen["viewer_reaction"]) == ({"helpful": 1, "love": 1}, "helpful")
-    stranger = await town.settle()
+    stranger = await town.create_user()
     await town.block(stranger, ben)
     seen = (await stranger.get(f"/posts/{post['id']}")).json()
     assert (seen["reaction_counts"], seen["viewer_reaction"]) == ({"love": 1}, None)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.transactional_api.fake_vision_service import SEEN, Vision
 from tests.transactional_api.media.files import jpeg
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import SEEN, Vision
 from tests.transactional_api.test_moderation import cases, decide
 
 

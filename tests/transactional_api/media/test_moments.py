@@ -66,7 +66,7 @@ async def test_a_reel_is_a_video(town: Town, ada: Person, garden: dict[str, Any]
 async def test_only_members_show_things_and_only_uploads_of_their_own(
     town: Town, ben: Person, garden: dict[str, Any], clip: dict[str, Any]
 ) -> None:
-    outsider = await town.settle()
+    outsider = await town.create_user()
     assert (await outsider.post("/stories", body(garden, clip))).status_code == 403
     assert (await ben.post("/stories", body(garden, clip))).status_code == 404
 
@@ -149,7 +149,7 @@ async def test_visible_stories_reels_and_people_can_be_reported(
     unknown = {"code": "unknown_item", "field": "item_id"}
     assert await report(ben) == {"accepted_count": 3, "rejected": [{"index": 3} | unknown]}
     await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=garden["id"])
-    outsider = await town.settle()
+    outsider = await town.create_user()
     assert await report(outsider) == {
         "accepted_count": 1,
         "rejected": [{"index": index} | unknown for index in (0, 1, 3)],

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from neighborconnect.contracts.vision import REFUSED
+from tests.transactional_api.fake_vision_service import BLUR, COPY, FACE, SEEN, VERSION, Vision, ask
 from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import BLUR, COPY, FACE, SEEN, VERSION, Vision, ask
 from transactional_api.intelligence.vision.service import MAX_RENDITIONS
 
 

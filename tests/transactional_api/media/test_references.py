@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from neighborconnect.settings import Settings
+from tests.transactional_api.fake_vision_service import Vision
 from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import Vision
 from transactional_api.community.media.link_replacement import replace_links
 from transactional_api.core.http.conditional_requests import version_of
 from transactional_api.core.jobs import queue
@@ -237,7 +237,7 @@ async def test_connector_picture_is_neither_video_nor_failed_upload(
 async def test_a_picture_of_a_blocked_owner_is_hidden_in_other_posts(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any]
 ) -> None:
-    reader = await town.settle()
+    reader = await town.create_user()
     post = await ben.make_post(garden)
     upload = await town.keep_upload(ada, jpeg())
     await ada.put(f"/posts/{post['id']}", {"content": "With a picture", "media_ids": [upload["id"]]})

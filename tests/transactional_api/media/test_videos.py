@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from neighborconnect.contracts.vision import RenditionProgress
+from tests.transactional_api.fake_vision_service import Vision, ask
 from tests.transactional_api.media.files import jpeg, video
 from tests.transactional_api.people import Person, Town
-from tests.transactional_api.seer import Vision, ask
 from transactional_api.community.media.renditions import bitrate_ladder
 
 
@@ -29,7 +29,7 @@ async def test_playlists_lead_to_the_files(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], vision: Vision
 ) -> None:
     clip = await vision.keep(ada, video())
-    stranger = await town.settle()
+    stranger = await town.create_user()
     for path in ("playlist.m3u8", "playlist/h264-144.m3u8"):
         assert (await ben.get(f"/media/{clip['id']}/{path}")).status_code == 404
     post = await ada.make_post(garden, media_ids=[clip["id"]])

@@ -21,7 +21,7 @@ async def status(reader: Person, upload: dict[str, Any]) -> int:
 async def private(town: Town, ada: Person, ben: Person) -> dict[str, Any]:
     """A private connector of Ada's that Ben is in."""
     made = await ada.make_connector(is_public=False)
-    await town.admit(ben, made)
+    await town.add_member(ben, made)
     return made
 
 
@@ -55,8 +55,8 @@ async def test_only_current_members_see_an_upload(
 ) -> None:
     upload = await town.keep_upload(ada, video() if kind == "reel" else jpeg())
     shown = await show(kind, ada, private, upload)
-    stranger, member = [await town.settle() for _ in range(2)]
-    await town.admit(member, private)
+    stranger, member = [await town.create_user() for _ in range(2)]
+    await town.add_member(member, private)
     assert [await status(one, upload) for one in (ada, ben, member, stranger)] == [200, 200, 200, 404]
     answer = await ada.put(f"/connectors/{private['id']}/bans/{ben.id}", {"reason": "Spam"})
     assert answer.status_code == 204, answer.text
@@ -70,7 +70,7 @@ async def test_public_upload_is_hidden_from_banned_and_blocked_people(  # noqa: 
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], upload: dict[str, Any], kind: str
 ) -> None:
     await show(kind, ada, garden, upload)
-    blocked, stranger = [await town.settle() for _ in range(2)]
+    blocked, stranger = [await town.create_user() for _ in range(2)]
     assert [await status(one, upload) for one in (ben, blocked, stranger)] == [200, 200, 200]
     await town.block(ada, blocked)
     await ada.put(f"/connectors/{garden['id']}/bans/{ben.id}", {"reason": "Spam"})
@@ -80,7 +80,7 @@ async def test_public_upload_is_hidden_from_banned_and_blocked_people(  # noqa: 
 async def test_a_block_of_the_author_hides_an_upload_of_another_person(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], upload: dict[str, Any]
 ) -> None:
-    reader = await town.settle()
+    reader = await town.create_user()
     post = await ben.make_post(garden)
     edit = {"content": "With a picture", "media_ids": [upload["id"]]}
     assert (await ada.put(f"/posts/{post['id']}", edit)).status_code == 200
@@ -113,7 +113,7 @@ async def test_the_history_of_a_post_shows_its_former_pictures(
 async def test_an_upload_is_visible_if_any_of_its_references_is(
     town: Town, ada: Person, private: dict[str, Any], garden: dict[str, Any], upload: dict[str, Any]
 ) -> None:
-    stranger = await town.settle()
+    stranger = await town.create_user()
     await show("post", ada, private, upload)
     assert await status(stranger, upload) == 404
     await show("story", ada, private, upload)
@@ -126,7 +126,7 @@ async def test_an_upload_is_visible_if_any_of_its_references_is(
 async def test_members_see_the_upload_of_a_message_until_its_deletion(
     town: Town, ada: Person, ben: Person, upload: dict[str, Any]
 ) -> None:
-    stranger, third = [await town.settle() for _ in range(2)]
+    stranger, third = [await town.create_user() for _ in range(2)]
     body = {"kind": "group", "title": "Helpers", "member_ids": [str(ben.id), str(third.id)]}
     talk = f"/chat/conversations/{(await ada.post('/chat/conversations', body)).json()['id']}"
     sent = (await ada.post(f"{talk}/messages", {"content": "Look", "media_ids": [upload["id"]]})).json()
@@ -151,8 +151,8 @@ async def test_members_and_invited_people_see_the_connector_picture(
     town: Town, ada: Person, ben: Person, upload: dict[str, Any]
 ) -> None:
     made = await ada.make_connector(is_public=False, media_id=upload["id"])
-    stranger, invited = [await town.settle() for _ in range(2)]
-    await town.admit(ben, made)
+    stranger, invited = [await town.create_user() for _ in range(2)]
+    await town.add_member(ben, made)
     row = "INSERT INTO connector_invitations (connector_id, user_id, invited_by) VALUES (:at, :invited, :ada)"
     await town.write(row, at=made["id"], invited=invited.id, ada=ada.id)
     assert [await status(one, upload) for one in (ben, invited, stranger)] == [200, 200, 404]
@@ -176,7 +176,7 @@ async def test_a_moderator_sees_a_reported_upload_while_it_is_open(
 async def test_a_profile_picture_is_hidden_from_blocked_people(
     town: Town, ada: Person, ben: Person, upload: dict[str, Any]
 ) -> None:
-    blocked = await town.settle()
+    blocked = await town.create_user()
     await town.block(ada, blocked)
     assert (await ada.put("/users/profile/avatar", {"media_id": upload["id"]})).status_code == 200
     assert [await status(one, upload) for one in (ben, blocked)] == [200, 404]

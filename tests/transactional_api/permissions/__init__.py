@@ -1,1 +1,1 @@
-"""The permission matrix: one module a slice, each with ``ROWS`` and, where its routes need things, ``furnish``."""
+"""The permission matrix: one module a slice, each with ``ROWS`` and, where its routes need things, ``create_data``."""

@@ -11,8 +11,8 @@ INSIDE_EMPTY = told(401, 404, 404, 204)
 WORDS = {"content": "Are you coming?"}
 
 
-async def furnish(town: Town, private: Private) -> None:
-    owner, other, further = private.people[OWNER], await town.settle(), await town.settle()
+async def create_data(town: Town, private: Private) -> None:
+    owner, other, further = private.people[OWNER], await town.create_user(), await town.create_user()
     group = {"kind": "group", "title": "Seed swap", "member_ids": [str(other.id)]}
     begun = (await owner.post("/chat/conversations", group)).json()
     sent = (await owner.post(f"/chat/conversations/{begun['id']}/messages", WORDS)).json()

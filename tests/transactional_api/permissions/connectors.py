@@ -11,9 +11,9 @@ TENDED = told(401, 404, 403, 204)
 MAX_IDS = told(401, 404, 403, 200)
 
 
-async def furnish(town: Town, private: Private) -> None:
-    other = await town.settle()
-    await town.admit(other, private.connector)
+async def create_data(town: Town, private: Private) -> None:
+    other = await town.create_user()
+    await town.add_member(other, private.connector)
     await town.ask_to_join(other, private.connector)
     private.things["user_id"] = other.id
 

@@ -9,7 +9,7 @@ BODY = {"title": "Seed swap", "start_date": "2090-05-02T14:00:00Z"}
 SEEN = told(401, 404, 200, 200, blocked=404)
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     answer = await private.people[OWNER].post("/events", BODY | {"connector_id": private.connector["id"]})
     private.things["event_id"] = answer.json()["id"]
 

@@ -11,9 +11,9 @@ BODY = {"variants": [{"name": "control", "weight": 1}, {"name": "new", "weight":
 ADMINS = told(401, 403, 403, 403)
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     key = f"try-{uuid4().hex}"
-    admin = await town.settle(role="admin")
+    admin = await town.create_user(role="admin")
     assert (await admin.post(f"/experiments/{key}", BODY)).status_code == 201
     private.things["experiment"] = key
 

@@ -10,7 +10,7 @@ from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import ANYONE, MEMBER, OWNER, Private, Row, told
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     answer = await private.people[OWNER].post("/recommendations/content", {})
     given = await private.people[OWNER].post("/recommendations/feedback", of_the_post(private))
     private.things.update(

@@ -13,14 +13,14 @@ SEEN = told(401, 404, 200, 200, blocked=404)
 SELLERS = told(401, 404, 404, 200)
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
 
     async def offer() -> Any:
         return (await owner.post("/marketplace/items", BODY | {"connector_id": private.connector["id"]})).json()["id"]
 
-    buyer = await town.settle()
-    await town.admit(buyer, private.connector)
+    buyer = await town.create_user()
+    await town.add_member(buyer, private.connector)
     sold = await buyer.post(f"/marketplace/items/{await offer()}/buy")
     private.things.update(item_id=await offer(), purchase_id=sold.json()["id"])
 

@@ -11,7 +11,7 @@ SEEN = told(401, 404, 200, 200, blocked=404)
 OWN = told(401, 404, 404, 200)
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     ready = await town.keep_upload(owner, png())
     await owner.make_post(private.connector, media_ids=[ready["id"]])

@@ -12,10 +12,10 @@ ABOUT_OWNER = told(401, 404, 404, 201)
 RULE = {"rule": "Be kind"}
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     """A case about something of the owner's that is open, and one that is decided."""
-    moderator, reporter = await town.settle(role="moderator"), await town.settle()
-    await town.admit(reporter, private.connector)
+    moderator, reporter = await town.create_user(role="moderator"), await town.create_user()
+    await town.add_member(reporter, private.connector)
     ids = {}
     for name in ("open", "decided"):
         post = await private.people[OWNER].make_post(private.connector)

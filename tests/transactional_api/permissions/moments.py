@@ -15,7 +15,7 @@ TAKEN_AWAY = told(401, 404, 403, 204, blocked=404)
 CLIP = video(pictures=2)
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     ready = await town.keep_upload(owner, CLIP)
     private.things["media_id"] = ready["id"]

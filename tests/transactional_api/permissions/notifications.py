@@ -9,7 +9,7 @@ from tests.transactional_api.permissions.rows import ANYONE, ANYONE_CREATES, OWN
 from transactional_api.community.notifications.unsubscribe import Subscription, issue_token
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     device = {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"}
     about_owner = Subscription(private.people[OWNER].id, "mentioned")
     private.things["token"] = issue_token(town.app.state.context.cipher, about_owner)

@@ -10,7 +10,7 @@ NOBODYS = told(404, 404, 404, 404)
 RETURNED = {"code": "x", "state": "x" * 20, "binding": "x" * 20}
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     made = (await private.people[OWNER].post("/oauth/apps", APP)).json()
     private.things.update(app_id=made["id"], provider="local")
 

@@ -6,7 +6,7 @@ from tests.transactional_api.people import Town
 from tests.transactional_api.permissions.rows import ANYONE, OWNER, Private, Row, told
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     path = f"/posts/{private.post['id']}/comments"
     made = await private.people[OWNER].post(path, {"content": "Here"})
     private.things.update(comment_id=made.json()["id"], kind="following", tag="bees")

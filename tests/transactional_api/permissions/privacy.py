@@ -10,7 +10,7 @@ from tests.transactional_api.permissions.rows import ANYONE, OWNER, Private, Row
 OWNERS = told(401, 404, 404, 200)
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     answer = await private.people[OWNER].post("/privacy/exports")
     private.things.update(export_id=answer.json()["id"], purpose="research", code="x" * 40, erasure_id=str(uuid4()))
 

@@ -11,7 +11,7 @@ WRITERS = told(401, 404, 403, 200, blocked=404)
 VOTES = told(401, 404, 200, 409, blocked=404)
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     answer = await private.people[OWNER].post("/reviews", BODY | {"connector_id": private.connector["id"]})
     private.things["review_id"] = answer.json()["id"]
 

@@ -15,7 +15,7 @@ NOBODY, STRANGER, MEMBER, OWNER, BLOCKED = "nobody", "stranger", "member", "owne
 class Private:
     """A private connector with a post of its admin, and the people around it.
 
-    ``things`` are further ids by the name that paths use, put there by the slices' ``furnish``. The blocked
+    ``things`` are further ids by the name that paths use, put there by the slices' ``create_data``. The blocked
     person is a member whom the owner blocks: they see the connector, and nothing that the owner made in it.
     """
 

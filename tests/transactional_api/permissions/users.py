@@ -25,7 +25,7 @@ def registration(_: Private) -> dict[str, Any]:
     }
 
 
-async def furnish(_town: Town, private: Private) -> None:
+async def create_data(_town: Town, private: Private) -> None:
     private.things["session_id"] = private.people[OWNER].session_id
 
 

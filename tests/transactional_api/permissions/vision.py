@@ -12,7 +12,7 @@ from tests.transactional_api.permissions.rows import OWNER, Private, Row, told
 OWN = told(401, 404, 404, 200)
 
 
-async def furnish(town: Town, private: Private) -> None:
+async def create_data(town: Town, private: Private) -> None:
     owner = private.people[OWNER]
     private.things["image"] = (await town.keep_upload(owner, png()))["id"]
     private.things["video"] = private.things["media_id"] = (await town.keep_upload(owner, video(pictures=2)))["id"]

@@ -49,7 +49,7 @@ async def plant(town: Town) -> Marked:
         phone=mark[:20],
         interests=[mark],
     )
-    me, other = Person(UUID(session["user"]["id"]), town.http, session["access_token"]), await town.settle()
+    me, other = Person(UUID(session["user"]["id"]), town.http, session["access_token"]), await town.create_user()
     marked = Marked(me, mark)
     await done(await me.put("/users/profile/home", {"latitude": 40.6722, "longitude": -73.9772}))
     shown = {"media_ids": [(await town.keep_upload(me, jpeg()))["id"]]}
@@ -72,7 +72,7 @@ async def plant(town: Town) -> Marked:
     await done(await other.post(f"/events/{held['id']}/rsvp", {"status": "attending"}))
     full = {**SUNDAY, "start_date": soon(), "connector_id": theirs["id"], "max_attendees": 1}
     visited = await done(await other.post("/events", full))
-    waits = await town.settle()
+    waits = await town.create_user()
     await done(await waits.post(f"/connectors/{theirs['id']}/join"))
     for person in (me, waits):
         await done(await person.post(f"/events/{visited['id']}/rsvp", {"status": "attending"}))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town, feed_id
 from tests.transactional_api.privacy.marked import done, soon
-from tests.transactional_api.ranker import Ranker
 
 
 async def test_consents_have_defaults_and_a_history(town: Town, ada: Person) -> None:

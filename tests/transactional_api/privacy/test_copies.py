@@ -45,7 +45,7 @@ async def test_a_copy_has_own_acts_and_no_acts_of_others(town: Town, marked: Mar
 
 
 async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: Settings) -> None:
-    person, token = await town.settle(), {"X-Platform-Token": settings.platform_token.get_secret_value()}
+    person, token = await town.create_user(), {"X-Platform-Token": settings.platform_token.get_secret_value()}
     copy = (await person.post("/privacy/exports")).json()
 
     async def lacking() -> dict[str, str]:
@@ -81,7 +81,7 @@ async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: 
 
 
 async def test_a_copy_expires_with_its_object(town: Town, settings: Settings) -> None:
-    person = await town.settle()
+    person = await town.create_user()
     export = (await person.post("/privacy/exports")).json()
     await town.run_jobs()
     assert bucket_keys(settings, prefix=f"{person.id}/exports") != []
@@ -94,7 +94,7 @@ async def test_a_copy_expires_with_its_object(town: Town, settings: Settings) ->
 async def test_a_copy_of_a_person_erased_meanwhile_is_not_stored(
     town: Town, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person, write = await town.settle(), exports._write
+    person, write = await town.create_user(), exports._write
 
     async def forgotten_meanwhile(*words: Any, **named: Any) -> None:
         await write(*words, **named)

@@ -35,7 +35,7 @@ class History:
         """Settle the people and open the connectors."""
         accounts = [await confirmed(self.town) for _ in range(2)]
         registered = [Person(UUID(one["user"]["id"]), self.town.http, one["access_token"]) for one in accounts]
-        self.people = [await self.town.settle() for _ in range(6)] + registered
+        self.people = [await self.town.create_user() for _ in range(6)] + registered
         self.hosts = self.people[:2]
         for host in self.hosts:
             self.ids["connectors"].append((await host.make_connector(**OPEN))["id"])

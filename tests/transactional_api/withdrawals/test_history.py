@@ -114,7 +114,7 @@ async def check_ways_in(town: Town, history: History) -> None:
 
 async def check_presence(town: Town, history: History) -> None:
     """Between each two of some people a conversation from before a block shows nothing across it."""
-    one, other = await town.settle(), await town.settle()
+    one, other = await town.create_user(), await town.create_user()
     for person in (one, other, *history.people[:3]):
         await town.app.state.redis.set(f"user:{person.id}:online", "1", ex=60)
     talk = await direct(one, other)

@@ -65,7 +65,7 @@ async def offer(seller: Person, connector: dict[str, Any]) -> dict[str, Any]:
 async def gather(town: Town, host: Person, number: int, **body: Any) -> tuple[dict[str, Any], list[Person]]:
     """A connector of the host's with so many members."""
     connector = await host.make_connector(**body)
-    people = [await town.settle() for _ in range(number)]
+    people = [await town.create_user() for _ in range(number)]
     for person in people:
         await host.post(f"/connectors/{connector['id']}/invitations", {"user_id": str(person.id)})
         assert (await person.post(f"/connectors/{connector['id']}/join")).json()["status"] == "member"
@@ -127,7 +127,7 @@ async def test_people_who_lost_permission_can_still_decline(town: Town, ada: Per
     declined = await guest.post(f"/events/{event['id']}/rsvp", {"status": "declined"})
     assert (declined.status_code, declined.json()["status"], declined.json()["attendee_count"]) == (200, "declined", 0)
     assert (await guest.post(f"/events/{event['id']}/rsvp", {"status": "attending"})).status_code == 404
-    stranger = await town.settle()
+    stranger = await town.create_user()
     assert (await stranger.post(f"/events/{event['id']}/rsvp", {"status": "declined"})).status_code == 404
     assert (await ada.get(f"/events/{event['id']}")).json()["attendee_count"] == 0
 
@@ -207,7 +207,7 @@ async def test_what_a_buyer_agreed_or_reserved_can_be_had_again(town: Town, ada:
 
 async def test_a_connector_that_turns_private_withdraws_from_outsiders(town: Town, ada: Person) -> None:
     connector, (member,) = await gather(town, ada, 1, join_policy="approval")
-    outsider, invited = [await town.settle() for _ in range(2)]
+    outsider, invited = [await town.create_user() for _ in range(2)]
     await ada.post(f"/connectors/{connector['id']}/invitations", {"user_id": str(invited.id)})
     await outsider.post(f"/connectors/{connector['id']}/join")
     event, item = await hold(ada, connector, max_attendees=1), await offer(ada, connector)
@@ -223,7 +223,7 @@ async def test_a_connector_that_turns_private_withdraws_from_outsiders(town: Tow
 
 async def test_outsider_is_notified_when_going_private_ends_an_event(town: Town, ada: Person) -> None:
     connector, (host,) = await gather(town, ada, 1)
-    guest = await town.settle()
+    guest = await town.create_user()
     event = await hold(host, connector)
     await answer(guest, event)
     await leave(ada, host, connector)
@@ -233,7 +233,7 @@ async def test_outsider_is_notified_when_going_private_ends_an_event(town: Town,
 
 async def test_a_request_to_an_invisible_connector_can_be_withdrawn(town: Town, ada: Person) -> None:
     connector = await ada.make_connector(join_policy="approval")
-    ben = await town.settle()
+    ben = await town.create_user()
     await ben.post(f"/connectors/{connector['id']}/join")
     await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=connector["id"])
     assert (await ben.delete(f"/connectors/{connector['id']}/leave")).status_code == 204
@@ -282,7 +282,7 @@ async def test_everyone_can_take_back_what_is_theirs(town: Town, ada: Person, en
 
 @pytest.mark.parametrize("end", [block, block_back])
 async def test_an_invitation_and_a_follow_end_with_a_block(town: Town, ada: Person, end: Ending) -> None:
-    connector, ben = await ada.make_connector(is_public=False), await town.settle()
+    connector, ben = await ada.make_connector(is_public=False), await town.create_user()
     await ada.post(f"/connectors/{connector['id']}/invitations", {"user_id": str(ben.id)})
     await ben.post(f"/users/{ada.id}/follow")
     await end(ada, ben, connector)
@@ -292,7 +292,7 @@ async def test_an_invitation_and_a_follow_end_with_a_block(town: Town, ada: Pers
 
 async def test_invitations_by_who_was_banned_lead_nowhere(town: Town, ada: Person) -> None:
     connector, (helper,) = await gather(town, ada, 1, is_public=False)
-    invited = await town.settle()
+    invited = await town.create_user()
     await ada.put(f"/connectors/{connector['id']}/members/{helper.id}", {"role": "moderator"})
     await helper.post(f"/connectors/{connector['id']}/invitations", {"user_id": str(invited.id)})
     await ban(ada, helper, connector)
@@ -325,7 +325,7 @@ async def test_a_banned_person_can_leave_and_who_is_blocked_unfollow(town: Town,
     connector, (ben,) = await gather(town, ada, 1, is_public=False)
     await ban(ada, ben, connector)
     assert (await ben.delete(f"/connectors/{connector['id']}/leave")).status_code == 204
-    assert (await (await town.settle()).delete(f"/connectors/{connector['id']}/leave")).status_code == 404
+    assert (await (await town.create_user()).delete(f"/connectors/{connector['id']}/leave")).status_code == 404
     await ben.post(f"/users/{ada.id}/follow")
     await block(ada, ben, connector)
     assert (await ben.delete(f"/users/{ada.id}/follow")).status_code == 204
@@ -377,7 +377,7 @@ async def sweep_now(town: Town) -> None:
 async def test_erasure_ends_reservations_and_notifies_the_other_side(town: Town, ada: Person, erased: str) -> None:
     connector = await ada.make_connector()
     account = await confirmed(town)
-    going, staying = Person(UUID(account["user"]["id"]), town.http, account["access_token"]), await town.settle()
+    going, staying = Person(UUID(account["user"]["id"]), town.http, account["access_token"]), await town.create_user()
     seller, buyer = (going, staying) if erased == "seller" else (staying, going)
     for person in (going, staying):
         await person.post(f"/connectors/{connector['id']}/join")

@@ -269,7 +269,7 @@ async def listed(_town: Town, person: Person) -> list[str]:
 async def streamed(_town: Town, person: Person) -> list[str]:
     """Return the stream of notifications from its beginning."""
     beginning = Cursor.first().encode()
-    answer = await person.ask(
+    answer = await person.request(
         "GET", "/notifications/stream", params={"seconds": 0}, headers={"Last-Event-ID": beginning}
     )
     data = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from neighborconnect.contracts.vision import RenditionProgress
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.core.inference.client import InferenceClient
 from transactional_api.core.jobs.worker import run_due

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from neighborconnect.service_auth import RequireCredentials
 from neighborconnect.settings import get_settings
-from tests.transactional_api.listening import serving
+from tests.transactional_api.local_server import serving
 
 
 @dataclass(slots=True)
