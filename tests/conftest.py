@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 import hypothesis
@@ -60,6 +60,8 @@ SERVER_FIXTURE = "server_processes"
 # The second block of offsets, so that a session leaves those alone that people use. A session tries free ports in
 # steps of 100; the workers of one session lie between them.
 FIRST_OFFSET = 4_000
+
+FOLDER_EXIT = pytest.StashKey[ExitStack]()
 
 # No test asserts a time: the machines are shared. Every run has the same examples.
 hypothesis.settings.register_profile(
@@ -110,6 +112,13 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop what the tests of a folder started when its last test has ended."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        item.config.stash.setdefault(FOLDER_EXIT, ExitStack()).close()
 
 
 def pytest_unconfigure() -> None:
@@ -170,6 +179,12 @@ def offset_for_tests(*, start: int) -> int:
 def server_processes(request: pytest.FixtureRequest) -> None:
     """Permission to start servers. Each fixture or test that starts one requests it; ``--quick`` refuses it."""
     assert not request.config.getoption("--quick"), "requested at run time: name the fixture in the signature"
+
+
+@pytest.fixture(scope="session")
+def folder_exit(request: pytest.FixtureRequest) -> ExitStack:
+    """Callbacks for the end of the folder, which stop processes that would slow down the tests of other folders."""
+    return request.config.stash.setdefault(FOLDER_EXIT, ExitStack())
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,7 +17,7 @@ from feature_repo.store import apply, build_store, close
 from feature_repo.vendor_patches import FeatureStore
 from local_stack.service_catalog import SERVERS
 from local_stack.stack import Stack
-from local_stack.supervisor_client import request_services, wait_until_up
+from local_stack.supervisor_client import request_services, stop, wait_until_up
 from models.tracking import RunResult
 from models.vision.train import promote, train
 from neighborconnect.service_auth import bearer
@@ -60,17 +61,17 @@ def store(settings: Settings) -> Iterator[FeatureStore]:
 
 
 @pytest.fixture(scope="session")
-def run(servers: Stack) -> Iterator[Callable[..., None]]:
-    """Start services of the stack by name and wait until they are ready; they run until the session ends."""
+def run(servers: Stack, folder_exit: ExitStack) -> Callable[..., None]:
+    """Start services of the stack by name and wait until they are ready; they run until the folder ends."""
     wanted = [*SERVERS]
+    folder_exit.callback(lambda: stop(servers, tuple(name for name in wanted if name not in SERVERS)))
 
     def start(*names: str) -> None:
         wanted.extend(name for name in names if name not in wanted)
         request_services(servers, wanted)
         wait_until_up(servers, wanted)
 
-    yield start
-    request_services(servers, SERVERS)
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from neighborconnect.settings import Settings
+from tests.empty_database import no_data_of_other_files as no_data_of_other_files  # noqa: PLC0414 (a fixture)
 from tests.transactional_api.local_server import serving
 from transactional_api.app import create_app
 from transactional_api.core.app_context import AppContext, open_app_context

@@ -25,7 +25,7 @@ from transactional_api.app import create_app
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "browser"
 PASSWORD = "a long pass phrase"
-MINUTES = 3
+MINUTES = 5
 # The package unpacks the libraries of the browser, which a bare machine lacks, only if this is set.
 BROWSER_ENVIRONMENT = {"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"}
 

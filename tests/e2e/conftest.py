@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +51,27 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def platform(server_processes: None, home: Path) -> Iterator[Platform]:
+def platform(server_processes: None, home: Path, folder_exit: ExitStack) -> Platform:
     # The session's own servers left their URLs in the environment; this platform brings its own.
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {
         "NEIGHBORCONNECT_HOME": str(home),
         "NEIGHBORCONNECT_PORT_OFFSET": str(offset_for_tests(start=FIRST_OFFSET)),
     }
-    command = [sys.executable, "-m", "neighborconnect"]
-    up = subprocess.run(
-        [*command, "up", *TOWN],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    try:
-        assert up.returncode == 0, up.stdout[-6_000:]
-        yield Platform(settings=settings_of(dotenv_values(home / ENV_FILE_NAME)), environment=environment)
-    finally:
-        subprocess.run([*command, "down"], cwd=ROOT, env=environment, check=False, capture_output=True)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "neighborconnect", *arguments]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    folder_exit.callback(run, "down")
+    up = run("up", *TOWN)
+    assert up.returncode == 0, up.stdout[-6_000:]
+    return Platform(settings=settings_of(dotenv_values(home / ENV_FILE_NAME)), environment=environment)

@@ -12,14 +12,11 @@ import httpx
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
-from redis import Redis
 from sqlalchemy import event
 
-from local_stack.stack import Stack
 from neighborconnect.circuit_breaker import CircuitBreaker
 from neighborconnect.settings import Settings
-from tests.conftest import needs_servers
-from tests.transactional_api.empty_database import empty_tables
+from tests.empty_database import no_data_of_other_files as no_data_of_other_files  # noqa: PLC0414 (a fixture)
 from tests.transactional_api.fake_recommendation_service import Ranker, running_ranker
 from tests.transactional_api.fake_vision_service import Vision, seeing
 from tests.transactional_api.people import Person, Town
@@ -50,18 +47,6 @@ def generic_plans() -> None:
     """
     CONNECT_ARGUMENTS["options"] += " -c plan_cache_mode=force_generic_plan"
     CONNECT_ARGUMENTS["prepare_threshold"] = 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_data_of_other_files(request: pytest.FixtureRequest) -> None:
-    """Empty the tables and Valkey, so that a file has the same result whatever ran before it."""
-    if not any(needs_servers(test) for test in request.session.items if test.path == request.path):
-        return
-    settings: Settings = request.getfixturevalue("settings")
-    servers: Stack = request.getfixturevalue("servers")
-    empty_tables(servers.database_url("neighborconnect", superuser=True))
-    with Redis.from_url(settings.redis_url) as redis:
-        redis.flushdb()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ const complaints = [];
 
 async function open(path = "/", { width = 390, height = 844, scheme = "light", scale = 1 } = {}) {
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
     // A page without a session asks for one, and the browser logs the answer 401.
