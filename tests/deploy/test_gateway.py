@@ -42,7 +42,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_clusters_are_services_with_their_ports_and_health_checks(file: str) -> None:
+def test_clusters_are_services_with_ports_and_health_checks(file: str) -> None:
     for cluster in configuration(file)["clusters"]:
         [endpoint] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
         address = endpoint["endpoint"]["address"]["socket_address"]
@@ -58,7 +58,7 @@ def test_clusters_are_services_with_their_ports_and_health_checks(file: str) -> 
         assert set(networks) & set(GATEWAY["networks"]), name
 
 
-def test_urls_of_the_settings_lead_to_the_listener_of_their_service() -> None:
+def test_urls_of_the_settings_lead_to_the_listeners() -> None:
     listening = {name: port_of(each) for each in configuration("envoy.yaml")["listeners"] for name in [each["name"]]}
     assert listening == LISTENERS
     settings = SERVICES["api"]["environment"]
@@ -93,7 +93,7 @@ def test_every_listener_appends_the_address_of_the_connection(file: str) -> None
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_requests_of_clients_are_limited_above_the_limits_of_the_api(file: str) -> None:
+def test_requests_are_limited_above_the_limits_of_the_api(file: str) -> None:
     public = [each for each in configuration(file)["listeners"] if each["name"].startswith("api")]
     assert len(public) == (2 if file == "envoy-tls.yaml" else 1)
     for listener in public:
@@ -123,7 +123,7 @@ def test_sockets_are_upgraded_on_their_routes_alone(file: str) -> None:
             assert ("upgrade_configs" in route["route"]) == expected
 
 
-def test_tls_is_published_by_an_override_with_certificates_of_the_operator() -> None:
+def test_tls_is_published_by_an_override() -> None:
     override = yaml.safe_load((FOLDER / "compose-tls.yml").read_text())["services"]["gateway"]
     assert override["ports"] == [f"443:{TLS_PORT}"]
     file = re.search(r"/etc/envoy/(\S+\.yaml)", " ".join(override["command"]))

@@ -319,7 +319,7 @@ def test_every_deployment_has_probes_that_its_process_answers(case: str) -> None
 
 
 @pytest.mark.parametrize("component", ["mlflow", "dagster-webserver"])
-def test_processes_that_check_the_host_are_probed_by_a_name_that_they_accept(component: str) -> None:
+def test_processes_that_check_hosts_are_probed_by_a_valid_name(component: str) -> None:
     [work] = [work for work in workloads(objects(DEFAULT)) if work.component == component]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert work.container[probe]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
@@ -487,7 +487,7 @@ def test_replicas_are_spread_and_evicted_one_at_a_time(case: str) -> None:
 
 
 @cases()
-def test_components_that_must_be_alone_are_replaced_and_not_doubled(case: str) -> None:
+def test_single_components_are_replaced_and_not_doubled(case: str) -> None:
     for name, deployment in of_kind(objects(case), "Deployment").items():
         component = deployment["metadata"]["labels"]["neighborconnect.io/component"]
         if COMPONENTS[component].get("single"):

@@ -113,7 +113,7 @@ def test_one_category_fills_the_page_where_nothing_else_is_left() -> None:
     assert len(mix(lanes, policy=POLICY, limit=20)) == 20
 
 
-def test_a_kind_keeps_its_least_share_if_its_category_is_above_the_limit() -> None:
+def test_a_kind_keeps_its_least_share_above_the_category_limit() -> None:
     lanes = {
         "post": [replace(one, category="music") for one in lane("post", count=4)]
         + [replace(one, category="sport") for one in lane("post", count=16, score=0.4)],

@@ -40,21 +40,21 @@ class Person:
     token: str
     session_id: UUID | None = None
 
-    async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        headers = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **request.pop("headers", {})}
-        return await self.http.request(method, API + path, headers=headers, **request)
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **options.pop("headers", {})}
+        return await self.http.request(method, API + path, headers=headers, **options)
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.ask("GET", path, params=params)
+        return await self.request("GET", path, params=params)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return await self.ask("POST", path, json=body, headers=headers)
+        return await self.request("POST", path, json=body, headers=headers)
 
     async def put(self, path: str, body: Any = None) -> httpx.Response:
-        return await self.ask("PUT", path, json=body)
+        return await self.request("PUT", path, json=body)
 
     async def delete(self, path: str) -> httpx.Response:
-        return await self.ask("DELETE", path)
+        return await self.request("DELETE", path)
 
     async def make_connector(self, **body: Any) -> dict[str, Any]:
         answer = await self.post("/connectors", {"name": "Dean Street Gardeners", "category": "gardening", **body})
@@ -62,7 +62,7 @@ class Person:
         return dict(answer.json())
 
     async def upload(self, data: bytes) -> httpx.Response:
-        return await self.ask("POST", "/media/upload", files={"file": ("holiday.jpg", data)})
+        return await self.request("POST", "/media/upload", files={"file": ("holiday.jpg", data)})
 
     async def make_post(self, connector: dict[str, Any], **body: Any) -> dict[str, Any]:
         answer = await self.post(

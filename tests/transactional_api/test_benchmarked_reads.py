@@ -18,7 +18,7 @@ async def test_peer_of_the_reads_returns_what_the_api_reads(
 ) -> None:
     post = await ada.make_post(garden, content="The seedlings are ready")
     paths = [f"{API}/posts/{post['id']}", f"{API}/posts/connector/{garden['id']}/pinned"]
-    await ada.ask("PUT", f"/posts/{post['id']}/pin")
+    await ada.request("PUT", f"/posts/{post['id']}/pin")
     statements = {path: await _statements(settings, path=path, token=ada.token) for path in paths}
     # The first is a compiled read over psycopg, the second goes through a session of SQLAlchemy.
     assert [one.in_transaction for one in statements.values()] == [False, True]

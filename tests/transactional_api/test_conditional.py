@@ -121,7 +121,7 @@ async def test_etag_follows_content_and_staleness_the_version(ada: Person, ben: 
     assert version_of(liked.headers["ETag"]) == version_of(before)
     for written_as in ("{}", "W/{}", '"x", {}'):
         tag = written_as.format(before)
-        written = await ada.ask("PUT", path, json={"content": f"Edited with {tag}"}, headers={"If-Match": tag})
+        written = await ada.request("PUT", path, json={"content": f"Edited with {tag}"}, headers={"If-Match": tag})
         assert written.status_code == 200, written.text
         before = written.headers["ETag"]
         assert (await read(ada, path, before)).status_code == 304
@@ -144,4 +144,4 @@ async def test_errors_writes_redirects_and_probes_have_no_tag(town: Town, ada: P
         await town.http.get("/metrics"),
     ]
     assert not [answer.url for answer in answers if "etag" in answer.headers]
-    assert (await town.nobody.ask("GET", "/notifications", headers={"If-None-Match": "*"})).status_code == 401
+    assert (await town.nobody.request("GET", "/notifications", headers={"If-None-Match": "*"})).status_code == 401

@@ -24,6 +24,7 @@ EMBEDDED = {
     "ChatEventOut": {"user"},
     "Participant": {"user"},
     "NotificationOut": {"actor"},
+    "NotificationGroup": {"actors"},
     "StoryOut": {"author"},
     "ReelOut": {"author"},
     "MemberOut": {"user"},

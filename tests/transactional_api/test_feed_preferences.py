@@ -41,7 +41,7 @@ async def test_preferences_change_one_by_one_and_are_ones_own(ada: Person, ben: 
     [{"near": 1.01}, {"near": -2}, {"friends": "1"}, {"recency": True}, {"taste": 1}, {"recommend_my_content": 0}],
 )
 async def test_preferences_out_of_range_are_refused(ben: Person, sent: dict[str, Any]) -> None:
-    assert (await ben.ask("PATCH", PREFERENCES, json=sent)).status_code == 422
+    assert (await ben.request("PATCH", PREFERENCES, json=sent)).status_code == 422
     assert (await ben.post(f"{PREFERENCES}/preview", sent)).status_code == 422
     assert (await ben.get(PREFERENCES)).json() == DEFAULTS
 

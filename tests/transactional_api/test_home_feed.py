@@ -192,7 +192,7 @@ async def test_a_home_feed_is_explained_and_replayed(town: Town, ranker: Ranker,
     made = await create_data(town, count=4)
     rank(ranker, made)
     assert (await ben.post(f"/posts/{made['post'][0]}/like")).is_success
-    assert (await ben.ask("PATCH", "/recommendations/preferences", json={"discovery": 0.5, "near": 1})).is_success
+    assert (await ben.request("PATCH", "/recommendations/preferences", json={"discovery": 0.5, "near": 1})).is_success
     first = await home(ben, limit=5)
     answer = await home(ben, limit=5, cursor=first["next_cursor"])
 

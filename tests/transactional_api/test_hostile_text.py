@@ -280,5 +280,5 @@ async def test_no_header_breaks_a_route(town: Town, ada: Person, name: str, valu
             ("POST", "/users/register", login | {"username": f"a{uuid4().hex[:20]}"}),
             ("POST", "/posts", {"connector_id": str(uuid4()), "content": "Hello."}),
         ):
-            answer = await ada.ask(method, path, json=body, headers={name: header})
+            answer = await ada.request(method, path, json=body, headers={name: header})
             assert answer.status_code < 500, (method, path, answer.text)

@@ -35,7 +35,7 @@ async def test_a_replay_has_the_headers_of_the_first_answer(ada: Person) -> None
     ]
     for method, path, body in writes:
         key = {"Idempotency-Key": str(uuid4())}
-        first, second = [await ada.ask(method, path, json=body, headers=key) for _ in range(2)]
+        first, second = [await ada.request(method, path, json=body, headers=key) for _ in range(2)]
         own = {name: value for name, value in first.headers.items() if name not in OF_EACH_REQUEST}
         replayed = {name: value for name, value in second.headers.items() if name not in OF_EACH_REQUEST}
         assert replayed == own | {"idempotent-replayed": "true"}
@@ -45,7 +45,7 @@ async def test_a_replay_has_the_headers_of_the_first_answer(ada: Person) -> None
 async def test_an_answer_without_a_body_is_kept_too(ada: Person) -> None:
     post = await ada.make_post(await ada.make_connector())
     headers = {"Idempotency-Key": str(uuid4())}
-    answers = [await ada.ask("DELETE", f"/posts/{post['id']}", headers=headers) for _ in range(2)]
+    answers = [await ada.request("DELETE", f"/posts/{post['id']}", headers=headers) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [204, 204]
 
 

@@ -39,7 +39,9 @@ async def events_of(town: Town, person: Person) -> list[Any]:
 async def test_each_interaction_becomes_an_event_of_the_contract(town: Town, ada: Person, ben: Person) -> None:
     post = await ada.make_post(await ada.make_connector())
     sent = [interaction(ben, post["id"]), interaction(ben, post["id"], kind="dwell", dwell_ms=4_200, position=None)]
-    answer = await ben.ask("POST", "/interactions", json={"interactions": sent}, headers={"traceparent": TRACEPARENT})
+    answer = await ben.request(
+        "POST", "/interactions", json={"interactions": sent}, headers={"traceparent": TRACEPARENT}
+    )
     assert (answer.status_code, answer.json()) == (202, {"accepted_count": 2, "rejected": []})
     rows = await events_of(town, ben)
     events = [InteractionEvent(event_id=row.id, **row.payload) for row in rows]
@@ -108,7 +110,7 @@ async def test_a_repeated_batch_with_a_key_is_taken_once(town: Town, ada: Person
 async def test_what_is_not_an_interaction_is_refused(ada: Person, change: dict[str, Any]) -> None:
     post = await ada.make_post(await ada.make_connector())
     raw = json.dumps({"interactions": [interaction(ada, post["id"]) | change]})
-    answer = await ada.ask("POST", "/interactions", content=raw, headers={"content-type": "application/json"})
+    answer = await ada.request("POST", "/interactions", content=raw, headers={"content-type": "application/json"})
     assert answer.status_code == 422, answer.text
 
 

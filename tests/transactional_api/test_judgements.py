@@ -42,7 +42,7 @@ async def test_an_answer_about_a_text_is_kept_without_the_text(town: Town, ada: 
 async def test_a_judgement_belongs_to_the_trace_of_its_request(town: Town, ada: Person) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
-    await ada.ask("POST", "/analysis/sentiment", json={"text": WORDS}, headers=headers)
+    await ada.request("POST", "/analysis/sentiment", json={"text": WORDS}, headers=headers)
     (row,) = await town.rows(
         "SELECT traceparent FROM cdc_outbox WHERE key = :id AND topic = 'prediction.judgements'", id=str(ada.id)
     )

@@ -100,11 +100,11 @@ async def test_one_click_unsubscribes_and_a_get_of_the_link_does_not(
     path = await unsubscribe_path(town, reader)
     page = await town.nobody.get(path)
     assert (page.status_code, "<form" in page.text, reader.id.hex in page.text) == (200, True, False)
-    head = await town.nobody.ask("HEAD", path)
+    head = await town.nobody.request("HEAD", path)
     assert (head.status_code, head.text) == (200, "")
     assert len(await wanted_by_email(reader)) == len(NoticeKind)
     for _ in range(2):
-        answer = await town.nobody.ask("POST", path, data={"List-Unsubscribe": "One-Click"})
+        answer = await town.nobody.request("POST", path, data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
     assert await wanted_by_email(reader) == {kind.value for kind in NoticeKind} - {"mentioned"}
     await mention(town, ada, reader, garden)
@@ -116,7 +116,7 @@ async def test_one_click_in_a_multipart_form_is_one_too(
 ) -> None:
     await mention(town, ada, reader, garden)
     path = await unsubscribe_path(town, reader)
-    answer = await town.nobody.ask("POST", path, files={"List-Unsubscribe": (None, "One-Click")})
+    answer = await town.nobody.request("POST", path, files={"List-Unsubscribe": (None, "One-Click")})
     assert answer.status_code == 200
     assert "mentioned" not in await wanted_by_email(reader)
 
@@ -127,7 +127,7 @@ async def test_all_letters_end_at_once_and_the_daily_one_with_them(
     await mention(town, ada, reader, garden)
     path = await unsubscribe_path(town, reader)
     await reader.put("/notifications/delivery-schedule", {"digest_hour": 8})
-    assert (await town.nobody.ask("POST", path, data={"scope": "all"})).status_code == 200
+    assert (await town.nobody.request("POST", path, data={"scope": "all"})).status_code == 200
     assert await wanted_by_email(reader) == set()
     assert (await reader.get("/notifications/delivery-schedule")).json()["digest_hour"] is None
 
@@ -141,7 +141,7 @@ async def test_the_daily_letter_ends_without_single_ones_in_its_place(
     await reader.put("/notifications/delivery-schedule", {"digest_hour": now})
     await write_digest(town)
     path = await unsubscribe_path(town, reader)
-    assert (await town.nobody.ask("POST", path, data={"List-Unsubscribe": "One-Click"})).status_code == 200
+    assert (await town.nobody.request("POST", path, data={"List-Unsubscribe": "One-Click"})).status_code == 200
     assert (await reader.get("/notifications/delivery-schedule")).json()["digest_hour"] is None
     before = len(lying(town, address_of(reader)))
     await mention(town, ada, reader, garden)
@@ -155,7 +155,7 @@ async def test_a_letter_that_waits_is_not_sent_once_it_is_not_wanted(
     path = await unsubscribe_path(town, reader)
     await reader.put("/notifications/delivery-schedule", {"quiet_from": "00:00:00", "quiet_until": "00:00:00"})
     await mention(town, ada, reader, garden)
-    await town.nobody.ask("POST", path)
+    await town.nobody.request("POST", path)
     await town.write(
         "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE args->>'user_id' = :id", id=str(reader.id)
     )
@@ -166,14 +166,14 @@ async def test_a_letter_that_waits_is_not_sent_once_it_is_not_wanted(
 @pytest.mark.parametrize("token", ["a" * 20, "9a1c04f2:gAAAAABpK9x2", "x", "%00", "a%20b", "9a1c04f2:" + "A" * 480])
 async def test_other_tokens_end_nothing(town: Town, token: str) -> None:
     for method in ("GET", "POST"):
-        answer = await town.nobody.ask(method, f"/notifications/unsubscribe/{token}")
+        answer = await town.nobody.request(method, f"/notifications/unsubscribe/{token}")
         assert answer.status_code == 422, answer.text
 
 
 async def test_tokens_of_other_purposes_end_nothing(town: Town, reader: Person) -> None:
     cipher = town.app.state.context.cipher
     for text in (f"device {reader.id} mentioned", f"unsubscribe {reader.id} nothing", "unsubscribe mentioned", "é"):
-        answer = await town.nobody.ask("POST", f"/notifications/unsubscribe/{cipher.encrypt(text)}")
+        answer = await town.nobody.request("POST", f"/notifications/unsubscribe/{cipher.encrypt(text)}")
         assert (answer.status_code, answer.json()["code"]) == (422, "unsubscribe_token_invalid")
     assert len(await wanted_by_email(reader)) == len(NoticeKind)
 

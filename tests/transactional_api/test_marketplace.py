@@ -90,7 +90,7 @@ async def test_reservation_excludes_others_and_lets_holder_buy(
     assert (held["status"], held["reserved_by_viewer"]) == ("reserved", True)
     other = await town.create_user()
     for method, action in (("PUT", "reservation"), ("POST", "buy")):
-        refused = await other.ask(method, f"/marketplace/items/{item['id']}/{action}")
+        refused = await other.request(method, f"/marketplace/items/{item['id']}/{action}")
         assert refused.json()["code"] == "item_not_available"
     seen = (await other.get(f"/marketplace/items/{item['id']}")).json()
     assert (seen["reserved_by_viewer"], "reserved_by" in seen) == (False, False)
@@ -245,10 +245,10 @@ async def test_buy_requires_the_version_or_price_that_was_read(ada: Person, ben:
     read = (await ben.get(path)).headers["ETag"]
     await ada.put(path, BODY | {"price": "900.00"})
     for method, action in (("POST", "buy"), ("PUT", "reservation")):
-        refused = await ben.ask(method, f"{path}/{action}", headers={"If-Match": read})
+        refused = await ben.request(method, f"{path}/{action}", headers={"If-Match": read})
         assert (refused.status_code, refused.json()["code"]) == (412, "stale")
         for wrong in ({"expected_price": "25.00"}, {"expected_price": "900.00", "expected_currency": "EUR"}):
-            refused = await ben.ask(method, f"{path}/{action}", json=wrong)
+            refused = await ben.request(method, f"{path}/{action}", json=wrong)
             assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
     now = (await ben.get(path)).headers["ETag"]
     bought = await ben.post(f"{path}/buy", {"expected_price": "900", "expected_currency": "USD"}, **{"If-Match": now})
@@ -276,5 +276,5 @@ async def test_purchase_changes_honor_if_match(ada: Person, ben: Person, item: d
     assert (done.status_code, done.json()["status"]) == (200, "completed")
     assert (await ben.post(f"{path}/review", {"rating": 5}, **{"If-Match": bought.headers["ETag"]})).status_code == 412
     assert (await ben.post(f"{path}/review", {"rating": 5}, **{"If-Match": done.headers["ETag"]})).status_code == 204
-    stale = await ben.ask("DELETE", f"/marketplace/items/{item['id']}/reservation", headers={"If-Match": '"1"'})
+    stale = await ben.request("DELETE", f"/marketplace/items/{item['id']}/reservation", headers={"If-Match": '"1"'})
     assert stale.status_code in {403, 412}

@@ -253,7 +253,7 @@ async def test_nobody_judges_their_own(town: Town, ben: Person, mod: Person) -> 
     case = await report(town, ben, "connector", connector["id"])
     for method, path in (("PUT", "assignee"), ("POST", "decision")):
         body = {"outcome": "keep", "rule": "Mine"} if path == "decision" else None
-        answer = await mod.ask(method, f"/moderation/cases/{case}/{path}", json=body)
+        answer = await mod.request(method, f"/moderation/cases/{case}/{path}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "own_content")
 
 
@@ -262,7 +262,7 @@ async def test_a_case_is_taken_and_given_back(
 ) -> None:
     post = await ada.make_post(garden)
     case = await report(town, ben, "post", post["id"])
-    assert (await mod.ask("PUT", f"/moderation/cases/{case}/assignee")).json()["assignee_id"] == str(mod.id)
+    assert (await mod.request("PUT", f"/moderation/cases/{case}/assignee")).json()["assignee_id"] == str(mod.id)
     mine = (await mod.get("/moderation/cases", mine=True)).json()["items"]
     assert [one["id"] for one in mine] == [case]
     assert (await mod.delete(f"/moderation/cases/{case}/assignee")).json()["assignee_id"] is None

@@ -57,7 +57,7 @@ async def test_likes_of_a_post_are_one_group_with_its_latest_actors(
     assert group["title"] == "Finn Okafor and 3 others like your post"
 
 
-async def test_comments_on_a_post_are_one_group_that_counts_people_once(
+async def test_comments_on_a_post_are_one_group_of_people(
     town: Town, ada: Person, people: list[Person], post: dict[str, Any]
 ) -> None:
     cleo, dan, *_ = people
@@ -103,7 +103,7 @@ async def test_followers_are_grouped_by_day(town: Town, ada: Person, people: lis
     ]
 
 
-async def test_who_is_blocked_muted_erased_or_took_it_back_does_not_count(
+async def test_who_is_blocked_muted_or_erased_does_not_count(
     town: Town, ada: Person, ben: Person, people: list[Person], post: dict[str, Any]
 ) -> None:
     cleo, dan, eva, finn = people

@@ -97,7 +97,7 @@ async def test_a_bad_cursor_is_refused_by_every_list(ada: Person, cursor: str) -
         f"/posts/{post['id']}/comments",
         f"/connectors/{connector['id']}/members",
     ):
-        assert (await ada.ask("GET", path, params={"cursor": cursor, "q": "x"})).status_code == 422
+        assert (await ada.request("GET", path, params={"cursor": cursor, "q": "x"})).status_code == 422
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "9" * 400])

@@ -83,7 +83,7 @@ async def test_each_kind_of_person_gets_what_the_matrix_says(town: Town, private
     # The owner comes last: what they take away, the others must have been asked about before.
     for who in (NOBODY, STRANGER, BLOCKED, MEMBER, OWNER):
         sent = {"files": row.files} if row.files else {"json": row.body(private)}
-        answer = await private.people[who].ask(row.method, path + row.query, **sent)
+        answer = await private.people[who].request(row.method, path + row.query, **sent)
         got[who] = answer.status_code
     assert got == row.expected
 

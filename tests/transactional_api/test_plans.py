@@ -152,7 +152,7 @@ async def test_no_hot_path_reads_a_large_table_whole(large_town: Town, large: Se
     found: dict[str, set[str]] = {}
     for path in HOT:
         sent.clear()
-        answer = await viewer.ask("GET", path.format(post=post, connector=connector, user=user, word=word))
+        answer = await viewer.request("GET", path.format(post=post, connector=connector, user=user, word=word))
         assert answer.status_code == 200, (path, answer.text)
         selects = [one for one in sent if one[0].lstrip().startswith(("SELECT", "WITH"))]
         # The look-up of the viewer, which every request makes, and the read itself.

@@ -38,13 +38,13 @@ async def test_edits_at_the_same_time_lose_no_version(ben: Person, garden: dict[
 
 async def test_pinned_posts_come_first_and_are_few(ada: Person, ben: Person, garden: dict[str, Any]) -> None:
     posts = [await ben.make_post(garden) for _ in range(MAX_PINNED + 2)]
-    answers = await asyncio.gather(*(ada.ask("PUT", f"/posts/{one['id']}/pin") for one in posts))
+    answers = await asyncio.gather(*(ada.request("PUT", f"/posts/{one['id']}/pin") for one in posts))
     assert sorted(answer.status_code for answer in answers) == [204] * MAX_PINNED + [409] * 2
     path = f"/posts/connector/{garden['id']}/pinned"
     pinned = await ids(ben, path)
     assert len(pinned) == MAX_PINNED
     assert (await ben.get(f"/posts/{pinned[0]}")).json()["pinned"] is True
-    assert (await ada.ask("PUT", f"/posts/{pinned[0]}/pin")).status_code == 204
+    assert (await ada.request("PUT", f"/posts/{pinned[0]}/pin")).status_code == 204
     await ada.delete(f"/posts/{pinned[0]}/pin")
     await ada.delete(f"/posts/{pinned[1]}")
     assert await ids(ben, path) == pinned[2:]

@@ -40,7 +40,7 @@ OPERATIONS = [
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 async def test_every_operation_refuses_an_unknown_parameter(town: Town, ada: Person, method: str, path: str) -> None:
     place = re.sub(r"{\w+}", str(uuid4()), path)
-    answer = await ada.ask(method, place, params={"no_such_parameter": "1"})
+    answer = await ada.request(method, place, params={"no_such_parameter": "1"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
     assert answer.json()["errors"][0]["field"] == "query.no_such_parameter"
     assert "'no_such_parameter'" in answer.json()["errors"][0]["message"]
@@ -70,26 +70,26 @@ async def test_the_error_names_the_nearest_parameter(ada: Person, path: str, nam
 
 
 async def test_every_unknown_parameter_is_named_once(ada: Person) -> None:
-    answer = await ada.ask("GET", "/notifications?a=1&limit=2&a=3&b=")
+    answer = await ada.request("GET", "/notifications?a=1&limit=2&a=3&b=")
     assert [one["field"] for one in answer.json()["errors"]] == ["query.a", "query.b"]
 
 
 async def test_a_parameter_name_of_any_kind_is_answered(ada: Person) -> None:
     for name in ("%00", "%ED%A0%80", "x" * 3_000, "%E2%80%AE", "limit[]"):
-        answer = await ada.ask("GET", f"/notifications?{name}=1")
+        answer = await ada.request("GET", f"/notifications?{name}=1")
         assert answer.status_code == 422, answer.text
 
 
 async def test_declared_parameters_still_work(ada: Person) -> None:
     for path in ("/notifications?limit=1&unread=true", "/notifications/unread", "/users/search?q=ada&limit=1"):
-        assert (await ada.ask("GET", path)).status_code == 200
+        assert (await ada.request("GET", path)).status_code == 200
 
 
 async def test_oauth_ignores_parameters_that_it_does_not_know(town: Town) -> None:
     asked = {"client_id": str(uuid4()), "redirect_uri": "https://a.example.org/", "prompt": "login"}
     assert (await town.nobody.get("/oauth/authorize", **asked)).status_code == 404
     form = {"grant_type": "authorization_code", "client_id": str(uuid4())}
-    answer = await town.nobody.ask("POST", "/oauth/token", params={"audience": "x"}, data=form)
+    answer = await town.nobody.request("POST", "/oauth/token", params={"audience": "x"}, data=form)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
 
 
@@ -99,7 +99,7 @@ async def test_links_ignore_parameters_of_trackers_and_caches(town: Town) -> Non
         ("POST", "/notifications/unsubscribe/x?utm_source=letter"),
         ("GET", f"/media/avatars/{uuid4()}?v=2"),
     ):
-        answer = await town.nobody.ask(method, path)
+        answer = await town.nobody.request(method, path)
         assert "query parameter" not in answer.text
 
 

@@ -203,7 +203,7 @@ async def test_each_field_is_screened(
         path = await made(ben, path, body)
         answer = await ben.put(path, marks.into({name: body[name] for name in body if name != "connector_id"}))
     elif (replacing := operation.replace("change", "replace")) in puts:
-        answer = await ben.ask("PATCH", await made(ben, *puts[replacing]), json=marks.into({}))
+        answer = await ben.request("PATCH", await made(ben, *puts[replacing]), json=marks.into({}))
     elif operation in {"createComment", "replaceComment"}:
         path = f"/posts/{(await ada.make_post(garden))['id']}/comments"
         answer = await ben.post(path, marks.into({}) if operation == "createComment" else {"content": "Hello."})
@@ -219,7 +219,7 @@ async def test_each_field_is_screened(
         answer = await town.nobody.post("/users/register", marks.into(registration()))
     else:
         method = "PATCH" if operation == "changeProfile" else "PUT"
-        answer = await ben.ask(method, "/users/profile", json=marks.into(PROFILE))
+        answer = await ben.request(method, "/users/profile", json=marks.into(PROFILE))
     assert answer.is_success, answer.text
     await watch.look()
     everything = "\n".join(watch.asked)

@@ -49,7 +49,7 @@ async def test_a_stream_resumes_after_an_event_that_the_address_names(town: Town
     assert "event: started" not in resumed.text
     wrong = await town.nobody.get(STREAM, seconds=0, ticket=await ticket_of(ada), after="nonsense")
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_cursor")
-    by_header = await ada.ask("GET", STREAM, params={"seconds": 0}, headers={"Last-Event-ID": "nonsense"})
+    by_header = await ada.request("GET", STREAM, params={"seconds": 0}, headers={"Last-Event-ID": "nonsense"})
     assert (by_header.status_code, by_header.json()["code"]) == (422, "invalid_cursor")
 
 

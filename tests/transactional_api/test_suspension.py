@@ -44,11 +44,11 @@ async def test_items_of_a_suspended_seller_are_not_for_sale(
 ) -> None:
     item = await offer(ada, await ada.make_connector())
     await suspend(town, ada)
-    refused = await ben.ask(method, f"/marketplace/items/{item['id']}/{act}")
+    refused = await ben.request(method, f"/marketplace/items/{item['id']}/{act}")
     assert (refused.status_code, refused.json()["code"]) == (409, "sale_paused")
     assert "suspend" not in refused.text
     await suspend(town, ada, until="NULL")
-    assert (await ben.ask(method, f"/marketplace/items/{item['id']}/{act}")).is_success
+    assert (await ben.request(method, f"/marketplace/items/{item['id']}/{act}")).is_success
 
 
 async def test_reservation_with_a_suspended_seller_is_releasable_only(town: Town, ada: Person, ben: Person) -> None:

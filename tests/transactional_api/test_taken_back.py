@@ -77,7 +77,7 @@ async def test_what_is_taken_back_leaves_the_list_and_the_number(
     method, path, body, back = await act_of(kind, town, ada, garden)
     besides = ["reservation.cancelled"] if kind == "item.reserved" else []
     for earlier in range(2):  # Done again, it is one notification, not two.
-        assert (await ben.ask(method, path, json=body)).is_success
+        assert (await ben.request(method, path, json=body)).is_success
         await town.run_jobs()
         assert await kinds(ada) == sorted([kind, *besides * earlier])
         assert await unread(ada) == 1 + len(besides) * earlier
@@ -139,6 +139,6 @@ async def test_a_reservation_that_led_to_a_purchase_was_not_taken_back(
     town: Town, ada: Person, ben: Person, item: dict[str, Any]
 ) -> None:
     for method, action in (("PUT", "reservation"), ("POST", "buy")):
-        await ben.ask(method, f"/marketplace/items/{item['id']}/{action}")
+        await ben.request(method, f"/marketplace/items/{item['id']}/{action}")
         await town.run_jobs()
     assert await kinds(ada) == ["item.bought", "item.reserved"]

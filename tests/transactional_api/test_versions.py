@@ -32,8 +32,8 @@ async def test_the_second_write_of_the_same_version_is_refused(ada: Person, post
     assert (stale.status_code, stale.json()["code"]) == (412, "stale")
     now = await ada.get(path)
     assert (now.json()["content"], now.headers["ETag"]) == (WORDS["content"], written.headers["ETag"])
-    assert (await ada.ask("DELETE", path, headers={"If-Match": read})).status_code == 412
-    assert (await ada.ask("DELETE", path, headers={"If-Match": f'"x", {now.headers["ETag"]}'})).status_code == 204
+    assert (await ada.request("DELETE", path, headers={"If-Match": read})).status_code == 412
+    assert (await ada.request("DELETE", path, headers={"If-Match": f'"x", {now.headers["ETag"]}'})).status_code == 204
 
 
 async def test_of_two_writes_of_one_version_one_wins(ada: Person, post: dict[str, Any]) -> None:

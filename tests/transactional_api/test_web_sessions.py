@@ -100,9 +100,9 @@ async def test_a_cookie_opens_the_stream(town: Town, ada: Person, browser: httpx
 
 
 async def test_a_bearer_token_comes_before_a_cookie(town: Town, ada: Person, ben: Person) -> None:
-    seen = await ada.ask("GET", "/users/profile", headers=sealed(town, ben))
+    seen = await ada.request("GET", "/users/profile", headers=sealed(town, ben))
     assert seen.json()["id"] == str(ada.id)
-    assert (await ada.ask("GET", "/users/web-session", headers=sealed(town, ben))).status_code == 401
+    assert (await ada.request("GET", "/users/web-session", headers=sealed(town, ben))).status_code == 401
 
 
 @pytest.mark.parametrize("change", ["expired", "suspended", "another user", "another signature", "short", "words"])

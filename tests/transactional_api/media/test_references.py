@@ -177,7 +177,7 @@ def change(body: dict[str, Any], media_ids: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["comment", "event", "review"])
-async def test_an_edit_replaces_media_in_order_and_a_refused_one_changes_nothing(
+async def test_an_edit_replaces_media_in_order_or_changes_nothing(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
 ) -> None:
     first, second, third = [(await town.keep_upload(ada, jpeg()))["id"] for _ in range(3)]
@@ -258,15 +258,15 @@ async def test_a_link_and_an_etag_are_the_same_for_some_minutes(
     again = await ben.get(f"/posts/{post['id']}")
     assert (again.json(), again.headers["etag"]) == (first.json(), first.headers["etag"])
     known = {"If-None-Match": first.headers["etag"]}
-    assert (await ben.ask("GET", f"/posts/{post['id']}", headers=known)).status_code == 304
+    assert (await ben.request("GET", f"/posts/{post['id']}", headers=known)).status_code == 304
     clock["now"] += 1
     # A copy in a client's cache would show a link that ends too early; its version is still the one to write with.
-    later = await ben.ask("GET", f"/posts/{post['id']}", headers=known)
+    later = await ben.request("GET", f"/posts/{post['id']}", headers=known)
     assert (later.status_code, later.json()["image_url"] == first.json()["image_url"]) == (200, False)
     assert version_of(later.headers["etag"]) == version_of(first.headers["etag"])
     meant = {"If-Match": first.headers["etag"]}
     body = {"content": "Riper", "media_ids": [upload["id"]]}
-    assert (await ada.ask("PUT", f"/posts/{post['id']}", json=body, headers=meant)).status_code == 200
+    assert (await ada.request("PUT", f"/posts/{post['id']}", json=body, headers=meant)).status_code == 200
     (seconds,) = parse_qs(urlsplit(later.json()["image_url"]).query)["X-Amz-Expires"]
     assert int(seconds) == objects.LINK_SECONDS + objects.WINDOW_SECONDS
 
@@ -464,7 +464,7 @@ async def test_a_removed_picture_does_not_return_by_a_stored_link(
         (f"/connectors/{garden['id']}", {"name": "Gardeners", "category": "gardening"}),
     )
     for path, body in without:
-        answer = await ada.ask("PUT", path, json=body, headers={"If-Match": "*"})
+        answer = await ada.request("PUT", path, json=body, headers={"If-Match": "*"})
         assert answer.status_code == 200, answer.text
     await replace_stored_links(town)
     assert [(await ada.get(path)).json()["media"] for path, _ in without] == [[], [], None]

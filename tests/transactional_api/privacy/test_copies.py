@@ -49,7 +49,7 @@ async def test_a_copy_is_complete_with_the_pipelines_part(town: Town, settings: 
     copy = (await person.post("/privacy/exports")).json()
 
     async def lacking() -> dict[str, str]:
-        answer = await town.nobody.ask("GET", "/privacy/platform/exports", headers=token)
+        answer = await town.nobody.request("GET", "/privacy/platform/exports", headers=token)
         return {one["id"]: one["upload_url"] for one in answer.json()["exports"] if one["user_id"] == str(person.id)}
 
     assert await lacking() == {}, "it is not even made"

@@ -245,7 +245,7 @@ async def test_the_platform_asks_which_erasures_were_requested(town: Town, setti
     ids = sorted([(await erase(town, person))["id"] for person in people])
 
     async def ask(query: str) -> list[dict[str, Any]]:
-        answer = await town.nobody.ask("GET", f"/privacy/platform/erasures?{query}", headers=token)
+        answer = await town.nobody.request("GET", f"/privacy/platform/erasures?{query}", headers=token)
         assert answer.status_code == 200, answer.text
         return list(answer.json()["erasures"])
 

@@ -92,7 +92,7 @@ class History:
         self, name: str, method: str, path: str, body: Any = None, *, by: Person | None = None
     ) -> tuple[str, Callable[[], Awaitable[httpx.Response]]]:
         who = by or self.random.choice(self.people)
-        return name, lambda: who.ask(method, path, json=body)
+        return name, lambda: who.request(method, path, json=body)
 
     def answer(self) -> Any:
         status = self.random.choice(("attending", "attending", "attending", "maybe", "declined"))
