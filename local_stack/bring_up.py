@@ -28,11 +28,10 @@ from local_stack.service_catalog import (
 from local_stack.stack import ERASURES_FILE_NAME, Stack
 from local_stack.supervisor_client import check_start, request_services
 from neighborconnect.contracts.models import ADDED_MODELS, CHAMPION, MODELS
+from neighborconnect.settings import DEMO_LOGINS_FILE_NAME
 
 SAMPLE_USERS, SAMPLE_DAYS = 300, 28
 """Default size of the sample town."""
-DEMO_LOGINS_FILE_NAME = "demo-logins.json"
-"""Logins that the web app offers, in the home; only the embedded stack writes it."""
 _SEED = 7
 # The code location writes the manifest of dbt that the pipelines read.
 _USED_BY_PIPELINES = ("api", "relay", "ingest-lake", "ingest-warehouse", "mlflow", "dagster-code")

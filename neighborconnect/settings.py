@@ -19,6 +19,8 @@ from pydantic import AfterValidator, BaseModel, Field, IPvAnyNetwork, SecretStr,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_FILE_NAME = "stack.env"
+DEMO_LOGINS_FILE_NAME = "demo-logins.json"
+"""Logins of the sample community in the home, which only ``neighborconnect up`` writes and the web app offers."""
 
 
 class SettingsError(RuntimeError):

@@ -87,9 +87,7 @@ def simulate(  # noqa: PLR0917 (typer makes options of them)
             if via is Via.API:
                 _simulate_through_api(spec, settings)
             else:
-                town = _simulate_in_bulk(spec, settings, connection, add=add, yes=yes)
-                if demo_logins is not None:
-                    _write_demo_logins(town, demo_logins)
+                _simulate_in_bulk(spec, settings, connection, add=add, yes=yes, demo_logins=demo_logins)
 
 
 def import_checkins(
@@ -115,8 +113,14 @@ def import_checkins(
 
 
 def _simulate_in_bulk(
-    spec: TownSpec, settings: Settings, connection: psycopg.Connection, *, add: bool, yes: bool
-) -> Town:
+    spec: TownSpec,
+    settings: Settings,
+    connection: psycopg.Connection,
+    *,
+    add: bool,
+    yes: bool,
+    demo_logins: Path | None,
+) -> None:
     password = _password(settings, yes=yes)
     with progress_bar() as progress:
         simulating = progress.add_task("Simulating days", total=spec.days)
@@ -146,7 +150,8 @@ def _simulate_in_bulk(
             raise
     console.print(_summary(loaded, title=f"Millbrook, seed {spec.seed}"))
     _print_login(town, password, folder, is_moderated=True)
-    return town
+    if demo_logins is not None:
+        _write_demo_logins(town, password, demo_logins)
 
 
 def _simulate_through_api(spec: TownSpec, settings: Settings) -> None:
@@ -177,7 +182,7 @@ def _print_login(town: Town, password: str, folder: Path, *, is_moderated: bool)
     console.print(f"The hidden preferences are in {folder}", highlight=False)
 
 
-def _write_demo_logins(town: Town, path: Path) -> None:
+def _write_demo_logins(town: Town, password: str, path: Path) -> None:
     """Write the logins of three people, readable by their owner alone."""
     names, people = usernames(town), town.people
     described = (
@@ -190,7 +195,7 @@ def _write_demo_logins(town: Town, path: Path) -> None:
             "name": f"{people.first_names[number]} {people.last_names[number]}",
             "description": description,
             "email": f"{names[number]}@{EMAIL_DOMAIN}",
-            "password": DEMO_PASSWORD,
+            "password": password,
         }
         for number, description in described
         if number < people.count

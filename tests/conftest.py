@@ -116,9 +116,9 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Stop what the tests of a folder started when its last test has ended."""
-    if nextitem is None or nextitem.path.parent != item.path.parent:
-        item.config.stash.setdefault(FOLDER_EXIT, ExitStack()).close()
+    """Stop what the tests of a folder started when its last test has ended; at the end of the session, fixtures do."""
+    if nextitem is not None and nextitem.path.parent != item.path.parent:
+        item.config.stash.get(FOLDER_EXIT, ExitStack()).close()
 
 
 def pytest_unconfigure() -> None:

@@ -13,11 +13,9 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from neighborconnect.settings import Settings
+from neighborconnect.settings import DEMO_LOGINS_FILE_NAME, Settings
 
 PREFIX: Final = "/app"
-DEMO_LOGINS: Final = "demo-logins.json"
-"""Logins of the sample community, which only ``neighborconnect up`` writes to the data folder."""
 _ASSETS: Final = "assets/"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _NOT_FOUND: Final = 404
@@ -53,7 +51,7 @@ class WebApp(StaticFiles):
     def __init__(self, settings: Settings) -> None:
         super().__init__(directory=settings.web_app_folder, check_dir=False)
         self._folder = settings.web_app_folder
-        self._demo_logins = settings.neighborconnect_home / DEMO_LOGINS
+        self._demo_logins = settings.neighborconnect_home / DEMO_LOGINS_FILE_NAME
         self._headers = {"Content-Security-Policy": _content_policy(settings)}
 
     async def check_config(self) -> None:
@@ -68,7 +66,7 @@ class WebApp(StaticFiles):
     async def _response(self, path: str, scope: Scope) -> Response:
         if scope["path"] == PREFIX:
             return RedirectResponse(f"{PREFIX}/")
-        if path == DEMO_LOGINS:
+        if path == DEMO_LOGINS_FILE_NAME:
             return self._demo_login_list()
         if path and path != "index.html":
             try:

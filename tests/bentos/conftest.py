@@ -61,7 +61,7 @@ def store(settings: Settings) -> Iterator[FeatureStore]:
 
 
 @pytest.fixture(scope="session")
-def run(servers: Stack, folder_exit: ExitStack) -> Callable[..., None]:
+def run(servers: Stack, folder_exit: ExitStack) -> Iterator[Callable[..., None]]:
     """Start services of the stack by name and wait until they are ready; they run until the folder ends."""
     wanted = [*SERVERS]
     folder_exit.callback(lambda: stop(servers, tuple(name for name in wanted if name not in SERVERS)))
@@ -71,7 +71,8 @@ def run(servers: Stack, folder_exit: ExitStack) -> Callable[..., None]:
         request_services(servers, wanted)
         wait_until_up(servers, wanted)
 
-    return start
+    yield start
+    folder_exit.close()
 
 
 @pytest.fixture(scope="session")

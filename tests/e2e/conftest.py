@@ -22,6 +22,19 @@ FIRST_OFFSET = 8_000
 TOWN = ("--users", "120", "--days", "21")
 
 
+def run_module(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m <arguments>`` and return the process with all its output in ``stdout``."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """A running platform: its settings, and the environment that commands against it need."""
@@ -31,15 +44,7 @@ class Platform:
 
     def run(self, *arguments: str) -> str:
         """Run ``python -m <arguments>`` against this platform and return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        done = run_module(*arguments, environment=self.environment)
         assert done.returncode == 0, done.stdout[-4_000:]
         return done.stdout
 
@@ -51,27 +56,17 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def platform(server_processes: None, home: Path, folder_exit: ExitStack) -> Platform:
+def platform(server_processes: None, home: Path, folder_exit: ExitStack) -> Iterator[Platform]:
     # The session's own servers left their URLs in the environment; this platform brings its own.
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
     environment = inherited | {
         "NEIGHBORCONNECT_HOME": str(home),
         "NEIGHBORCONNECT_PORT_OFFSET": str(offset_for_tests(start=FIRST_OFFSET)),
     }
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "neighborconnect", *arguments]
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-    folder_exit.callback(run, "down")
-    up = run("up", *TOWN)
-    assert up.returncode == 0, up.stdout[-6_000:]
-    return Platform(settings=settings_of(dotenv_values(home / ENV_FILE_NAME)), environment=environment)
+    folder_exit.callback(run_module, "neighborconnect", "down", environment=environment)
+    up = run_module("neighborconnect", "up", *TOWN, environment=environment)
+    try:
+        assert up.returncode == 0, up.stdout[-6_000:]
+        yield Platform(settings=settings_of(dotenv_values(home / ENV_FILE_NAME)), environment=environment)
+    finally:
+        folder_exit.close()

@@ -69,7 +69,9 @@ async def test_like_count_is_exact_under_concurrency(town: Town, deeds: list[tup
     post = await author.make_post(await author.make_connector())
     people = [await town.create_user() for _ in range(4)]
     path = f"/posts/{post['id']}/like"
-    answers = await asyncio.gather(*(people[who].request("POST" if likes else "DELETE", path) for who, likes in deeds))
+    answers = await asyncio.gather(
+        *(people[number].request("POST" if liked else "DELETE", path) for number, liked in deeds)
+    )
     assert Counter(answer.status_code for answer in answers) == {200: len(deeds)}
     [(likes,)] = await town.rows("SELECT count(*) FROM post_likes WHERE post_id = :id", id=post["id"])
     assert (await author.get(f"/posts/{post['id']}")).json()["like_count"] == likes
