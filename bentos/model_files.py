@@ -33,7 +33,7 @@ def download_model_files(
     folder = root / version.model_version
     if not folder.exists():
         partial = root / f"{version.model_version}.part"
-        partial.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in names:
             (partial / name).write_bytes(fetch_artifact(settings, version.run_id, f"model/{name}"))
         partial.rename(folder)

@@ -121,7 +121,7 @@ def _dagster(stack: Stack) -> tuple[Service, Service, Service]:
         command=_python("pipelines.webserver"),
         ports=(port,),
         depends_on=("dagster-code",),
-        prepare=lambda: folder.mkdir(exist_ok=True),
+        prepare=lambda: folder.mkdir(mode=0o700, exist_ok=True),
         check=probes.http(f"http://{HOST}:{port}/server_info"),
         working_folder=PROJECT,
         low_priority=True,

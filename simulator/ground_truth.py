@@ -39,7 +39,8 @@ def ground_truth_folder(home: Path, town: Town) -> Path:
 
 def write_ground_truth(folder: Path, town: Town, ids: Ids) -> None:
     """Write the people, connectors, posts, events, attendance and items (Parquet), and ``model.json``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     themes = [f"{category.name}/{theme.name}" for category, theme in town.vocabulary.themes]
     categories = [category.name for category in town.vocabulary.categories]
     tastes = town.people.tastes

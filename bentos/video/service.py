@@ -159,7 +159,7 @@ class VideoService:
     @asynccontextmanager
     async def _downloaded(self, request: MediaRequest) -> AsyncIterator[tuple[Path, Path]]:
         """Download the upload into a temporary directory; yield the file and the directory."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
             folder = Path(name)
             path = folder / "upload"

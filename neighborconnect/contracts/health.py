@@ -86,7 +86,7 @@ def report_health(
 ) -> None:
     """Write the health file of worker ``name``."""
     path = health_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     health = WorkerHealth(
         updated_at=time.time(),
         pid=os.getpid(),

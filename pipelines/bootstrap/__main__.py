@@ -120,7 +120,7 @@ def _summary(name: str, metadata: Mapping[str, Any]) -> str | None:
 @contextmanager
 def _redirect_output(log: Path) -> Iterator[TextIO]:
     """Redirect standard output and error to ``log``, and yield the terminal."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(1), "w", encoding="utf-8")

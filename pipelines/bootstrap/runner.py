@@ -41,7 +41,7 @@ def prepare_environment(settings: Settings) -> None:
     os.environ.setdefault("DAGSTER_HOME", str(DAGSTER_HOME))
     os.environ.setdefault("DAGSTER_DATA_DIR", str(home() / "dagster"))
     os.environ.setdefault("DAGSTER_DATABASE_URL", settings.dagster_database_url)
-    Path(os.environ["DAGSTER_DATA_DIR"]).mkdir(parents=True, exist_ok=True)
+    Path(os.environ["DAGSTER_DATA_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def run_job(

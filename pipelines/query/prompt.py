@@ -72,7 +72,7 @@ def columns_by_table(connection: duckdb.DuckDBPyConnection) -> dict[str, list[st
 def statements(connection: duckdb.DuckDBPyConnection, *, history: Path, **options: Any) -> Iterator[str]:
     """Yield the statements that are typed until ``.quit`` or the end of the input; ``options`` are prompt_toolkit's."""
     columns = columns_by_table(connection)
-    history.parent.mkdir(parents=True, exist_ok=True)
+    history.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     history.touch(mode=0o600)
     session: PromptSession[str] = PromptSession(
         history=FileHistory(str(history)),

@@ -133,7 +133,7 @@ def _open_folder(out: Path, state: _State) -> Path:
     stored = folder / _STATE
     if folder.exists() and not (stored.is_file() and stored.read_text() == written):
         shutil.rmtree(folder)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     stored.write_text(written)
     return folder
 

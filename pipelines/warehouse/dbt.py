@@ -32,7 +32,11 @@ def target_dir() -> Path:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the variables that ``profiles.yml`` and dbt read, from ``WAREHOUSE_URL``."""
+    """Create dbt's folder for its owner only; return the variables that dbt reads, from ``WAREHOUSE_URL``.
+
+    dbt writes its files with the umask of who starts it, which lets other users read them.
+    """
+    target_dir().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return environment_of(settings.warehouse_url, target=target_dir())
 
 
@@ -86,7 +90,7 @@ def run(settings: Settings, *, arguments: Sequence[str]) -> str:
 def ensure_manifest(settings: Settings) -> Path:
     """Return the path of the manifest, parsed again if the project is newer. Safe to call from concurrent processes."""
     manifest = target_dir() / "manifest.json"
-    manifest.parent.mkdir(parents=True, exist_ok=True)
+    manifest.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (manifest.parent.parent / "manifest.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
