@@ -23,6 +23,12 @@ from simulator.spec import DAY_SECONDS
 from simulator.town import Reply, Town
 
 _UNREAD_DAYS, _REMINDER, _LATE_READ = 3.0, 24 * 3_600.0, 20 * 3_600.0
+_DECISION_TITLES = {
+    "label": "A moderator added a label to your content",
+    "hide": "A moderator hid your content",
+    "remove": "A moderator removed your content",
+    "suspend": "A moderator suspended your account",
+}
 _SCHEMA = {
     "user_id": pl.String,
     "notice_id": pl.String,
@@ -266,7 +272,7 @@ def _of_moderation(town: Town, incidents: Incidents, rng: np.random.Generator) -
         at = (decision["created_at"] - town.spec.start) / timedelta(seconds=1) + 1.0
         if decision["outcome"] != "keep":
             notice = str(id_series(uuids(rng, 1))[0])
-            title = f"A moderator's decision: {decision['outcome']}"
+            title = _DECISION_TITLES[decision["outcome"]]
             rows.append(
                 {"user_id": case["owner_id"], "notice_id": notice, "kind": "moderation.decided", "at": at}
                 | {"subject_kind": "moderation_decision", "subject_id": decision["id"]}

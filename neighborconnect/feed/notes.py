@@ -7,9 +7,9 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from pydantic import BaseModel, ConfigDict, RootModel, model_validator
+from pydantic import ConfigDict, RootModel, model_validator
 
-from neighborconnect.feed.reasons import Language, parameters_of
+from neighborconnect.localization import Language, Text
 
 
 class NoteCode(StrEnum):
@@ -21,26 +21,7 @@ class NoteCode(StrEnum):
     RESET = "reset"
 
 
-class Texts(BaseModel):
-    """Texts of one code, with the same parameters in each language."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    en: str
-    es: str
-
-    def text(self, language: Language) -> str:
-        """Return the text in a language, with its placeholders."""
-        return str(getattr(self, language.value))
-
-    @model_validator(mode="after")
-    def _has_equal_parameters(self) -> Texts:
-        if len({frozenset(parameters_of(self.text(language))) for language in Language}) > 1:
-            raise ValueError("the languages have different parameters")
-        return self
-
-
-class Notes(RootModel[dict[NoteCode, Texts]]):
+class Notes(RootModel[dict[NoteCode, Text]]):
     """All texts; every code has one."""
 
     model_config = ConfigDict(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from string import Formatter
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, RootModel, model_validator
+from pydantic import ConfigDict, RootModel, model_validator
+
+from neighborconnect.localization import Language, Text, parameters_of
 
 MAX_REASONS: Final = 3
 """Most reasons of one item."""
@@ -49,35 +50,10 @@ class ReasonCode(StrEnum):
     YOU_FOLLOW_THE_SELLER = "you_follow_the_seller"
 
 
-class Language(StrEnum):
-    """Languages of the texts, by their code (BCP 47)."""
-
-    ENGLISH = "en"
-    SPANISH = "es"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Plural(_Section):
-    """Text by number: ``one`` for a ``count`` of 1, ``other`` for all others."""
-
-    one: str
-    other: str
-
-
-class Entry(_Section):
+class Entry(Text):
     """Texts of one code, and the code that is used where a parameter is missing."""
 
-    en: str | Plural
-    es: str | Plural
     instead: ReasonCode | None = None
-
-    def text(self, language: Language, *, count: object = None) -> str:
-        """Return the text in a language, with its placeholders."""
-        text: str | Plural = getattr(self, language.value)
-        return text if isinstance(text, str) else text.one if count == 1 else text.other
 
 
 class Catalog(RootModel[dict[ReasonCode, Entry]]):
@@ -90,7 +66,7 @@ class Catalog(RootModel[dict[ReasonCode, Entry]]):
         if missing := set(ReasonCode) - set(self.root):
             raise ValueError(f"codes without a text: {', '.join(sorted(missing))}")
         for code, entry in self.root.items():
-            if entry.instead is None and any(parameters_of(text) for text in _texts(entry)):
+            if entry.instead is None and any(parameters_of(text) for text in entry.variants()):
                 raise ValueError(f"{code} has parameters, and no code for where they are missing")
         return self
 
@@ -126,13 +102,3 @@ def render(code: str, *, language: Language, values: Mapping[str, object]) -> tu
             return current, text.format_map(known)
         current = entry.instead
     return None
-
-
-def parameters_of(text: str) -> set[str]:
-    """Return the names of the placeholders of a text."""
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-
-def _texts(entry: Entry) -> Iterator[str]:
-    for language in Language:
-        yield from (entry.text(language, count=count) for count in (1, 2))

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from neighborconnect.feed.notes import NoteCode, Notes, notes, render_note
-from neighborconnect.feed.reasons import Language
+from neighborconnect.localization import Language
 
 
 def test_every_note_has_a_text_of_its_own_in_each_language() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from neighborconnect.feed.reasons import Catalog, Language, ReasonCode, catalog, parameters_of, render
+from neighborconnect.feed.reasons import Catalog, ReasonCode, catalog, render
+from neighborconnect.localization import Language, parameters_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neighborconnect.feed.reasons import Language
-from transactional_api.core.http.language import negotiate
+from neighborconnect.localization import Language
+from transactional_api.core.language import negotiate
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from aiosmtplib import SMTPException
 
+from neighborconnect.localization import Language
 from tests.transactional_api.people import Person, Town
 from tests.transactional_api.test_accounts import registration
 from transactional_api.community.notifications import emails
@@ -218,7 +219,7 @@ async def test_a_digest_to_an_unconfirmed_address_has_only_a_count(town: Town, g
     await write_digest(town)
     [letter] = lying(town, address_of(stranger))
     listed = (await stranger.get("/notifications")).json()["items"]
-    assert (letter["Subject"], len(listed)) == ("1 new in your neighbourhood", 1)
+    assert (letter["Subject"], len(listed)) == ("1 new in your neighborhood", 1)
     for words in (SPAM, NAME, "watches", garden["name"]):
         assert words not in letter.get_content()
 
@@ -242,7 +243,13 @@ async def test_confirming_by_the_reminder_makes_the_next_letter_whole(
 async def test_a_reminder_that_failed_is_sent_once_by_the_next_attempt(town: Town) -> None:
     stranger, context = await town.create_user(verified=False), town.app.state.context
     await want_letters(stranger)
-    about: dict[str, Any] = {"user_id": stranger.id, "topic": "mentioned", "subject": SPAM, "text": SPAM}
+    about: dict[str, Any] = {
+        "user_id": stranger.id,
+        "topic": "mentioned",
+        "subject": SPAM,
+        "text": SPAM,
+        "language": Language.ENGLISH,
+    }
     unreachable = replace(context, settings=context.settings.model_copy(update={"smtp_url": "smtp://127.0.0.1:1"}))
     with pytest.raises((OSError, SMTPException)):
         await emails.send_to(unreachable, **about)

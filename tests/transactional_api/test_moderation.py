@@ -149,7 +149,7 @@ async def test_what_is_removed_is_gone_until_an_appeal_brings_it_back(court: Cou
     await town.run_jobs()
     titles = [one["title"] for one in (await ada.get("/notifications")).json()["items"]]
     assert titles[0] == "Your appeal was granted"
-    assert "A moderator's decision: remove" in titles
+    assert "A moderator removed your content" in titles
 
 
 async def test_counts_follow_what_is_hidden_and_shown(

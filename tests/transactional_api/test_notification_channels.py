@@ -121,6 +121,14 @@ async def test_a_phone_is_told_through_expo(town: Town, ada: Person, service: Pu
     assert (sent["to"], sent["title"], sent["data"]["kind"]) == (token, "Water is off", "platform.announced")
 
 
+async def test_a_push_is_in_the_language_of_the_person(town: Town, ben: Person, service: PushService) -> None:
+    person = await town.create_user(language="es")
+    await person.post("/notifications/devices", {"kind": "expo", "address": f"ExponentPushToken[{uuid4()}]"})
+    await ben.post(f"/users/{person.id}/follow")
+    await town.run_jobs()
+    assert json.loads(service.got[0][1])["title"] == "Ben Okafor te sigue"
+
+
 @pytest.mark.parametrize("kind", ["web", "expo"])
 async def test_a_device_that_is_gone_is_forgotten(town: Town, ada: Person, service: PushService, kind: str) -> None:
     body = Browser(service.url).body if kind == "web" else {"kind": kind, "address": f"ExponentPushToken[{uuid4()}]"}

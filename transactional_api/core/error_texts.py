@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from neighborconnect.localization import DEFAULT_LANGUAGE, Language, load_texts
+
+texts = load_texts("transactional_api.core", "errors.toml")
+"""Translations of titles and details of problems and of errors of fields, by the English text of the code."""
 _PREFIXES = ("Value error, ", "Assertion failed, ")
 _TEXTS = {
     "missing": "This field is required",
@@ -29,26 +33,22 @@ _TEXTS = {
 }
 
 
-def text_of(error: Mapping[str, Any]) -> str:
-    """Return the text for an error as Pydantic reports it."""
+def text_of(error: Mapping[str, Any], *, language: Language = DEFAULT_LANGUAGE) -> str:
+    """Return the text for an error as Pydantic reports it, translated where the catalog has it."""
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind in {"too_short", "string_too_short"}:
-        return _length(error, least=int(context["min_length"]))
+        return _length(error, "least", int(context["min_length"]), language=language)
     if kind in {"too_long", "string_too_long"}:
-        return _length(error, most=int(context["max_length"]))
-    if kind in _TEXTS:
-        return _TEXTS[kind]
-    text = str(error["msg"])
+        return _length(error, "most", int(context["max_length"]), language=language)
+    text = _TEXTS.get(kind, str(error["msg"]))
     for prefix in _PREFIXES:
         text = text.removeprefix(prefix)
-    return text.replace("Input should be", "This must be")
+    return texts.translate(text.replace("Input should be", "This must be"), language)
 
 
-def _length(error: Mapping[str, Any], *, least: int | None = None, most: int | None = None) -> str:
+def _length(error: Mapping[str, Any], limit: str, count: int, *, language: Language) -> str:
     """Return what is wrong with a length: text has characters, a list has items."""
+    if limit == "least" and count == 1:
+        return texts.translate("This must not be empty", language)
     is_text = str(error["type"]).startswith("string") or isinstance(error.get("input"), str)
-    if least == 1:
-        return "This must not be empty"
-    count = least if least is not None else most
-    noun = ("character" if is_text else "item") + ("" if count == 1 else "s")
-    return f"This must have at {'least' if least is not None else 'most'} {count} {noun}"
+    return texts.render(f"length.{limit}_{'characters' if is_text else 'items'}", language, count=count)

@@ -16,9 +16,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from neighborconnect.localization import DEFAULT_LANGUAGE, Language
 from neighborconnect.telemetry import get_logger
 from transactional_api.core.allowed_methods import Methods
-from transactional_api.core.error_texts import text_of
+from transactional_api.core.error_texts import text_of, texts
+from transactional_api.core.language import negotiate
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:neighborconnect:problem:"
@@ -194,14 +196,23 @@ def _body(*, status: int, code: str, title: str, detail: str, request_id: str) -
     }
 
 
-def problem_response(problem: Problem, *, request_id: str, errors: list[dict[str, str]] | None = None) -> Response:
-    """Render a problem."""
-    body = _body(
-        status=problem.status, code=problem.code, title=problem.title, detail=problem.detail, request_id=request_id
-    )
+def problem_response(
+    problem: Problem,
+    *,
+    request_id: str,
+    language: Language = DEFAULT_LANGUAGE,
+    errors: list[dict[str, str]] | None = None,
+) -> Response:
+    """Render a problem; a detail that names values stays in English."""
+    title, detail = texts.translate(problem.title, language), texts.translate(problem.detail, language)
+    body = _body(status=problem.status, code=problem.code, title=title, detail=detail, request_id=request_id)
     if errors is not None:
         body["errors"] = errors
     return Response(orjson.dumps(body), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _language(request: Request) -> Language:
+    return negotiate(request.headers.get("accept-language"))
 
 
 def _request_id(request: Request) -> str:
@@ -210,7 +221,7 @@ def _request_id(request: Request) -> str:
 
 async def _on_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101 (registered for this type)
-    return problem_response(problem, request_id=_request_id(request))
+    return problem_response(problem, request_id=_request_id(request), language=_language(request))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -218,8 +229,11 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     on_path = any(e["loc"][0] == "path" for e in error.errors())
     if on_path and (methods := _methods(request)) and request.method not in methods:
         return await _on_http_exception(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
-    fields = [{"field": _path(e["loc"]), "message": _printable(text_of(e))} for e in error.errors()]
-    return problem_response(InvalidRequestError(), request_id=_request_id(request), errors=fields)
+    language = _language(request)
+    fields = [{"field": _path(e["loc"]), "message": _printable(text_of(e, language=language))} for e in error.errors()]
+    return problem_response(
+        InvalidRequestError(), request_id=_request_id(request), language=_language(request), errors=fields
+    )
 
 
 def _path(location: tuple[Any, ...]) -> str:
@@ -239,7 +253,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     problem = problems[error.status_code]() if error.status_code in problems else _plain(error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
         problem.headers["Allow"] = ", ".join(methods)
-    return problem_response(problem, request_id=_request_id(request))
+    return problem_response(problem, request_id=_request_id(request), language=_language(request))
 
 
 def _methods(request: Request) -> list[str]:
@@ -257,7 +271,7 @@ def _plain(error: HTTPException) -> Problem:
 
 async def _on_store_failure(request: Request, error: Exception) -> Response:
     log.error("store.unavailable", error=type(error).__name__, path=request.url.path)
-    return problem_response(UnavailableError(), request_id=_request_id(request))
+    return problem_response(UnavailableError(), request_id=_request_id(request), language=_language(request))
 
 
 def install(app: FastAPI, methods: Methods) -> None:

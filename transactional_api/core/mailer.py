@@ -19,12 +19,15 @@ import idna
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.localization import load_texts
 from neighborconnect.settings import Settings
 from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.tables import User
 from transactional_api.core.jobs import queue
 from transactional_api.core.security.personal_data import email_of
 
+letters = load_texts("transactional_api.core", "letters.toml")
+"""Texts of emails about the account."""
 SMTP_SECONDS = 10.0
 # Links in headers exceed the conventional 78 characters of a line and must not be folded or encoded.
 _WIRE = policy.SMTP.clone(max_line_length=998)

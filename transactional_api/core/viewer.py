@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.localization import DEFAULT_LANGUAGE, Language
 from transactional_api.core.db.tables import User, UserSession
 
 STAFF_ROLES = frozenset({"moderator", "admin"})
@@ -63,3 +65,9 @@ def is_session_active(viewer: Viewer) -> ColumnElement[bool]:
         User.id == viewer.id,
         is_account_active(),
     ).exists()
+
+
+async def language_of(session: AsyncSession, user_id: UUID) -> Language:
+    """Return the language of emails and pushes to a user; the default if they chose none that texts exist in."""
+    chosen = await session.scalar(select(User.language).where(User.id == user_id))
+    return Language(chosen) if chosen in set(Language) else DEFAULT_LANGUAGE

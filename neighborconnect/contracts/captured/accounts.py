@@ -68,6 +68,7 @@ USERS = CapturedTable(
             "Time of the last reset of personalization: earlier acts are not learnt from; null without one.",
             consumers=(RECOMMENDATION,),
         ),
+        withheld("language", _TEXT),
     ),
     description="An account, without personal data that no consumer needs.",
 )

@@ -30,6 +30,14 @@ from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import NO_EXPIRY, STAFF_ROLES, Viewer
 
+_TITLES = {
+    Outcome.LABEL: "A moderator added a label to your content",
+    Outcome.HIDE: "A moderator hid your content",
+    Outcome.REMOVE: "A moderator removed your content",
+    Outcome.SUSPEND: "A moderator suspended your account",
+}
+"""Titles of notifications by outcome; ``notifications/texts.toml`` translates them."""
+
 
 class OwnContentError(Problem):
     """Users can neither report nor moderate their own content."""
@@ -176,7 +184,7 @@ async def decide_case(session: AsyncSession, *, viewer: Viewer, case_id: UUID, b
         await queue.defer(session, reversal.expire, at=body.until, decision_id=str(decision_id))
     await session.flush()
     if body.outcome is not Outcome.KEEP and case.owner_id is not None:
-        await notify_owner(session, case.owner_id, decision_id, f"A moderator's decision: {body.outcome}", body.rule)
+        await notify_owner(session, case.owner_id, decision_id, _TITLES[body.outcome], body.rule)
     elif case.is_held and case.owner_id is not None:
         await notify_owner(
             session, case.owner_id, decision_id, "A moderator reviewed it: it is visible again", body.rule

@@ -14,8 +14,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.localization import Language
 from neighborconnect.telemetry import get_logger
 from transactional_api.community.notifications import rendering, unsubscribe
+from transactional_api.community.notifications.rendering import texts
 from transactional_api.community.notifications.unread import unread_of
 from transactional_api.community.notifications.unsubscribe import DIGEST, Subscription
 from transactional_api.core import mailer
@@ -25,22 +27,13 @@ from transactional_api.core.db.tables import Notification, User
 from transactional_api.core.jobs import queue
 from transactional_api.core.notices import NoticeKind
 from transactional_api.core.security.personal_data import email_of
+from transactional_api.core.viewer import language_of
 from transactional_api.identity.users import tokens
 from transactional_api.identity.users.tokens import Purpose
 
 REMINDER_INTERVAL = timedelta(days=30)
 """Minimum interval between two reminders to verify an address."""
-_CONFIRM_SUBJECT = "Please confirm your e-mail address"
-_NEWS = {NoticeKind.MENTIONED.value: "A neighbor mentioned you on NeighborConnect."}
-_ANY_NEWS = "There is news for you on NeighborConnect."
-_CONFIRM = (
-    "You enabled emails, but this address is not verified yet. Verify it within three days, and the next emails "
-    "will contain their text:"
-)
-_NOT_YOURS = (
-    "If you did not create an account, somebody else used your address: do not verify it. The link below stops these "
-    "emails."
-)
+_NEWS = {NoticeKind.MENTIONED.value: "email.verify.mentioned"}
 MAX_DIGEST_LINES = 20
 
 log = get_logger(__name__)
@@ -51,11 +44,16 @@ async def send_email(context: AppContext, *, user_id: str, notification_id: str)
     """Send one notification as an email, if the recipient may still see it."""
     viewer = replace(VIEWER_PLACEHOLDER, id=UUID(user_id))
     async with context.transaction() as session:
-        notification = await rendering.find(session, viewer=viewer, notification_id=UUID(notification_id))
+        language = await language_of(session, viewer.id)
+        notification = await rendering.find(
+            session, viewer=viewer, language=language, notification_id=UUID(notification_id)
+        )
     if notification is None:
         return
     text = f"{notification.title}\n\n{notification.body}\n" if notification.body else f"{notification.title}\n"
-    await send_to(context, user_id=viewer.id, topic=notification.kind, subject=notification.title, text=text)
+    await send_to(
+        context, user_id=viewer.id, topic=notification.kind, subject=notification.title, text=text, language=language
+    )
 
 
 @queue.task("notifications.send_digest", priority=queue.Priority.NOTICE)
@@ -65,14 +63,24 @@ async def send_digest(context: AppContext, *, user_id: str, since: str) -> None:
     unread = unread_of(viewer) & (Notification.created_at > datetime.fromisoformat(since))
     newest = rendering.listed(viewer).where(unread).order_by(Notification.created_at.desc()).limit(MAX_DIGEST_LINES)
     async with context.transaction() as session:
-        titles = [notification.title for notification in rendering.render_all((await session.execute(newest)).all())]
+        language = await language_of(session, viewer.id)
+        titles = [rendering.render(row, language).title for row in await session.execute(newest)]
         count = await session.scalar(select(func.count()).select_from(Notification).where(unread)) or 0
     if not titles:
         return
-    more = f"\nand {count - len(titles)} more\n" if count > len(titles) else ""
+    left = count - len(titles)
+    more = f"\n{texts.render('email.digest.more', language, count=left)}\n" if left > 0 else ""
     text = "".join(f"- {title}\n" for title in titles) + more
-    subject = f"{count} new in your neighbourhood"
-    await send_to(context, user_id=viewer.id, topic=DIGEST, subject=subject, text=text, reminder_subject=subject)
+    subject = texts.render("email.digest", language, count=count)
+    await send_to(
+        context,
+        user_id=viewer.id,
+        topic=DIGEST,
+        subject=subject,
+        text=text,
+        language=language,
+        reminder_subject=subject,
+    )
 
 
 async def send_to(
@@ -82,7 +90,8 @@ async def send_to(
     topic: str,
     subject: str,
     text: str,
-    reminder_subject: str = _CONFIRM_SUBJECT,
+    language: Language,
+    reminder_subject: str | None = None,
 ) -> None:
     """Send an email; to an unverified address, send a request to verify it instead, at most once per interval.
 
@@ -94,6 +103,7 @@ async def send_to(
         topic: kind of the notification, or ``unsubscribe.DIGEST``.
         subject: subject of the email.
         text: text of the email.
+        language: language of the link to unsubscribe and of the verification request.
         reminder_subject: subject of the verification request; it must not contain text of another user.
     """
     subscription = Subscription(user_id, topic)
@@ -102,24 +112,27 @@ async def send_to(
         if user is None or not await unsubscribe.is_subscribed(session, subscription):
             return
     if user.verified:
-        await _send_to(context, user, subscription, subject=subject, text=text)
+        await _send_to(context, user, subscription, subject=subject, text=text, language=language)
     elif await _may_remind(context, user_id=user.id):
         try:
             async with context.transaction() as session:
-                text = await _reminder(context, session, subscription)
-            await _send_to(context, user, subscription, subject=reminder_subject, text=text)
+                text = await _reminder(context, session, subscription, language)
+            subject = reminder_subject or texts.render("email.verify.subject", language)
+            await _send_to(context, user, subscription, subject=subject, text=text, language=language)
         except BaseException:
             await _allow_reminder(context, user_id=user.id)
             raise
 
 
-async def _send_to(context: AppContext, user: Any, subscription: Subscription, *, subject: str, text: str) -> None:
+async def _send_to(
+    context: AppContext, user: Any, subscription: Subscription, *, subject: str, text: str, language: Language
+) -> None:
     address = unsubscribe.link(context.settings, context.cipher, subscription)
     await mailer.send_now(
         context.settings,
         to=email_of(context.cipher, user),
         subject=subject,
-        text=f"{text}\n--\nUnsubscribe: {address}\n",
+        text=f"{text}\n--\n{texts.render('email.unsubscribe', language, link=address)}\n",
         headers=unsubscribe.headers(address),
     )
 
@@ -146,9 +159,10 @@ def _reminder_key(user_id: UUID) -> str:
     return f"user:{user_id}:reminded"
 
 
-async def _reminder(context: AppContext, session: AsyncSession, subscription: Subscription) -> str:
+async def _reminder(context: AppContext, session: AsyncSession, subscription: Subscription, language: Language) -> str:
     """Return the text of a verification request, without text of other users: the address may be a stranger's."""
     token = await tokens.issue(session, user_id=subscription.user_id, purpose=Purpose.VERIFY_EMAIL)
     confirm = tokens.link(context.settings, purpose=Purpose.VERIFY_EMAIL, token=token)
-    news = _NEWS.get(subscription.topic, _ANY_NEWS)
-    return f"{news}\n\n{_CONFIRM}\n\n{confirm}\n\n{_NOT_YOURS}\n"
+    news = texts.render(_NEWS.get(subscription.topic, "email.verify.news"), language)
+    asked, not_yours = (texts.render(f"email.verify.{part}", language) for part in ("text", "not_yours"))
+    return f"{news}\n\n{asked}\n\n{confirm}\n\n{not_yours}\n"

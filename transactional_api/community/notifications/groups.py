@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from neighborconnect.localization import Language
 from transactional_api.community.notifications import rendering
 from transactional_api.community.notifications.checks import IS_READ, VISIBLE
 from transactional_api.community.notifications.current_acts import is_current
@@ -160,23 +161,23 @@ def _summaries(notification_ids: Sequence[UUID]) -> Select[Any]:
 
 
 async def list_groups(
-    session: AsyncSession, *, viewer: Viewer, page: PageRequest, unread_only: bool
+    session: AsyncSession, *, viewer: Viewer, language: Language, page: PageRequest, unread_only: bool
 ) -> Page[NotificationGroup]:
     """List the viewer's groups of visible notifications, in the order of the latest of each, newest first."""
     paged = page.select(heads(viewer, unread_only=unread_only), at=Notification.created_at, row_id=Notification.id)
     rows = (await session.execute(paged)).all()
     summaries = {row.id: row for row in await session.execute(_summaries([row.id for row in rows]))}
-    return page.of(rows, lambda row: _render(row, summaries.get(row.id)))
+    return page.of(rows, lambda row: _render(row, summaries.get(row.id), language))
 
 
-def _render(row: Any, summary: Any) -> NotificationGroup:
+def _render(row: Any, summary: Any, language: Language) -> NotificationGroup:
     actor_count = summary.actor_count if summary is not None else int(row.actor is not None)
     is_shared = actor_count > 1
     shown = SimpleNamespace(**row._mapping)  # noqa: SLF001 (public, the underscore keeps it apart from columns)
     shown.other_count = actor_count - 1 if is_shared else 0
     # Everyone else's comments on the reader's post, of which some are replies to the reader.
     shown.is_reply = row.is_reply and not (is_shared and row.is_own_post)
-    latest = rendering.render(shown)
+    latest = rendering.render(shown, language)
     return NotificationGroup(
         id=row.id,
         kind=row.kind,

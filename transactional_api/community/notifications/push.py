@@ -38,7 +38,7 @@ from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER
 from transactional_api.core.db.tables import PushDevice
 from transactional_api.core.errors import NotFoundError, Problem
 from transactional_api.core.jobs import queue
-from transactional_api.core.viewer import Viewer
+from transactional_api.core.viewer import Viewer, language_of
 
 TIMEOUT_SECONDS = 10.0
 MAX_DEVICES = 20
@@ -143,7 +143,10 @@ async def deliver(context: AppContext, *, device_id: str, user_id: str, notifica
         if device is None or device.user_id != UUID(user_id):
             return
         viewer = replace(VIEWER_PLACEHOLDER, id=device.user_id)
-        notification = await rendering.find(session, viewer=viewer, notification_id=UUID(notification_id))
+        language = await language_of(session, device.user_id)
+        notification = await rendering.find(
+            session, viewer=viewer, language=language, notification_id=UUID(notification_id)
+        )
     if notification is None or notification.read_at is not None:
         return
     to = _to_browser if device.kind == DeviceKind.WEB else _to_phone

@@ -6,8 +6,7 @@ stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from neighborconnect.localization import Language, load_texts
 from transactional_api.community.notifications.checks import IS_READ, LISTED, others_of_group
 from transactional_api.community.notifications.reader import READER, ROW, is_moderated, visible_messages
 from transactional_api.community.notifications.schemas import NotificationOut
@@ -36,11 +36,13 @@ from transactional_api.core.db.tables import (
     User,
 )
 from transactional_api.core.moderation import SubjectKind
-from transactional_api.core.notices import GROUPED, NoticeKind
+from transactional_api.core.notices import GROUPED, OF_PLATFORM, NoticeKind
 from transactional_api.core.viewer import Viewer
 from transactional_api.identity.users.people import person_json
 
 MAX_EXCERPT = 500
+texts = load_texts("transactional_api.community.notifications", "texts.toml")
+"""Texts of notifications."""
 
 _quoted_id: ColumnElement[Any] = func.coalesce(ROW.source_id, ROW.subject_id)
 _quoted_kind: ColumnElement[Any] = func.coalesce(ROW.source_kind, ROW.subject_kind)
@@ -176,16 +178,21 @@ def listed(viewer: Viewer, condition: ColumnElement[bool] = LISTED) -> Select[An
     )
 
 
-async def find(session: AsyncSession, *, viewer: Viewer, notification_id: UUID) -> NotificationOut | None:
+async def find(
+    session: AsyncSession, *, viewer: Viewer, language: Language, notification_id: UUID
+) -> NotificationOut | None:
     """Return one notification of the viewer, rendered now, or None if they may no longer see it."""
     row = (await session.execute(listed(viewer).where(Notification.id == notification_id))).one_or_none()
-    return render(row) if row is not None else None
+    return render(row, language) if row is not None else None
 
 
-def render(row: Any) -> NotificationOut:
-    """Render a row of ``listed``."""
-    rendering = _RENDERINGS.get(row.kind)
-    title, body = (row.title, row.body) if rendering is None else (rendering.title(row), rendering.body(row))
+def render(row: Any, language: Language) -> NotificationOut:
+    """Render a row of ``listed`` in a language."""
+    body = _BODIES.get(row.kind, _excerpt)
+    if row.kind in OF_PLATFORM:
+        title, text = texts.translate(row.title, language), _platform_text(row.body, language)
+    else:
+        title, text = _title(row, language), body(row, language)
     return NotificationOut(
         id=row.id,
         kind=row.kind,
@@ -200,98 +207,76 @@ def render(row: Any) -> NotificationOut:
         source_kind=row.source_kind,
         source_id=row.source_id,
         title=title[:200],
-        body=body,
+        body=text,
         created_at=row.created_at,
         read_at=row.read_at,
     )
 
 
-def render_all(rows: Sequence[Any]) -> list[NotificationOut]:
-    """Render rows of ``listed``."""
-    return [render(row) for row in rows]
+def topic_name(kind: str, language: Language) -> str:
+    """Return the name of a kind for the emails about it: the title of a notification of nobody in particular."""
+    code = f"topic.{kind}" if kind in OF_PLATFORM else kind
+    names = {name: texts.render(unknown, language) for name, unknown in _UNKNOWN.items()}
+    return texts.render(code, language, **names)
 
 
-def _excerpt(row: Any) -> str:
+def _title(row: Any, language: Language) -> str:
+    code = row.kind
+    if code == NoticeKind.COMMENT_CREATED and row.is_reply:
+        code += ".reply"
+    if code == NoticeKind.MESSAGE_CREATED and not row.context:
+        code += ".direct"
+    if row.other_count:
+        code += ".group"
+    actor = row.actor_name or texts.render(_UNKNOWN["actor"], language)
+    return texts.render(code, language, count=row.other_count, actor=actor, context=row.context or "")
+
+
+def _platform_text(stored: str, language: Language) -> str:
+    """Return a stored text of the platform; a text of people, such as the rule of a decision, stays as it is."""
+    prefix = texts.render("flagged", Language.ENGLISH, words="")
+    if stored.startswith(prefix):
+        return texts.render("flagged", language, words=stored.removeprefix(prefix))
+    return texts.translate(stored, language)
+
+
+def _excerpt(row: Any, _language: Language) -> str:
     return row.excerpt or ""
 
 
-def _detail(row: Any) -> str:
-    return row.detail or ""
-
-
-def _empty(_row: Any) -> str:
+def _empty(_row: Any, _language: Language) -> str:
     return ""
 
 
-def _stored_name(row: Any) -> str:
+def _stored_name(row: Any, _language: Language) -> str:
     """Return the name that is stored with the notice."""
     return str(row.body)
 
 
-def _template(template: str) -> Callable[[Any], str]:
-    def title(row: Any) -> str:
-        return template.format(actor=row.actor_name or "A neighbor", context=row.context or "")
-
-    return title
+def _comment(row: Any, _language: Language) -> str:
+    return row.excerpt or "" if row.source_kind == "comment" else ""
 
 
-def _group(verb_of_one: str, verb_of_many: str) -> Callable[[Any], str]:
-    def title(row: Any) -> str:
-        actor = row.actor_name or "A neighbor"
-        if not row.other_count:
-            return f"{actor} {verb_of_one}"
-        return f"{actor} and {row.other_count} {'other' if row.other_count == 1 else 'others'} {verb_of_many}"
-
-    return title
+def _reaction(row: Any, language: Language) -> str:
+    return texts.render(f"reaction.{row.detail}", language) if row.detail else ""
 
 
-def _comment_title(row: Any) -> str:
-    verb = "replied to your comment" if row.is_reply else "commented on your post"
-    return _group(verb, verb)(row)
+def _role(row: Any, language: Language) -> str:
+    return texts.render(f"role.{row.detail}", language) if row.detail else ""
 
 
-def _message_title(row: Any) -> str:
-    actor = row.actor_name or "A neighbor"
-    return f"{actor} wrote in {row.context}" if row.context else f"{actor} wrote to you"
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """Title and body of one kind."""
-
-    title: Callable[[Any], str]
-    body: Callable[[Any], str] = _excerpt
-
-
-_RENDERINGS: dict[str, Rendering] = {
-    NoticeKind.USER_FOLLOWED: Rendering(_group("follows you", "follow you"), _empty),
-    NoticeKind.POST_LIKED: Rendering(_group("likes your post", "like your post"), _empty),
-    NoticeKind.POST_REACTED: Rendering(_group("reacted to your post", "reacted to your post"), _detail),
-    NoticeKind.COMMENT_LIKED: Rendering(_group("likes your comment", "like your comment")),
-    NoticeKind.REEL_LIKED: Rendering(_group("likes your reel", "like your reel"), _empty),
-    NoticeKind.COMMENT_CREATED: Rendering(
-        _comment_title, lambda row: row.excerpt or "" if row.source_kind == "comment" else ""
-    ),
-    NoticeKind.MENTIONED: Rendering(_template("{actor} mentioned you")),
-    NoticeKind.MESSAGE_CREATED: Rendering(_message_title),
-    NoticeKind.POST_CREATED: Rendering(_template("New in {context}")),
-    NoticeKind.EVENT_CREATED: Rendering(_template("An event in {context}")),
-    NoticeKind.EVENT_CHANGED: Rendering(_template("An event that you answered was changed")),
-    NoticeKind.EVENT_SOON: Rendering(_template("Tomorrow, if you come")),
-    NoticeKind.EVENT_CANCELLED: Rendering(_template("An event that you answered was cancelled"), _stored_name),
-    NoticeKind.PLACE_FREED: Rendering(_template("You have a place now")),
-    NoticeKind.JOIN_REQUESTED: Rendering(_template("{actor} asks to join {context}"), _empty),
-    NoticeKind.JOIN_ACCEPTED: Rendering(_template("You are in")),
-    NoticeKind.JOIN_DECLINED: Rendering(_template("Your request to join was declined")),
-    NoticeKind.ROLE_CHANGED: Rendering(_template("You have another role in {context} now"), _detail),
-    NoticeKind.MEMBERSHIP_ENDED: Rendering(_template("You were removed from a connector"), _stored_name),
-    NoticeKind.CONNECTOR_INVITED: Rendering(_template("You are invited to join")),
-    NoticeKind.ITEM_RESERVED: Rendering(_template("{actor} reserved your item")),
-    NoticeKind.RESERVATION_CANCELLED: Rendering(_template("A reservation was called off"), _stored_name),
-    NoticeKind.ITEM_BOUGHT: Rendering(_template("{actor} bought your item")),
-    NoticeKind.PURCHASE_COMPLETED: Rendering(_template("The seller says that you have it")),
-    NoticeKind.PURCHASE_CANCELLED: Rendering(_template("A purchase was called off"), _stored_name),
-    NoticeKind.SELLER_REVIEWED: Rendering(_template("{actor} reviewed you as a seller")),
-    NoticeKind.REVIEW_HIDDEN: Rendering(_template("Your review was hidden")),
+_UNKNOWN = {"actor": "unknown_actor", "context": "any_context"}
+_BODIES: dict[str, Callable[[Any, Language], str]] = {
+    NoticeKind.USER_FOLLOWED: _empty,
+    NoticeKind.POST_LIKED: _empty,
+    NoticeKind.POST_REACTED: _reaction,
+    NoticeKind.REEL_LIKED: _empty,
+    NoticeKind.COMMENT_CREATED: _comment,
+    NoticeKind.EVENT_CANCELLED: _stored_name,
+    NoticeKind.JOIN_REQUESTED: _empty,
+    NoticeKind.ROLE_CHANGED: _role,
+    NoticeKind.MEMBERSHIP_ENDED: _stored_name,
+    NoticeKind.RESERVATION_CANCELLED: _stored_name,
+    NoticeKind.PURCHASE_CANCELLED: _stored_name,
 }
-"""Rendering by kind; other kinds have a stored title and body."""
+"""Body by kind; the body of other kinds is an excerpt of the subject. The platform's own texts are stored."""

@@ -53,6 +53,7 @@ from transactional_api.core.http.auth import (
 from transactional_api.core.http.fast_path import fast_read
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
+from transactional_api.core.language import LanguageDep
 from transactional_api.core.pagination import Cursor, Page, PageDep
 from transactional_api.identity.users import recovery
 from transactional_api.identity.users.recovery import Change
@@ -74,11 +75,12 @@ async def list_notifications(
     *,
     session: SessionDep,
     viewer: CurrentUser,
+    language: LanguageDep,
     page: PageDep,
     unread: Annotated[bool, Query(description="Only unread notifications.")] = False,
 ) -> Page[NotificationOut]:
     """List your notifications, newest first."""
-    return await service.list_notifications(session, viewer=viewer, page=page, unread_only=unread)
+    return await service.list_notifications(session, viewer=viewer, language=language, page=page, unread_only=unread)
 
 
 @router.get(
@@ -91,6 +93,7 @@ async def list_groups(
     *,
     session: SessionDep,
     viewer: CurrentUser,
+    language: LanguageDep,
     page: PageDep,
     unread: Annotated[bool, Query(description="Only groups with an unread notification.")] = False,
 ) -> Page[NotificationGroup]:
@@ -98,7 +101,7 @@ async def list_groups(
 
     A group with a new notification moves to the beginning of the list.
     """
-    return await groups.list_groups(session, viewer=viewer, page=page, unread_only=unread)
+    return await groups.list_groups(session, viewer=viewer, language=language, page=page, unread_only=unread)
 
 
 @router.get(
@@ -284,6 +287,7 @@ async def stream_notifications(
     *,
     request: Request,
     viewer: StreamViewerDep,
+    language: LanguageDep,
     after: ResumedAfterDep,
     seconds: Annotated[
         int, Query(ge=0, le=STREAM_SECONDS, description="Maximum duration in seconds.")
@@ -295,6 +299,12 @@ async def stream_notifications(
     """
     state = request.app.state
     async for event in stream.stream(
-        state.context, state.notification_signals, state.access_changes, viewer=viewer, after=after, seconds=seconds
+        state.context,
+        state.notification_signals,
+        state.access_changes,
+        viewer=viewer,
+        language=language,
+        after=after,
+        seconds=seconds,
     ):
         yield event

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from neighborconnect.localization import Language
 from transactional_api.community.chat.queries import unread_conversation_count
 from transactional_api.community.notifications import checks, groups, rendering
 from transactional_api.community.notifications.schemas import (
@@ -46,14 +47,14 @@ _UNREAD_CONVERSATIONS = CompiledStatement(unread_conversation_count(VIEWER_PLACE
 
 
 async def list_notifications(
-    session: AsyncSession, *, viewer: Viewer, page: PageRequest, unread_only: bool
+    session: AsyncSession, *, viewer: Viewer, language: Language, page: PageRequest, unread_only: bool
 ) -> Page[NotificationOut]:
     """List the viewer's visible notifications, newest first, rendered from their current subjects."""
     statement = rendering.listed(viewer)
     if unread_only:
         statement = statement.where(~checks.IS_READ)
     paged = page.select(statement, at=Notification.created_at, row_id=Notification.id)
-    return page.of((await session.execute(paged)).all(), rendering.render)
+    return page.of((await session.execute(paged)).all(), lambda row: rendering.render(row, language))
 
 
 async def count_unread(runner: StatementRunner, redis: Redis, *, viewer: Viewer) -> UnreadCount:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi.sse import ServerSentEvent
 from sqlalchemy import select
 
+from neighborconnect.localization import Language
 from transactional_api.community.notifications import rendering
 from transactional_api.community.notifications.schemas import NotificationOut
 from transactional_api.core.app_context import AppContext
@@ -26,6 +27,7 @@ async def stream(
     access_changes: PostgresSubscriber,
     *,
     viewer: Viewer,
+    language: Language,
     after: Cursor | None,
     seconds: float,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -44,7 +46,7 @@ async def stream(
             changed.clear()
             if not await _is_session_active(context, viewer):
                 return
-            new = await _after(context, viewer, after)
+            new = await _after(context, viewer, after, language)
             for notification in new:
                 after = Cursor(notification.created_at, notification.id)
                 yield ServerSentEvent(event="notification", data=notification, id=after.encode())
@@ -72,10 +74,10 @@ async def _newest(context: AppContext, viewer: Viewer) -> Cursor:
     return Cursor(*row) if row else Cursor.first()
 
 
-async def _after(context: AppContext, viewer: Viewer, cursor: Cursor) -> list[NotificationOut]:
+async def _after(context: AppContext, viewer: Viewer, cursor: Cursor, language: Language) -> list[NotificationOut]:
     page = PageRequest(limit=BATCH - 1, cursor=cursor)
     statement = page.select(
         rendering.listed(viewer), at=Notification.created_at, row_id=Notification.id, newest_first=False
     )
     async with context.transaction() as session:
-        return rendering.render_all((await session.execute(statement)).all())
+        return [rendering.render(row, language) for row in await session.execute(statement)]

@@ -16,7 +16,9 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.localization import Language
 from neighborconnect.settings import Settings
+from transactional_api.community.notifications.rendering import texts, topic_name
 from transactional_api.core.audit import trail
 from transactional_api.core.db.tables import DeliverySchedule, NotificationPreference, User
 from transactional_api.core.errors import Problem
@@ -128,27 +130,33 @@ async def unsubscribe(session: AsyncSession, subscription: Subscription, *, scop
         )
 
 
-def confirmation_page(topic: str) -> HTMLResponse:
+def confirmation_page(topic: str, language: Language) -> HTMLResponse:
     """Return the page that asks which emails to stop. Fetching it changes nothing, since programs prefetch links."""
-    label = "the daily digest" if topic == DIGEST else f"emails about “{topic}”"
+    if topic == DIGEST:
+        stop = texts.render("page.stop_digest", language)
+    else:
+        stop = texts.render("page.stop_topic", language, topic=topic_name(topic, language))
     return _page(
-        "Which emails do you want to stop?",
-        f'<form method="post"><button name="scope" value="topic">Stop {escape(label)}</button>'
-        '<button name="scope" value="all">Stop all emails</button></form>'
-        "<p>You still receive emails about the security of your account.",
+        language,
+        "page.title",
+        f'<form method="post"><button name="scope" value="topic">{escape(stop)}</button>'
+        f'<button name="scope" value="all">{escape(texts.render("page.stop_all", language))}</button></form>'
+        f"<p>{escape(texts.render('page.still', language))}",
     )
 
 
-def done_page() -> HTMLResponse:
+def done_page(language: Language) -> HTMLResponse:
     """Return the page that confirms the change."""
-    return _page("Done", "<p>You will not receive these emails. You can enable them again in your settings.")
+    return _page(language, "page.done.title", f"<p>{escape(texts.render('page.done', language))}")
 
 
-def _page(title: str, body: str) -> HTMLResponse:
+def _page(language: Language, title_code: str, body: str) -> HTMLResponse:
+    title = escape(texts.render(title_code, language))
     html = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta name="robots" content="noindex"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"<h1>{escape(title)}</h1>{body}</html>"
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f'<meta name="robots" content="noindex"><title>{title}</title><style>{_STYLE}</style>'
+        f"<h1>{title}</h1>{body}</html>"
     )
     policy = (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "

@@ -14,6 +14,7 @@ from transactional_api.core.db.session import SessionDep
 from transactional_api.core.errors import InvalidRequestError, problem_responses
 from transactional_api.core.http.query_parameters import ignores_unknown_parameters
 from transactional_api.core.http.unit_of_work import TransactionalRoute
+from transactional_api.core.language import LanguageDep
 from transactional_api.core.security.callers import Caller, CallerDep
 from transactional_api.core.text import PlainText
 from transactional_api.identity.users import throttle
@@ -42,10 +43,12 @@ _PAGE: dict[int | str, dict[str, Any]] = {
     responses={**_PAGE, **problem_responses(UnsubscribeTokenError, InvalidRequestError, TooManyAttemptsError)},
 )
 @ignores_unknown_parameters
-async def get_unsubscribe_page(token: UnsubscribeToken, accounts: AccountsDep, caller: CallerDep) -> HTMLResponse:
+async def get_unsubscribe_page(
+    token: UnsubscribeToken, accounts: AccountsDep, caller: CallerDep, language: LanguageDep
+) -> HTMLResponse:
     """Get the page behind the unsubscribe link of an email. Fetching it changes nothing."""
     subscription = await _subscription(token, accounts=accounts, caller=caller)
-    return unsubscribe.confirmation_page(subscription.topic)
+    return unsubscribe.confirmation_page(subscription.topic, language)
 
 
 @router.post(
@@ -57,10 +60,12 @@ async def get_unsubscribe_page(token: UnsubscribeToken, accounts: AccountsDep, c
 )
 @ignores_unknown_parameters
 async def stop_emails(
+    *,
     token: UnsubscribeToken,
     session: SessionDep,
     accounts: AccountsDep,
     caller: CallerDep,
+    language: LanguageDep,
     scope: Annotated[
         UnsubscribeScope, Form(description="`topic`: emails about this topic; `all`: all emails.")
     ] = UnsubscribeScope.TOPIC,
@@ -69,7 +74,7 @@ async def stop_emails(
     subscription = await _subscription(token, accounts=accounts, caller=caller)
     await accounts.throttle.count(throttle.UNSUBSCRIBE, subscription.user_id)
     await unsubscribe.unsubscribe(session, subscription, scope=scope)
-    return unsubscribe.done_page()
+    return unsubscribe.done_page(language)
 
 
 async def _subscription(token: str, *, accounts: UserServices, caller: Caller) -> Subscription:

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from neighborconnect.localization import Language
 from neighborconnect.telemetry import end_trace, get_logger, start_trace
 from transactional_api.core.errors import (
     BodyTooLargeError,
@@ -22,6 +23,7 @@ from transactional_api.core.errors import (
     problem_response,
 )
 from transactional_api.core.http import rate_limits
+from transactional_api.core.language import negotiate
 
 
 class Limits(NamedTuple):
@@ -105,16 +107,24 @@ class RequestContext:
                     code=late.code,
                     request_id=request_id,
                 )
-                await problem_response(late, request_id=request_id)(scope, receive, send_with_headers)
+                await problem_response(late, request_id=request_id, language=_language(scope))(
+                    scope, receive, send_with_headers
+                )
                 return
             log.exception("request.failed", method=scope["method"], route=_route(scope), request_id=request_id)
             if status:
                 raise
-            await problem_response(Problem(), request_id=request_id)(scope, receive, send_with_headers)
+            await problem_response(Problem(), request_id=request_id, language=_language(scope))(
+                scope, receive, send_with_headers
+            )
         finally:
             seconds = time.perf_counter() - began
             _record(scope, status=status, seconds=seconds)
             end_trace(trace)
+
+
+def _language(scope: Scope) -> Language:
+    return negotiate(Headers(scope=scope).get("accept-language"))
 
 
 class _Body:

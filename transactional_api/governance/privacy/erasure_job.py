@@ -26,9 +26,11 @@ from transactional_api.core import mailer
 from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.tables import Erasure, MediaEngagement, RetiredUsername, User
 from transactional_api.core.jobs import queue
+from transactional_api.core.mailer import letters
 from transactional_api.core.media.objects import LINK_SECONDS
 from transactional_api.core.media.stores import open_media
 from transactional_api.core.security.personal_data import email_of
+from transactional_api.core.viewer import language_of
 from transactional_api.governance.privacy import redaction
 from transactional_api.governance.privacy.membership_cleanup import (
     COUNTED,
@@ -59,6 +61,7 @@ _UPLOAD_LINK_VALIDITY = timedelta(seconds=LINK_SECONDS + 60)
 _CLEARED_COLUMNS = (
     *("avatar_url", "neighborhood", "city", "state", "country", "postal_code", "phone", "phone_encrypted"),
     *("email_encrypted", "home_encrypted", "home_cell", "last_login", "suspended_until", "personalization_reset_at"),
+    "language",
 )
 
 
@@ -193,12 +196,13 @@ async def _send_confirmation(context: AppContext, erasure: Erasure) -> None:
         return
     async with context.transaction() as session:
         user = await session.get_one(User, erasure.user_id)
+        language = await language_of(session, erasure.user_id)
         to = email_of(context.cipher, user)
     await mailer.send_now(
         context.settings,
         to=to,
-        subject="Your account has been erased",
-        text="Your account and personal data have been erased. Use the code you were given to see the receipt.\n",
+        subject=letters.render("erased.subject", language),
+        text=f"{letters.render('erased.text', language)}\n",
     )
 
 

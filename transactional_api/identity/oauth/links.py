@@ -105,7 +105,9 @@ async def link(session: AsyncSession, *, viewer: Viewer, identity: Identity) -> 
             raise AlreadyLinkedError
     else:
         was = {"provider": identity.provider, "subject": identity.subject}
-        await recovery.notify_change(session, user_id=viewer.id, change=Change.LINK, detail=identity.provider, was=was)
+        await recovery.notify_change(
+            session, user_id=viewer.id, change=Change.LINK, detail=identity.provider.title(), was=was
+        )
     return await links_of(session, viewer=viewer)
 
 

@@ -13,29 +13,15 @@ from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.tables import User
 from transactional_api.core.errors import Problem
 from transactional_api.core.jobs import queue
+from transactional_api.core.mailer import letters
 from transactional_api.core.security import passwords, personal_data
 from transactional_api.core.security.callers import Caller
-from transactional_api.core.viewer import Viewer
+from transactional_api.core.viewer import Viewer, language_of
 from transactional_api.identity.users import devices, recovery, sessions, throttle, tokens
 from transactional_api.identity.users.accounts import UserServices
 from transactional_api.identity.users.recovery import Change
 from transactional_api.identity.users.schemas import PasswordChange, PasswordReset
 from transactional_api.identity.users.tokens import Purpose
-
-_SUBJECT = {
-    Purpose.VERIFY_EMAIL: "Verify your email address",
-    Purpose.RESET_PASSWORD: "Reset your password",
-}
-_INTRODUCTION = {
-    Purpose.VERIFY_EMAIL: "Welcome to NeighborConnect. Verify your email address within three days:",
-    Purpose.RESET_PASSWORD: "Somebody requested a password reset for your account. If it was you, set a new password "
-    "within one hour. If not, ignore this email; nothing changes:",
-}
-_CLOSING = {
-    Purpose.VERIFY_EMAIL: "\nIf you did not create an account, do not verify it: somebody else used your address. "
-    "Reset the password of the account to take it over.\n",
-    Purpose.RESET_PASSWORD: "",
-}
 
 
 class WrongPasswordError(Problem):
@@ -54,8 +40,13 @@ async def send_token(context: AppContext, *, user_id: str, purpose: str) -> None
             return
         await tokens.revoke(session, user_id=user.id, purpose=kind)
         token = await tokens.issue(session, user_id=user.id, purpose=kind)
-        text = f"{_INTRODUCTION[kind]}\n\n{tokens.link(context.settings, purpose=kind, token=token)}\n{_CLOSING[kind]}"
-        await mailer.enqueue(session, user_id=user.id, subject=_SUBJECT[kind], text=text, confirmed_only=False)
+        language = await language_of(session, user.id)
+        introduction = letters.render(f"{kind}.introduction", language)
+        text = f"{introduction}\n\n{tokens.link(context.settings, purpose=kind, token=token)}\n"
+        if kind is Purpose.VERIFY_EMAIL:
+            text += f"\n{letters.render('verify_email.closing', language)}\n"
+        subject = letters.render(f"{kind}.subject", language)
+        await mailer.enqueue(session, user_id=user.id, subject=subject, text=text, confirmed_only=False)
 
 
 @queue.task("users.send_password_reset", priority=queue.Priority.URGENT)
@@ -83,12 +74,9 @@ async def may_send_email(accounts: UserServices, *, email: str, caller: Caller) 
 
 async def notify_existing_account(session: AsyncSession, *, user_id: UUID) -> None:
     """Queue the email to the owner of an address that was used to register again."""
-    text = (
-        "Somebody tried to create a NeighborConnect account with this address, which already has one. If it was you, "
-        "log in, or reset your password if you forgot it. If not, no action is needed.\n"
-    )
-    subject = "You already have an account"
-    await mailer.enqueue(session, user_id=user_id, subject=subject, text=text, confirmed_only=False)
+    language = await language_of(session, user_id)
+    subject, text = letters.render("account_exists.subject", language), letters.render("account_exists.text", language)
+    await mailer.enqueue(session, user_id=user_id, subject=subject, text=f"{text}\n", confirmed_only=False)
 
 
 async def send_verification(session: AsyncSession, *, user_id: UUID) -> None:

@@ -27,7 +27,9 @@ from transactional_api.core.db.tables import (
     User,
 )
 from transactional_api.core.jobs import queue
+from transactional_api.core.mailer import letters
 from transactional_api.core.security.passwords import NO_PASSWORD
+from transactional_api.core.viewer import language_of
 from transactional_api.identity.users import sessions
 from transactional_api.identity.users.schemas import Undone
 from transactional_api.identity.users.tokens import LIFETIME, Purpose, consume, issue, link
@@ -43,21 +45,6 @@ class Change(StrEnum):
     DEVICE = "device"
     SESSION = "session"
     APP = "app"
-
-
-_EMAILS = {
-    Change.PASSWORD: ("Your password was changed", "The password of your account was changed"),
-    Change.SECOND_FACTOR_ON: ("Your second factor was turned on", "A second factor was turned on for your account"),
-    Change.SECOND_FACTOR_OFF: ("Your second factor was turned off", "The second factor of your account was turned off"),
-    Change.LINK: ("A new login method", "Your account was linked to another login service:"),
-    Change.DEVICE: ("Notifications on a new device", "A browser or phone was added to your account for notifications"),
-    Change.SESSION: ("A new login", "Your account was used from a new device or network"),
-    Change.APP: ("An app has access to your account", "You authorized an app to use your account"),
-}
-_UNDO_TEXT = (
-    "If this was you, no action is needed. If not, open this link within three days. It undoes the change, logs out "
-    "every device and app, invalidates the password and lets you set a new one:"
-)
 
 
 async def notify_change(
@@ -99,9 +86,11 @@ async def send_change(
         if await session.scalar(verified) is None:
             return
         token = await issue(session, user_id=UUID(user_id), purpose=Purpose.UNDO, change={"kind": change, "was": was})
-        subject, text = _EMAILS[Change(change)]
-        sentence = " ".join(part for part in (text, detail, f"on {changed_at} UTC.") if part)
-        body = f"{sentence}\n\n{_UNDO_TEXT}\n\n{link(context.settings, purpose=Purpose.UNDO, token=token)}\n"
+        language = await language_of(session, UUID(user_id))
+        subject = letters.render(f"change.{change}.subject", language)
+        sentence = letters.render(f"change.{change}.text", language, detail=detail, changed_at=changed_at)
+        undo_text = letters.render("change.undo", language)
+        body = f"{sentence}\n\n{undo_text}\n\n{link(context.settings, purpose=Purpose.UNDO, token=token)}\n"
         await mailer.enqueue(session, user_id=UUID(user_id), subject=subject, text=body)
 
 

@@ -24,6 +24,7 @@ from transactional_api.core.http.auth import CurrentUser, WritingUser
 from transactional_api.core.http.etags import PreconditionFailedError, require_if_match, set_etag
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
+from transactional_api.core.language import RequestedLanguageDep
 from transactional_api.core.media.references import ATTACHING, ForeignLinkError
 from transactional_api.core.pagination import Page, PageDep
 from transactional_api.core.security.callers import CallerDep, is_platform
@@ -97,6 +98,7 @@ async def register(
     session: SessionDep,
     accounts: AccountsDep,
     caller: CallerDep,
+    language: RequestedLanguageDep,
     by_platform: Annotated[bool, Depends(_is_platform)],
 ) -> Session:
     """Create an account and log in. An email verifies the address.
@@ -110,6 +112,7 @@ async def register(
         registration=registration,
         caller=caller,
         user_agent=user_agent,
+        language=language,
         is_platform=by_platform,
     )
 

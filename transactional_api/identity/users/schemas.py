@@ -18,6 +18,7 @@ from pydantic import (
     TypeAdapter,
 )
 
+from neighborconnect.localization import Language
 from transactional_api.core import text
 from transactional_api.core.geography import Point
 from transactional_api.core.http.partial_updates import Patch, patch_of
@@ -86,6 +87,12 @@ class Profile(RequestBody):
     postal_code: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["11215"])
     phone: Annotated[Line, StringConstraints(max_length=20)] | None = Field(default=None, examples=["+1 718 555 0114"])
     interests: list[Interest] = Field(default=[], max_length=MAX_INTERESTS, examples=[["gardening", "cycling"]])
+    language: Language | None = Field(
+        default=None,
+        description="Language of emails and pushes; null for English. A registration without it takes the one of "
+        "`Accept-Language`. Other responses follow `Accept-Language`.",
+        examples=["es"],
+    )
 
 
 @patch_of(Profile)
@@ -283,6 +290,7 @@ class OwnUser(PublicUser):
     postal_code: str | None = Field(examples=["11215"])
     phone: str | None = Field(examples=["+1 718 555 0114"])
     home: Point | None = Field(description="Your home location; not visible to others.")
+    language: Language | None = Field(description="Language of emails and pushes; null for English.", examples=["es"])
     updated_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     last_login: datetime | None = Field(examples=["2026-03-02T18:00:00Z"])
 

@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.localization import Language
 from transactional_api.core.db.tables import RetiredUsername, User
 from transactional_api.core.db.tables.users import username_skeleton
 from transactional_api.core.errors import NotFoundError, Problem
@@ -83,11 +84,13 @@ async def register(
     registration: Registration,
     caller: Caller,
     user_agent: str | None,
+    language: Language | None = None,
     is_platform: bool = False,
 ) -> Session:
     """Create an account, log in, and send an email to verify the address.
 
-    Users that the platform itself registers (``is_platform``) have no limits and a verified address.
+    Users that the platform itself registers (``is_platform``) have no limits and a verified address. ``language`` is
+    used where the registration has none.
 
     An address that already has an account gets the same response with an invalid session, and its owner gets an email,
     so the response does not reveal which addresses have an account.
@@ -115,6 +118,7 @@ async def register(
     values |= personal_data.email_columns(accounts.cipher, email)
     values |= personal_data.phone_columns(accounts.cipher, registration.phone)
     values |= {"password_hash": password_hash, "verified": is_platform, "last_login": datetime.now(UTC)}
+    values["language"] = registration.language or language
     owner = select(User.id).where(personal_data.has_email(accounts.cipher, email))
     owner_id = await session.scalar(owner)
     if owner_id is None:
@@ -318,6 +322,7 @@ def own_user(user: User, *, accounts: UserServices) -> OwnUser:
         postal_code=user.postal_code,
         phone=personal_data.phone_of(accounts.cipher, user),
         home=personal_data.home_of(accounts.cipher, user),
+        language=Language(user.language) if user.language in set(Language) else None,
         updated_at=user.updated_at,
         last_login=user.last_login,
     )

@@ -16,8 +16,8 @@ from uuid import UUID
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.mixing import LaneItem, mix
 from neighborconnect.feed.policy import ranking_policy
-from neighborconnect.feed.reasons import Language
 from neighborconnect.feed.reranking import carry_over
+from neighborconnect.localization import Language
 from transactional_api.core.db.statements import Reads
 from transactional_api.core.viewer import Viewer
 from transactional_api.intelligence.recommendations.decisions import (

@@ -8,8 +8,8 @@ from typing import Final
 
 from neighborconnect.feed.notes import NoteCode, render_note
 from neighborconnect.feed.policy import ranking_policy
-from neighborconnect.feed.reasons import Language
 from neighborconnect.feed.reranking import Dislikes
+from neighborconnect.localization import Language
 from transactional_api.intelligence.recommendations.schemas import NoteOut
 
 RESET_NOTED: Final = timedelta(days=7)

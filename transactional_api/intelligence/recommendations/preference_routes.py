@@ -9,8 +9,8 @@ from transactional_api.core.db.statements import ReadsDep
 from transactional_api.core.errors import InvalidRequestError, UnauthenticatedError, problem_responses
 from transactional_api.core.http.auth import CurrentUser, IdempotentUser
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
-from transactional_api.core.http.language import LanguageDep
 from transactional_api.core.http.unit_of_work import ReadOnlyRoute, TransactionalRoute
+from transactional_api.core.language import LanguageDep
 from transactional_api.intelligence.recommendations import preferences, service
 from transactional_api.intelligence.recommendations.hydration import POSTS
 from transactional_api.intelligence.recommendations.preferences import (

@@ -17,7 +17,8 @@ from sqlalchemy import any_, func, select
 from neighborconnect.contracts import serving
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.policy import ranking_policy
-from neighborconnect.feed.reasons import MAX_REASONS, MIN_SHARE, Language, ReasonCode, render
+from neighborconnect.feed.reasons import MAX_REASONS, MIN_SHARE, ReasonCode, render
+from neighborconnect.localization import Language
 from transactional_api.community.connectors import queries as connectors
 from transactional_api.community.posts import queries as posts
 from transactional_api.core.compiled_queries import IDS, VIEWER_PLACEHOLDER

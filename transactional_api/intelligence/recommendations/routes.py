@@ -18,8 +18,8 @@ from transactional_api.core.errors import (
     problem_responses,
 )
 from transactional_api.core.http.auth import CurrentUser
-from transactional_api.core.http.language import LanguageDep
 from transactional_api.core.http.unit_of_work import ReadOnlyRoute
+from transactional_api.core.language import LanguageDep
 from transactional_api.core.viewer import Viewer
 from transactional_api.intelligence.recommendations import service, sessions
 from transactional_api.intelligence.recommendations.decisions import HOME

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from neighborconnect.contracts.events import ItemKind, PredictionEvent
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
 from neighborconnect.feed.dials import Dials
-from neighborconnect.feed.reasons import Language
+from neighborconnect.localization import Language
 from transactional_api.core.db.statements import Reads, StatementRunner
 from transactional_api.core.outbox import emit
 from transactional_api.core.viewer import Viewer

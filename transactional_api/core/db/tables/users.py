@@ -76,6 +76,8 @@ class User(Base):
     home_cell: Mapped[str | None] = mapped_column(String(16))
     # Recommendations ignore acts before it.
     personalization_reset_at: Mapped[datetime | None]
+    # Language of emails and pushes (BCP 47); null for the default.
+    language: Mapped[str | None] = mapped_column(String(35))
 
     __table_args__ = (
         CheckConstraint("role IN ('member', 'moderator', 'admin')", name="role"),
