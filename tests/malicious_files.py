@@ -146,8 +146,8 @@ def clip(
                 target.mux(stream.encode(frame))
         target.mux(stream.encode())
         if audio is not None:
-            for frame in _audio(sound or "", seconds=sum(shots) / rate):
-                target.mux(audio.encode(frame))
+            for part in _audio(sound or "", seconds=sum(shots) / rate):
+                target.mux(audio.encode(part))
             target.mux(audio.encode())
     return path
 

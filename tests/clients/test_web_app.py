@@ -103,8 +103,9 @@ async def app_url(settings: Settings, built: Path) -> AsyncIterator[str]:
 async def register(http: httpx.AsyncClient, name: str) -> tuple[str, dict[str, str]]:
     """Register a neighbor, and return the email address with the headers of a session."""
     username = f"web-{name}-{uuid4().hex[:8]}"
+    email = f"{username}@example.org"
     body = {
-        "email": f"{username}@example.org",
+        "email": email,
         "password": PASSWORD,
         "username": username,
         "first_name": name.title(),
@@ -112,7 +113,7 @@ async def register(http: httpx.AsyncClient, name: str) -> tuple[str, dict[str, s
         "interests": ["gardening"],
     }
     answer = await http.post("/users/register", json=body)
-    return body["email"], {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
+    return email, {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
 
 
 @pytest.fixture

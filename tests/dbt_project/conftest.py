@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import psycopg
 import pytest
 from dbt.cli.main import dbtRunner
-from dbt.contracts.results import RunResult
+from dbt.artifacts.schemas.run import RunResult
 from psycopg.types.json import Jsonb
 
 from neighborconnect.contracts.tables import ColumnType
@@ -136,12 +136,12 @@ def populate(warehouse: Warehouse) -> None:
         _committed_at=monday,
         **stamps,
     )
-    for user, role in ((ana, "admin"), (ben, "member")):
+    for member, role in ((ana, "admin"), (ben, "member")):
         warehouse.put(
             "connector_members",
-            id=uuid5(user, "joins"),
+            id=uuid5(member, "joins"),
             connector_id=garden,
-            user_id=user,
+            user_id=member,
             role=role,
             joined_at=monday,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbt.node_types import NodeType
+from dbt.artifacts.resources.types import NodeType
 
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Warehouse

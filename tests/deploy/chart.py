@@ -105,6 +105,7 @@ def run_job(case: str) -> Object:
     assert (launcher["module"], launcher["class"]) == ("dagster_k8s", "K8sRunLauncher")
     checked = process_config(resolve_to_config_type(launchers.K8sRunLauncher.config_type()), launcher["config"])
     assert checked.success, checked.errors
+    assert checked.value is not None
     # Its constructor reads credentials of a cluster, which no call here uses.
     with NamedTemporaryFile("w", suffix=".yaml") as kubeconfig:
         kubeconfig.write(_KUBECONFIG)

@@ -10,11 +10,20 @@ import pytest
 
 from models.matching import evaluate
 from models.matching.communities import detect_communities, plot_communities
-from models.matching.evaluate import CONNECTORS, SHARE, USERS, hold_out, hold_out_edges, hold_out_memberships
+from models.matching.evaluate import (
+    CONNECTORS,
+    HEURISTIC,
+    SHARE,
+    TRAINED,
+    USERS,
+    hold_out,
+    hold_out_edges,
+    hold_out_memberships,
+)
 from models.matching.pair_features import CONNECTOR_FEATURES, USER_FEATURES, with_vectors
 from models.matching.scorer import LogisticScorer
 from models.matching.social_graph import SocialGraphError, from_bytes, social_graph_of, to_bytes
-from models.matching.train import HEURISTIC, TRAINED, fit_task
+from models.matching.train import fit_task
 from pipelines.training.social_graph_snapshot import K_ANONYMITY, generalize_location
 from tests.models.sample_graphs import COMMUNITIES, HOME, SEED, community_graph, small_graph
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from models.benchmarks import text_runs
 from models.benchmarks.peers import balanced_words
-from models.benchmarks.texts import SEED, TextBenchmark
+from models.benchmarks.texts import SEED, TEXT_LOADERS, TextBenchmark
 from models.content.data import LabeledTexts, labeled_texts
 from models.content.encoder import FloatArray
 
@@ -43,7 +43,7 @@ def test_folds_are_stored_one_by_one_and_judged_together(tmp_path: Path, monkeyp
         return np.tile(np.array([1, 0], dtype=np.float32), (len(test), 1))
 
     toy = TextBenchmark("toy", folds, "accuracy", "folds", {"somebody": 0.25}, {"a pessimist": always_bad})
-    monkeypatch.setitem(text_runs.TEXT_LOADERS, "toy", lambda _: toy)
+    monkeypatch.setitem(TEXT_LOADERS, "toy", lambda _: toy)
     stored = tmp_path / "toy.safetensors"
     first = told("toy", stored, 2)
     assert "2 of 2; 9 train, 18 test" in first

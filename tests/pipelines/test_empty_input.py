@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
 import psycopg
 import pytest
 from minio import Minio
@@ -206,7 +207,7 @@ def test_a_graph_without_consenting_users_is_published(own: Platform) -> None:
 
 def test_topics_are_not_replaced_by_an_empty_result(own: Platform) -> None:
     row = {"connector_id": themes.OVERALL, "rank": 0, "label": "bees", "posts": 3, "share": 1.0}
-    frame = themes.pl.DataFrame([row], schema=themes.SCHEMA)
+    frame = pl.DataFrame([row], schema=themes.SCHEMA)
     themes.write(own.settings, frame)
     with pytest.raises(EmptyInputError):
         themes.write(own.settings, frame.clear())

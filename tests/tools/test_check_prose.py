@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ class TestMain:
     @pytest.fixture
     def repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         def git(*arguments: str) -> None:
-            check_prose.subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+            subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
 
         monkeypatch.setattr(check_prose, "ROOT", tmp_path)
         monkeypatch.setattr(check_prose.check_file, "__kwdefaults__", {"root": tmp_path})
@@ -113,7 +114,7 @@ class TestMain:
         assert "dirty is clean" in capsys.readouterr().out
 
     def test_subjects_of_the_branch_are_checked(self, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        check_prose.subprocess.run(
+        subprocess.run(
             ["git", "commit", "-q", "--allow-empty", "-m", "No scope"], cwd=repository, check=True, capture_output=True
         )
         assert check_prose.main(["--skip-pending"]) == 1

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from neighborconnect.contracts.vision import RenditionProgress
 from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
+from transactional_api.core.app_context import AppContext
 from transactional_api.core.inference.client import InferenceClient
 from transactional_api.core.jobs.worker import run_due
 
@@ -68,6 +69,7 @@ class Vision:
 
     def __init__(self, town: Town) -> None:
         self.town = town
+        self.context: AppContext = town.app.state.context
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {
             "/optimize": COPY,

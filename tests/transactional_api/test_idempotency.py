@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from tests.transactional_api.people import API, Person, Town
 from transactional_api.core.db.tables import IdempotencyKey, RefreshToken
@@ -125,7 +125,7 @@ async def test_housekeeping_removes_what_has_expired_and_nothing_else(town: Town
     await ada.post("/connectors", BODY, **{"Idempotency-Key": "kept"})
     async with town.app.state.engine.begin() as connection:
         await connection.execute(
-            RefreshToken.__table__.insert().values(
+            insert(RefreshToken).values(
                 user_id=ada.id, family_id=uuid4(), token_hash=uuid4().hex, expires_at=datetime.now(UTC)
             )
         )

@@ -166,7 +166,7 @@ async def test_rows_of_every_table_survive_and_the_api_reads_them(empty_database
     expected = {RENAMED.get(name, name): count for name, count in before.items() if name not in REPLACED}
     assert {name: after.get(name) for name in expected} == expected
     async with api_of(settings.model_copy(update={"database_url": empty_database})) as ada:
-        counters = {
+        counters: dict[str, dict[str, object]] = {
             "/posts/d0000000-0000-0000-0000-000000000001": {"like_count": 1, "comment_count": 1},
             "/connectors/c0000000-0000-0000-0000-000000000001": {"member_count": 2, "post_count": 1},
             "/events/d0000000-0000-0000-0000-000000000003": {"attendee_count": 2},

@@ -118,8 +118,8 @@ async def make(kind: str, owner: Person, other: Person, garden: dict[str, Any]) 
         return (await owner.post(path, {"content": "Hello"})).json()["id"], None
     paths = {"event": ("/events", EVENT), "item": ("/marketplace/items", ITEM), "review": ("/reviews", None)}
     path, body = paths[kind]
-    body = body or {"title": "Fine", "content": "Good.", "rating": 4}
-    made = (await owner.post(path, body | {"connector_id": garden["id"]})).json()
+    review = {"title": "Fine", "content": "Good.", "rating": 4}
+    made = (await owner.post(path, {**(body or review), "connector_id": garden["id"]})).json()
     return made["id"], f"{path}/{made['id']}"
 
 

@@ -17,8 +17,9 @@ from feature_repo.vendor_patches import FeatureStore
 from neighborconnect.contracts import features as names
 from neighborconnect.settings import Settings
 from pipelines.features import compute
-from pipelines.features.compute import LATEST_VIEWS, compute_days, compute_latest
+from pipelines.features.compute import compute_days, compute_latest
 from pipelines.features.materialize import materialize
+from pipelines.features.view_names import LATEST_VIEWS
 from pipelines.transforms.place_features import RESOLUTION
 from tests.pipelines.transforms.lake_rows import change, lake_frame
 

@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 import psycopg
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
 from neighborconnect.settings import Settings
@@ -107,7 +107,7 @@ def test_an_invalid_record_becomes_a_dead_letter(fresh: Settings, first_id: int)
     letters = [
         letter
         for letter in pending_letters(fresh.kafka_bootstrap_servers)
-        for place in [(INTERACTIONS.topic, letter.record.partition)]
+        for place in [TopicPartition(INTERACTIONS.topic, letter.record.partition)]
         if letter.record.topic == INTERACTIONS.topic and before[place] <= letter.record.offset < after[place]
     ]
     assert sorted((letter.sink, letter.reason.partition(":")[0]) for letter in letters) == [

@@ -31,7 +31,7 @@ from pipelines.features.view_computations import VIEW_COMPUTATIONS
 from pipelines.ingest.lake import LakeSnapshot
 from pipelines.privacy import erasure
 from pipelines.privacy_api import RequestedErasure
-from pipelines.quality.quarantine import list_quarantined
+from pipelines.quality.quarantine import QuarantinedError, list_quarantined
 from pipelines.transforms.view_schema import as_view
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -200,7 +200,7 @@ def test_a_range_of_days_replaces_the_good_ones(own: Settings, weights: dict[str
             good_computation(lake, at[1:]).with_columns(weights=pl.lit([0.1], pl.List(pl.Float32))),
         ]
     )
-    with pytest.raises(compute.QuarantinedError, match=str(other)) as caught:
+    with pytest.raises(QuarantinedError, match=str(other)) as caught:
         compute.compute_days(own, view=VIEW, first=day, last=other)
     assert caught.value.rows == {VIEW: len(weights)}
     with psycopg.connect(own.feast_database_url) as connection:
@@ -215,7 +215,7 @@ def test_an_hour_in_quarantine_leaves_it_with_the_next_good_run(
 ) -> None:
     weights[BEN] = [0.4]
     at = datetime.now(UTC)
-    with pytest.raises(compute.QuarantinedError, match=f"{VIEW}/{at:%Y-%m-%dT%H}"):
+    with pytest.raises(QuarantinedError, match=f"{VIEW}/{at:%Y-%m-%dT%H}"):
         compute.compute_latest(own, at=at, views=[VIEW])
     assert served(own) == {}
     weights[BEN] = [1.0]

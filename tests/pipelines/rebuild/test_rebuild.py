@@ -14,6 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from neighborconnect.contracts.topics import STREAMS
 from neighborconnect.settings import Settings
 from pipelines.ingest.decode import KafkaRecord, decode
 from pipelines.ingest.progress import NotCaughtUpError
@@ -236,7 +237,7 @@ def test_the_command_confirms_and_publishes_a_snapshot(
     people = {str(add_user(database)) for _ in range(5)}
     topics = IsolatedTopics(fresh, "posts")
     topics.close()
-    topics.streams = engine.STREAMS
+    topics.streams = STREAMS
     with running_relay(fresh), topics.running("warehouse"):
         answer = run(app, ["warehouse", "--yes", "--snapshot"])
     assert answer.exit_code == 0, answer.output

@@ -163,7 +163,12 @@ class TestDataAssets:
         topics = themes.Topics(rows, overall, Figure())  # type: ignore[arg-type]
         written: list[pl.DataFrame] = []
         monkeypatch.setattr(themes, "model_topics", lambda _settings: topics)
-        monkeypatch.setattr(themes, "write", lambda _settings, frame: written.append(frame) or "themes@1")
+
+        def write(_settings: Settings, frame: pl.DataFrame) -> str:
+            written.append(frame)
+            return "themes@1"
+
+        monkeypatch.setattr(themes, "write", write)
 
         recorded = metadata(materialize(THEMES_KEY, settings, instance), THEMES_KEY)
 

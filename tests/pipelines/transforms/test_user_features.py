@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 import pytest
@@ -31,7 +32,7 @@ from pipelines.transforms.user_features import (
 from .histories import START, Act, frame, histories, moment_lists
 
 
-def rows(view: pl.LazyFrame) -> dict[tuple[str, datetime], dict[str, object]]:
+def rows(view: pl.LazyFrame) -> dict[tuple[str, datetime], dict[str, Any]]:
     found = view.collect().to_dicts()
     keyed = {(row.pop("user_id"), row.pop("event_timestamp")): row for row in found}
     assert len(keyed) == len(found)

@@ -126,7 +126,7 @@ def test_a_sleeping_relay_hears_of_new_events(captured: Settings, database: Conn
 
 def _is_idle(database: Connection) -> bool | None:
     row = database.execute("SELECT idle FROM cdc_relay_state").fetchone()
-    return row and bool(row["idle"])
+    return bool(row["idle"]) if row else None
 
 
 def test_a_second_relay_waits_and_takes_over(captured: Settings, database: Connection) -> None:
