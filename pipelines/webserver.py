@@ -20,15 +20,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neighborconnect.service_auth import RefuseCrossSiteRequests, RequireCredentials, hosts_of, refuse
 from neighborconnect.settings import get_settings, listen_address
+from pipelines.dagster_storage import POOL_MAX_OVERFLOW, POOL_RECYCLE_SECONDS
 
 WORKSPACE = Path(__file__).parents[1] / "dagster_home" / "workspace.yaml"
 HEALTH_PATH = "/server_info"
 _GRAPHQL = "/graphql"
 _JSON = "application/json"
 _STATEMENT_TIMEOUT_MS = 15_000
-# The pool does not test connections before use: after a restart of PostgreSQL, each stale one would fail a request.
-_POOL_RECYCLE_SECONDS = 1
-_POOL_MAX_OVERFLOW = 20
 _POLL_MS = 2_000
 _SHUTDOWN_SECONDS = 4
 
@@ -56,7 +54,7 @@ def main() -> None:
     settings = get_settings()
     host, port = listen_address(settings.dagster_listen)
     with DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_MAX_OVERFLOW)
+        instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, POOL_MAX_OVERFLOW)
         target = WorkspaceFileTarget(paths=[str(WORKSPACE)])
         with WorkspaceProcessContext(instance, version=__version__, workspace_load_target=target) as context:
             application = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
