@@ -16,7 +16,7 @@ from models.content.adapter import Adapter, from_bytes, to_bytes
 from models.content.data import IntArray, LabeledTexts
 from models.content.encoder import FloatArray
 from models.content.evaluate import baseline, classes_of, metric_estimate, paired_difference, span_f1
-from models.content.export import export
+from models.content.export import export, quantized
 from models.content.fine_tuning import FineTuningConfig, fine_tune, fine_tune_tokens
 from models.content.predictor import Task
 from models.progress import TrainingProgress
@@ -75,9 +75,10 @@ def _classes(benchmark: TextBenchmark, *, console: Console, path: Path | None, f
 
 
 def _probabilities(adapter: Adapter, train: LabeledTexts, test: LabeledTexts) -> dict[str, FloatArray]:
+    whole = export(adapter, quantize=False)
     tasks = {
-        method: Task.load(export(adapter, quantize=small), classes=adapter.classes, threads=2)
-        for method, small in ((_SERVED, True), (_WHOLE, False))
+        method: Task.load(graph, classes=adapter.classes, threads=2)
+        for method, graph in ((_SERVED, quantized(whole)), (_WHOLE, whole))
     }
     return {_PLAIN: baseline(train, test.texts)} | {method: task.run(test.texts) for method, task in tasks.items()}
 

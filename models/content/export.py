@@ -91,10 +91,11 @@ def export(adapter: Adapter | None, *, quantize: bool) -> bytes:
             dynamo=False,
         )
     graph = buffer.getvalue()
-    return _quantized(graph) if quantize else graph
+    return quantized(graph) if quantize else graph
 
 
-def _quantized(graph: bytes) -> bytes:
+def quantized(graph: bytes) -> bytes:
+    """Return an exported graph with weights of eight bits."""
     with tempfile.TemporaryDirectory() as folder:
         whole, prepared, small = (Path(folder, name) for name in ("whole.onnx", "prepared.onnx", "small.onnx"))
         whole.write_bytes(graph)
