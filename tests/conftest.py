@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 import hypothesis
+import psycopg
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -175,6 +176,13 @@ def offset_for_tests(*, start: int) -> int:
     return offset
 
 
+def do_not_sync(postgres_url: str) -> None:
+    """Have commits wait for the operating system only: a killed server loses nothing; a machine without power would."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 @pytest.fixture(scope="session")
 def server_processes(request: pytest.FixtureRequest) -> None:
     """Permission to start servers. Each fixture or test that starts one requests it; ``--quick`` refuses it."""
@@ -203,6 +211,7 @@ def servers(server_processes: None) -> Iterator[Stack]:
         try:
             request_services(stack, SERVERS)
             wait_until_up(stack, SERVERS)
+            do_not_sync(stack.database_url("postgres", superuser=True))
             yield stack
         finally:
             if not kept:
