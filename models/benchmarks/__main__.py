@@ -13,25 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from models.benchmarks import graphs, groups, moderation, text_runs, themes, town
+from models.benchmarks import graphs, groups, moderation, rankings, text_runs, themes, town
 from models.benchmarks.files import FileError
 from models.benchmarks.graphs import GRAPH_BENCHMARKS
-from models.benchmarks.loaders import LOADERS, Benchmark
+from models.benchmarks.loaders import LOADERS
 from models.benchmarks.pictures import PICTURE_BENCHMARKS
+from models.benchmarks.rankings import Method, methods_of
 from models.benchmarks.text_runs import TEXT_BENCHMARKS
 from models.matching.evaluate import NotEnoughDataError as TooFewPairsError
-from models.recommendation.data import NotEnoughDataError, checked_items
-from models.recommendation.features import InteractionFeatures
-from models.recommendation.model_selection import select_config
-from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
-from models.recommendation.score_components import Items
+from models.recommendation.data import NotEnoughDataError
 
-SEED = 20_261
 _OTHERS: dict[str, Callable[..., None]] = {
     **PICTURE_BENCHMARKS,
     "banking77-themes": themes.run,
@@ -39,50 +33,11 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "simulated-town": town.run,
 }
 NAMES = (*LOADERS, *TEXT_BENCHMARKS, *GRAPH_BENCHMARKS, *_OTHERS, moderation.NAME)
-_METRICS = ("recall", "ndcg", "hit")
-
-
-def train_and_evaluate(benchmark: Benchmark, *, console: Console) -> EvaluationReport:
-    """Select a configuration on the training set, as the platform's trainer does, and evaluate it on the test set."""
-
-    def progress(text: str) -> None:
-        console.print(f"  {text}", style="dim")
-
-    frame = checked_items(benchmark.items)
-    items = Items(frame, np.zeros((len(frame), 0), dtype=np.float32))
-    features = InteractionFeatures()
-    config = select_config(
-        benchmark.split, protocol=benchmark.validation, items=items, features=features, seed=SEED, progress=progress
-    )
-    return evaluate_config(
-        benchmark.split,
-        config=config,
-        champion_config=None,
-        items=items,
-        features=features,
-        seed=SEED,
-        progress=progress,
-        k=benchmark.k,
-    )
-
-
-def comparison(benchmark: Benchmark, report: EvaluationReport) -> Table:
-    """Return a table of the measured and the published results."""
-    table = Table(title=f"{benchmark.name}: {benchmark.split.protocol}", min_width=90)
-    for heading in ("method", *(f"{metric}@{benchmark.k}" for metric in _METRICS), "from"):
-        table.add_column(heading)
-    for method, metrics in (*report.baselines.items(), ("this trainer", report.candidate)):
-        table.add_row(method, *(f"{getattr(metrics, metric).mean():.4f}" for metric in _METRICS), "this run")
-    for published in benchmark.published:
-        figures = (published.figures.get(metric) for metric in _METRICS)
-        table.add_row(
-            published.method, *("" if figure is None else f"{figure:.4f}" for figure in figures), published.source
-        )
-    return table
 
 
 def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
+    *,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the data sets, or your own file; default NEIGHBORCONNECT_DATA.")
     ] = None,
@@ -95,6 +50,13 @@ def main(
     ] = None,
     folds: Annotated[
         int, typer.Option(min=1, help="Texts with folds: number of folds to evaluate, from the first.")
+    ] = 1,
+    method: Annotated[
+        list[Method] | None,
+        typer.Option(help="Interactions: a method to run, given once or several times; default all that apply."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Interactions in order: number of trainings of the sequence model.")
     ] = 1,
 ) -> None:
     """Train on a public data set and print the results next to published ones, or train on your own file.
@@ -112,12 +74,12 @@ def main(
     if folder is None:
         sys.exit("Pass the folder of the data sets with --data or NEIGHBORCONNECT_DATA.")
     try:
-        _run(name, Path(folder), path=keep, folds=folds)
+        _run(name, Path(folder), path=keep, folds=folds, methods=method, seeds=seeds)
     except (FileError, NotEnoughDataError, TooFewPairsError) as error:
         sys.exit(str(error))
 
 
-def _run(name: str, folder: Path, *, path: Path | None, folds: int) -> None:
+def _run(name: str, folder: Path, *, path: Path | None, folds: int, methods: list[Method] | None, seeds: int) -> None:
     console = Console()
     started = time.monotonic()
     if name in TEXT_BENCHMARKS:
@@ -130,12 +92,11 @@ def _run(name: str, folder: Path, *, path: Path | None, folds: int) -> None:
         _OTHERS[name](folder, console=console)
         return
     benchmark = LOADERS[name](folder)
-    report = train_and_evaluate(benchmark, console=console)
-    console.print(comparison(benchmark, report))
-    console.print(f"configuration: {report.config.as_dict()}")
-    console.print("\n".join(report.gate.reasons))
-    took = time.monotonic() - started
-    console.print(f"{len(report.candidate.users)} users evaluated, {took:.0f} s including loading, selection and fit")
+    possible = methods_of(benchmark)
+    if unknown := [method for method in methods or () if method not in possible]:
+        sys.exit(f"{name} has no order of acts, which the method {unknown[0]} needs.")
+    rankings.run(benchmark, methods=methods or possible, seeds=seeds, console=console)
+    console.print(f"{time.monotonic() - started:.0f} s including loading")
 
 
 if __name__ == "__main__":

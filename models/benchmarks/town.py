@@ -19,19 +19,21 @@ from rich.console import Console
 from rich.table import Table
 
 from models.benchmarks.files import FileError
+from models.benchmarks.graph_filter import GraphFilter, select_and_fit
 from models.content.embeddings import embed
 from models.recommendation.als import fit
 from models.recommendation.data import Split, TimeSplit, checked_interactions, checked_items
 from models.recommendation.features import InteractionFeatures
-from models.recommendation.model_selection import AFFINITY_ONLY, select_config
+from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig, objective, select_config
 from models.recommendation.offline_evaluation import evaluate_config
-from models.recommendation.ranking_metrics import Scorer, bootstrap
+from models.recommendation.ranking_metrics import Scorer, bootstrap, evaluate
 from models.recommendation.score_components import Items, ScoreComponents
-from models.recommendation.scoring import BoolArray, FloatArray, IntArray, top_k
+from models.recommendation.scoring import BlendWeights, BoolArray, FloatArray, IntArray, top_k
 from neighborconnect.contracts.events import ItemKind
 
 SEED = 20_261
 K = 10
+_FILTER_WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ def _run_kind(town: SimulatedTown, kind: ItemKind, *, console: Console) -> None:
     without_stated = InteractionFeatures(acts=acts).read(split, user_ids=list(split.matrix.user_ids), items=items.frame)
     unstated = ScoreComponents.build(split, items=items, features=without_stated, half_life_days=config.half_life_days)
     factors = fit(split.matrix, hyperparameters=config.hyperparameters, seed=SEED)
+    whole = select_and_fit(split, protocol=protocol, seed=SEED)
+    blend = _filter_weight(split, protocol=protocol, items=items, features=features, config=config)
     measure = _measure(town, kind, split)
     everyone = np.arange(len(split.matrix.user_ids))
     stated = np.flatnonzero(components.stated.any(axis=1))
@@ -157,6 +161,9 @@ def _run_kind(town: SimulatedTown, kind: ItemKind, *, console: Console) -> None:
         ("affinity", components.cold_user(AFFINITY_ONLY), everyone, False),
         ("without factors", components.cold_user(config.cold_user), everyone, False),
         ("with factors", components.warm_user(factors, config.warm_user), everyone, False),
+        ("factors alone", components.warm_user(factors, BlendWeights()), everyone, False),
+        ("graph filter alone", whole.scorer(split.matrix.weights), everyone, False),
+        ("with graph filter", _with_filter(whole, components, config, weight=blend), everyone, False),
     ]
     table = Table(title=f"{kind.value}: ndcg@{K} by true preferences, seed {SEED}", min_width=90)
     for heading in ("ranking", "people", "mean", "95 % interval"):
@@ -165,7 +172,38 @@ def _run_kind(town: SimulatedTown, kind: ItemKind, *, console: Console) -> None:
         found = bootstrap(measure(scorer, users, is_stranger), seed=SEED)
         table.add_row(name, str(len(users)), f"{found.mean:.3f}", f"{found.low:.3f} to {found.high:.3f}")
     console.print(table)
+    console.print(f"{kind.value}: weight of the graph filter {blend:g}, {whole.parameters.as_dict()}")
     console.print(f"{kind.value}: ships {report.selection.variant}; weights {report.config.as_dict()}")
+
+
+def _with_filter(graph: GraphFilter, components: ScoreComponents, config: ModelConfig, *, weight: float) -> Scorer:
+    """Return the ranking without factors plus ``weight`` times the graph filter, whose highest score is one."""
+    collaborative, others = graph.scorer(components.matrix.weights), components.cold_user(config.cold_user)
+
+    def scores(users: IntArray) -> FloatArray:
+        filtered = collaborative(users)
+        highest = np.maximum(np.abs(filtered).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return np.asarray(others(users) + weight * filtered / highest)
+
+    return scores
+
+
+def _filter_weight(
+    split: Split, *, protocol: TimeSplit, items: Items, features: InteractionFeatures, config: ModelConfig
+) -> float:
+    """Return the weight of the graph filter with the best objective on an earlier split of the training side."""
+    earlier = protocol.split(split.train).without_closed(items.frame)
+    matrix = earlier.matrix
+    known = features.read(earlier, user_ids=list(matrix.user_ids), items=items.frame)
+    components = ScoreComponents.build(earlier, items=items, features=known, half_life_days=config.half_life_days)
+    graph = select_and_fit(earlier, protocol=protocol, seed=SEED)
+
+    def score(weight: float) -> float:
+        scorer = _with_filter(graph, components, config, weight=weight)
+        held_out = matrix.encode(earlier.test)
+        return objective(evaluate(scorer, seen=earlier.mask, held_out=held_out, closed=earlier.closed_columns))
+
+    return max(_FILTER_WEIGHTS, key=score)
 
 
 def _measure(town: SimulatedTown, kind: ItemKind, split: Split) -> Callable[[Scorer, IntArray, bool], FloatArray]:
