@@ -185,6 +185,7 @@ def quoted(value: object) -> str:
     return "".join(f"%{byte:02X}" for byte in str(value).encode("utf-8", "surrogatepass"))
 
 
+PATH_TEXTS = ("%ED%A0%80", "a%00b", "%E2%80%8B", "%FF%FE", "%2F..%2F", "9" * 40, "%E2%80%AEabc", "a" * 3_000)
 OPERATIONS = [
     Operation(method, path, operation)
     for path, item in API["paths"].items()
@@ -200,6 +201,19 @@ def named(operation: Operation) -> str:
 
 def some(values: Sequence[str], number: int) -> list[str]:
     return [values[(number + step) % len(values)] for step in range(3)]
+
+
+def query_values(schema: dict[str, Any], number: int) -> list[str]:
+    """Return all values that may break what parses a parameter of this kind, and some of the others."""
+    numbers, timed = list(map(str, NUMBERS)), schema.get("format") == "date-time"
+    free = schema.get("type") in {"string", "array"} and not timed and schema.get("format") != "uuid"
+    return [
+        NUL,
+        *(some(INVISIBLE, number) if free else INVISIBLE[:1]),
+        *(some(ODD, number) if free else ODD[:1]),
+        *(numbers if schema.get("type") in {"integer", "number"} else some(numbers, number)),
+        *(TIMES if timed else some(TIMES, number)),
+    ]
 
 
 def takes_nothing_invisible(schema: dict[str, Any]) -> bool:
@@ -232,7 +246,7 @@ async def test_no_string_of_a_body_breaks_a_route(town: Town, operation: Operati
     assert wrong == []
 
 
-@pytest.mark.parametrize("operation", BODIES, ids=named)
+@pytest.mark.parametrize("operation", [one for one in BODIES if any(one.fields("integer", "number"))], ids=named)
 async def test_no_number_of_a_body_breaks_a_route(town: Town, operation: Operation) -> None:
     person = await town.create_user()
     whole = example(operation.schema)
@@ -249,13 +263,15 @@ async def test_no_number_of_a_body_breaks_a_route(town: Town, operation: Operati
 async def test_no_parameter_breaks_a_route(town: Town, operation: Operation) -> None:
     person = await town.create_user()
     wrong = []
-    for name, _ in operation.named("query", "string", "integer", "number", "boolean"):
-        for value in (NUL, *INVISIBLE[:2], *ODD[:3], *map(str, NUMBERS), *TIMES):
+    for number, (name, schema) in enumerate(operation.named("query", "string", "integer", "number", "boolean")):
+        for value in query_values(schema, len(operation.id) + number):
             answer = await operation.send(person, query={name: value})
             if answer.status_code >= 500:
                 wrong.append((name, ascii(value)[:40], answer.status_code, answer.text[:100]))
-    for name, _ in operation.named("path", "string", "integer"):
-        for value in ("%ED%A0%80", "a%00b", "%E2%80%8B", "%FF%FE", "%2F..%2F", "9" * 40, "%E2%80%AEabc", "a" * 3_000):
+    for number, (name, schema) in enumerate(operation.named("path", "string", "integer")):
+        # Ids are parsed in one way everywhere, so that each has some of the texts.
+        is_id = schema.get("format") == "uuid"
+        for value in some(PATH_TEXTS, len(operation.id) + number) if is_id else PATH_TEXTS:
             answer = await operation.send(person, path={name: value})
             if answer.status_code >= 500:
                 wrong.append((name, value[:40], answer.status_code, answer.text[:100]))
