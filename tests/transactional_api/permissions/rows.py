@@ -27,7 +27,10 @@ class Private:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route: how it is asked, and the status for each kind of person."""
+    """One route: how it is asked, and the status for each kind of person.
+
+    A row that is ``read_only`` leaves its data as it was, whoever asks, so that other rows may use the same.
+    """
 
     method: str
     path: str
@@ -35,6 +38,11 @@ class Row:
     body: Callable[[Private], Any] = lambda _: None
     query: str = ""
     files: Any = None
+    read_only: bool = False
+
+    @property
+    def shares_data(self) -> bool:
+        return self.read_only or self.method == "GET"
 
 
 def told(nobody: int, stranger: int, member: int, owner: int, blocked: int | None = None) -> dict[str, int]:

@@ -27,6 +27,11 @@ ASKED = {
     "video": ("process", "extract-thumbnail", "analyze", "moderate"),
 }
 ROWS = [
-    *(Row("POST", f"/{kind}s/{what}", OWN, of(kind)) for kind, asked in ASKED.items() for what in asked),
+    # No model answers here, so that nothing is made of an upload.
+    *(
+        Row("POST", f"/{kind}s/{what}", OWN, of(kind), read_only=True)
+        for kind, asked in ASKED.items()
+        for what in asked
+    ),
     Row("DELETE", "/videos/process/{media_id}", OWN),
 ]
