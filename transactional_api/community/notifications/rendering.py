@@ -216,7 +216,7 @@ def render(row: Any, language: Language) -> NotificationOut:
 def topic_name(kind: str, language: Language) -> str:
     """Return the name of a kind for the emails about it: the title of a notification of nobody in particular."""
     code = f"topic.{kind}" if kind in OF_PLATFORM else kind
-    names = {name: texts.render(unknown, language) for name, unknown in _UNKNOWN.items()}
+    names: dict[str, Any] = {name: texts.render(unknown, language) for name, unknown in _UNKNOWN.items()}
     return texts.render(code, language, **names)
 
 
