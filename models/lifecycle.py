@@ -26,6 +26,7 @@ GATE = "gate"
 REFUSED = "refused"
 _FINISHED = "FINISHED"
 _MODEL, _VERSION, _PREVIOUS, _ACTION, _REASON = "model", "version", "previous_version", "action", "reason"
+_REQUESTED_BY = "requested_by"
 _NO_VERSION = "none"
 _RESOURCE_ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
@@ -47,7 +48,7 @@ class ChampionChange:
         version: number of the new champion in MLflow.
         previous: number of the champion before it; None without one.
         action: promotion or rollback.
-        actor: user of the operating system that ran the program.
+        actor: user of the operating system that ran the program, or ``account <id>`` of the admin who requested it.
         dagster_run: id of the Dagster run that made the change, or an empty string.
         reason: the reason that was given, or an empty string.
         is_complete: whether the alias is known to have moved.
@@ -73,9 +74,14 @@ def recorded_change(
     previous: str | None,
     action: Action,
     reason: str = "",
+    requested_by: str | None = None,
     dagster_run: str | None = None,
 ) -> Iterator[None]:
-    """Record the change of a champion that the body makes; the record is failed if the body raises."""
+    """Record the change of a champion that the body makes; the record is failed if the body raises.
+
+    ``requested_by`` is the id of the account of an admin who requested the change; never a name, since MLflow must not
+    retain personal data.
+    """
     tags = {
         **resolve_tags(),
         _MODEL: model,
@@ -83,6 +89,7 @@ def recorded_change(
         _PREVIOUS: previous or _NO_VERSION,
         _ACTION: action.value,
         _REASON: reason,
+        **({_REQUESTED_BY: requested_by} if requested_by else {}),
         **({DAGSTER_RUN: dagster_run} if dagster_run else {}),
     }
     run = client.create_run(_experiment_id(client), run_name=f"{action.value} {model} {version}", tags=tags)
@@ -143,7 +150,7 @@ def _change(run: Run) -> ChampionChange:
         version=tags[_VERSION],
         previous=None if previous == _NO_VERSION else previous,
         action=Action(tags[_ACTION]),
-        actor=tags.get(MLFLOW_USER, ""),
+        actor=f"account {tags[_REQUESTED_BY]}" if _REQUESTED_BY in tags else tags.get(MLFLOW_USER, ""),
         dagster_run=tags.get(DAGSTER_RUN, ""),
         reason=tags.get(_REASON, ""),
         is_complete=run.info.status == _FINISHED,

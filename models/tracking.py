@@ -208,13 +208,21 @@ class ModelTracker:
             return None
         return Path(self.client.download_artifacts(run_id, path))
 
-    def promote(self, registry_version: str, *, action: Action = Action.PROMOTE, reason: str = "") -> None:
+    def promote(
+        self,
+        registry_version: str,
+        *,
+        action: Action = Action.PROMOTE,
+        reason: str = "",
+        requested_by: str | None = None,
+    ) -> None:
         """Make a version the champion, and record the change. Everything that serving reads must be published before.
 
         Args:
             registry_version: number of the version in MLflow.
             action: promotion or rollback.
             reason: the reason, for the history.
+            requested_by: id of the account of an admin who requested it.
         """
         before = self.champion()
         with recorded_change(
@@ -224,6 +232,7 @@ class ModelTracker:
             previous=None if before is None else before.registry_version,
             action=action,
             reason=reason,
+            requested_by=requested_by,
             dagster_run=self._dagster_run,
         ):
             self.client.set_registered_model_alias(self.name, CHAMPION, registry_version)

@@ -16,6 +16,7 @@ from neighborconnect.service_auth import RefuseCrossSiteRequests, RequireCredent
 from neighborconnect.settings import Settings, get_settings, listen_address
 
 _PROBES = ("/health", "/version")
+_SEARCHES = ("/api/2.0/mlflow/runs/search",)
 _GRACE_SECONDS = 4
 
 
@@ -60,6 +61,7 @@ def main() -> None:
         app,
         tokens=[settings.mlflow_tracking_token],
         read_tokens=[settings.platform_token],
+        read_posts=_SEARCHES,
         password=settings.operator_password,
         open_paths=_PROBES,
     )

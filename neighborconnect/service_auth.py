@@ -58,6 +58,7 @@ class RequireCredentials:
         *,
         tokens: Sequence[SecretStr] = (),
         read_tokens: Sequence[SecretStr] = (),
+        read_posts: Collection[str] = (),
         password: SecretStr | None = None,
         open_paths: Collection[str] = (),
     ) -> None:
@@ -66,13 +67,15 @@ class RequireCredentials:
         Args:
             application: the service.
             tokens: bearer tokens for all methods.
-            read_tokens: bearer tokens for safe methods only.
+            read_tokens: bearer tokens for safe methods, and for a POST to ``read_posts``.
+            read_posts: exact paths on which a POST only reads, such as searches.
             password: password of the operator for HTTP basic authentication; None to disable it.
             open_paths: exact paths that can be read without credentials, such as those of health probes.
         """
         self._application = application
         self._tokens = tuple(tokens)
         self._read_tokens = tuple(read_tokens)
+        self._read_posts = frozenset(read_posts)
         self._password = password
         self._open_paths = frozenset(open_paths)
         self._challenges = ("Bearer",) if password is None else ('Basic realm="NeighborConnect"',)
@@ -102,7 +105,9 @@ class RequireCredentials:
         authorization = Headers(scope=scope).get("authorization")
         if any(is_bearer(authorization, token) for token in self._tokens):
             return True
-        reads = scope["type"] == "http" and scope["method"] in SAFE_METHODS
+        reads = scope["type"] == "http" and (
+            scope["method"] in SAFE_METHODS or (scope["method"] == "POST" and scope["path"] in self._read_posts)
+        )
         if reads and any(is_bearer(authorization, token) for token in self._read_tokens):
             return True
         return self._password is not None and _is_operator(authorization, self._password)

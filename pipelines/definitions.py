@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+import pipelines.experiments.jobs
 import pipelines.features.assets
 import pipelines.features.checks
 import pipelines.features.jobs
@@ -51,6 +52,7 @@ defs = dg.Definitions(
         *pipelines.training.jobs.JOBS,
         *pipelines.privacy.jobs.JOBS,
         *pipelines.quality.jobs.JOBS,
+        *pipelines.experiments.jobs.JOBS,
     ],
     schedules=[
         *pipelines.ingest.schedules.SCHEDULES,
@@ -59,6 +61,7 @@ defs = dg.Definitions(
         *pipelines.privacy.schedules.SCHEDULES,
         *pipelines.quality.schedules.SCHEDULES,
         *pipelines.warehouse.schedules.SCHEDULES,
+        *pipelines.experiments.jobs.SCHEDULES,
     ],
     sensors=[
         *pipelines.ingest.sensors.SENSORS,

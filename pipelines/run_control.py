@@ -28,6 +28,7 @@ from dagster._serdes import deserialize_value
 
 SLOT: Final = "neighborconnect/slot"
 BATCH, ERASURE, DATA_EXPORTS, SERVING = "batch", "erasure", "data_exports", "serving"
+EXPERIMENTS: Final = "experiments"
 PROCESS: Final = "neighborconnect/process"
 """Tag of a run without a code server: host, process id and start time of the run's process."""
 NETWORK_RETRY: Final = dg.RetryPolicy(

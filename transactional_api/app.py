@@ -67,6 +67,7 @@ from transactional_api.intelligence.experiments.routes import router as experime
 from transactional_api.intelligence.interactions.feedback_routes import router as feed_feedback
 from transactional_api.intelligence.interactions.routes import router as interactions
 from transactional_api.intelligence.matching.routes import router as matching
+from transactional_api.intelligence.model_changes.routes import router as model_changes
 from transactional_api.intelligence.recommendations.decision_routes import audited_router as feed_replays
 from transactional_api.intelligence.recommendations.decision_routes import router as feed_decisions
 from transactional_api.intelligence.recommendations.preference_routes import preview_router as feed_previews
@@ -110,6 +111,7 @@ ROUTERS = (
     privacy,
     oauth,
     experiments,
+    model_changes,
     analysis,
     matching,
     media,

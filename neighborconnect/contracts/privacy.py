@@ -146,6 +146,7 @@ DATABASE_LOCATIONS: tuple[DataLocation, ...] = (
         secret=("excluded",),
         note="Why your feeds had their items; the excluded items are those that you acted on or saw",
     ),
+    _table("model_changes", "requested_by", ErasureAction.UNLINKED, is_exported=False),
     _table("consents", "user_id", ErasureAction.DELETED),
     _table("data_exports", "user_id", ErasureAction.DELETED),
     _table("erasures", "user_id", ErasureAction.RETAINED, is_exported=False, note="The receipt"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from typing import Any, Self, TypeVar
@@ -246,12 +249,60 @@ class RankingPolicy(_Section):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
-@cache
+_VARIANT: ContextVar[RankingPolicy | None] = ContextVar("ranking_policy", default=None)
+_EXPERIMENTAL = frozenset(RankingPolicy.model_fields) - {"standing"}
+"""Sections that an experiment may change. Weights of accounts order the feeds of everybody."""
+
+
 def ranking_policy() -> RankingPolicy:
-    """Return the published policy.
+    """Return the policy of the current context: that of ``using_policy``, else the published one.
 
     Raises:
         pydantic.ValidationError: a parameter is missing, unknown or out of range.
     """
+    return _VARIANT.get() or published_policy()
+
+
+@contextmanager
+def using_policy(policy: RankingPolicy) -> Iterator[None]:
+    """Rank with this policy in the body and in the tasks that it starts: every reader of a parameter gets the same."""
+    token = _VARIANT.set(policy)
+    try:
+        yield
+    finally:
+        _VARIANT.reset(token)
+
+
+def changed_policy(changes: Mapping[str, Any]) -> RankingPolicy:
+    """Return the published policy with other values of some parameters, by section as in ``ranking.toml``.
+
+    Raises:
+        ValueError: a parameter is unknown, out of range, or not one that an experiment may change.
+    """
+    if refused := set(changes) - _EXPERIMENTAL:
+        raise ValueError(f"an experiment cannot change {', '.join(sorted(refused))}")
+    return RankingPolicy.model_validate(_merged(published_policy().model_dump(), changes))
+
+
+def parameter_names(changes: Mapping[str, Any], *, prefix: str = "") -> Iterator[str]:
+    """Yield the names of the changed parameters, such as ``repeats.author.decay``."""
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from parameter_names(value, prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for name, change in changes.items():
+        old = values.get(name)
+        merged[name] = _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
+    return merged
+
+
+@cache
+def published_policy() -> RankingPolicy:
+    """Return the policy of ``ranking.toml``; raises as ``ranking_policy``."""
     text = (files("neighborconnect.feed") / "ranking.toml").read_text("utf-8")
     return RankingPolicy.model_validate(tomllib.loads(text))

@@ -1,4 +1,4 @@
-"""State of Dagster: last success of each job, failed runs, heartbeats, and the last materialization of each asset."""
+"""State of Dagster: last success of each job, failed runs, heartbeats, materializations and checks of assets."""
 
 from __future__ import annotations
 
@@ -27,18 +27,23 @@ _ASSETS = (
     "SELECT asset_key, (last_materialization::json -> 'event_log_entry' ->> 'timestamp')::float FROM asset_keys "
     "WHERE last_materialization IS NOT NULL"
 )
+# A planned evaluation has no verdict yet.
+_CHECKS = (
+    "SELECT DISTINCT ON (asset_key, check_name) asset_key, check_name, execution_status FROM asset_check_executions "
+    "WHERE execution_status IN ('SUCCEEDED', 'FAILED') ORDER BY asset_key, check_name, id DESC"
+)
 _HEARTBEAT = "SELECT extract(epoch FROM max(timestamp)) FROM daemon_heartbeats"
-_TABLES = ("runs", "asset_keys", "daemon_heartbeats")
+_TABLES = ("runs", "asset_keys", "asset_check_executions", "daemon_heartbeats")
 
 
 def collect(settings: Settings) -> Iterator[Family]:
     """Yield the state of jobs, runs and assets; nothing before Dagster created its tables."""
-    statements = (_SUCCESSES, _FAILURES, _ACTIVE, _ASSETS, _HEARTBEAT)
+    statements = (_SUCCESSES, _FAILURES, _ACTIVE, _ASSETS, _CHECKS, _HEARTBEAT)
     answers: list[list[Row]] = [[] for _ in statements]
     with reading(settings.dagster_database_url) as connection:
         if all(has_table(connection, table) for table in _TABLES):
             answers = [rows(connection, statement) for statement in statements]
-    succeeded, failed, active, assets, heartbeat = answers
+    succeeded, failed, active, assets, checks, heartbeat = answers
     success = GaugeMetricFamily(
         "neighborconnect_dagster_job_last_success_timestamp_seconds",
         "End of the last successful run of a job.",
@@ -66,10 +71,18 @@ def collect(settings: Settings) -> Iterator[Family]:
             continue
         group, _, name = "/".join(json.loads(key)).partition("/")
         materialized.add_metric([group, name], float(at))
+    checked = GaugeMetricFamily(
+        "neighborconnect_asset_check_passed_info",
+        "1 if the last evaluation of a check of an asset passed, else 0.",
+        labels=["group", "asset", "check"],
+    )
+    for key, name, status in checks:
+        group, _, asset = "/".join(json.loads(key)).partition("/")
+        checked.add_metric([group, asset, name], float(status == "SUCCEEDED"))
     beat = GaugeMetricFamily(
         "neighborconnect_dagster_heartbeat_timestamp_seconds", "Last heartbeat of Dagster's daemon."
     )
     for (at,) in heartbeat:
         if at is not None:
             beat.add_metric([], float(at))
-    yield from (success, failures, running, materialized, beat)
+    yield from (success, failures, running, materialized, checked, beat)

@@ -41,7 +41,14 @@ def live_models(settings: Settings) -> list[LiveModel]:
 
 
 def promote(
-    settings: Settings, *, model: str, version: str, reason: str, is_forced: bool, progress: Progress
+    settings: Settings,
+    *,
+    model: str,
+    version: str,
+    reason: str,
+    is_forced: bool,
+    progress: Progress,
+    requested_by: str | None = None,
 ) -> list[str]:
     """Make a registered version the champion, and let the services load it.
 
@@ -58,11 +65,25 @@ def promote(
             f"Version {version} of {model} was refused by its gate (see its model card in MLflow); "
             "pass --force to serve it anyway."
         )
-    return _serve(settings, tracker, target, action=Action.PROMOTE, reason=reason, progress=progress)
+    return _serve(
+        settings,
+        tracker,
+        target,
+        action=Action.PROMOTE,
+        reason=reason,
+        progress=progress,
+        requested_by=requested_by,
+    )
 
 
 def rollback(
-    settings: Settings, *, model: str, version: str | None, reason: str, progress: Progress
+    settings: Settings,
+    *,
+    model: str,
+    version: str | None,
+    reason: str,
+    progress: Progress,
+    requested_by: str | None = None,
 ) -> tuple[RegisteredVersion, list[str]]:
     """Serve an earlier champion again: ``version``, or the one that the current champion replaced.
 
@@ -80,7 +101,16 @@ def rollback(
         if version is None:
             raise LifecycleError(f"No champion of {model} before the current one is recorded; name one with --to.")
     tracker, target = _target(settings, model, version)
-    return target, _serve(settings, tracker, target, action=Action.ROLLBACK, reason=reason, progress=progress)
+    failures = _serve(
+        settings,
+        tracker,
+        target,
+        action=Action.ROLLBACK,
+        reason=reason,
+        progress=progress,
+        requested_by=requested_by,
+    )
+    return target, failures
 
 
 def _serve(
@@ -91,12 +121,13 @@ def _serve(
     action: Action,
     reason: str,
     progress: Progress,
+    requested_by: str | None,
 ) -> list[str]:
     kind = _KIND_OF.get(target.name)
     if kind is not None:
         _publish(settings, kind, target, progress=progress)
     progress("moving the alias")
-    tracker.promote(target.registry_version, action=action, reason=reason)
+    tracker.promote(target.registry_version, action=action, reason=reason, requested_by=requested_by)
     progress("reloading the services")
     return reload_services(settings, target.name)
 

@@ -22,8 +22,15 @@ from pipelines.training import lifecycle
 
 app = typer.Typer(no_args_is_help=True, help="The model versions that are served: list, history, promote, roll back.")
 
+
+def _required(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why, for the history")
+    return reason.strip()
+
+
 Model = Annotated[str, typer.Argument(help="Registered model, for example post_recommender.")]
-Reason = Annotated[str, typer.Option(help="Reason, for the history.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the history; required.", callback=_required)]
 Progress = Callable[[str], None]
 _MAX_ROWS: Final = 1_000
 _TIME: Final = "%Y-%m-%d %H:%M:%SZ"
@@ -81,7 +88,7 @@ def promote(
     *,
     model: Model,
     version: Annotated[str, typer.Argument(help="Number of the version in MLflow.")],
-    reason: Reason = "",
+    reason: Reason,
     force: Annotated[bool, typer.Option("--force", help="Serve a version that its gate refused.")] = False,
 ) -> None:
     """Make a registered version the champion, and let the services load it.
@@ -103,7 +110,7 @@ def rollback(
     to: Annotated[
         str | None, typer.Option(help="Number of the version; the one that the champion replaced if left out.")
     ] = None,
-    reason: Reason = "",
+    reason: Reason,
 ) -> None:
     """Serve an earlier champion again.
 

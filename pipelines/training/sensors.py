@@ -56,6 +56,28 @@ def champion_sensor(
 
 
 @dg.sensor(
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes the promotions and rollbacks that admins request in the console.",
+)
+def requested_change_sensor(settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+    """Make the next requested change here: a run would take longer to start than a rollback may take."""
+    import httpx
+
+    from pipelines.training import requested_changes
+
+    try:
+        made = requested_changes.make_next(settings)
+    except httpx.HTTPError as error:
+        return dg.SkipReason(f"The API request failed: {error}; the next evaluation retries")
+    if made is None:
+        return dg.SkipReason("No change of a model is requested.")
+    if not made.is_done:
+        return dg.SkipReason(f"The {made.action} of {made.model} failed. {made.detail}")
+    return dg.SkipReason(f"Version {made.version} of {made.model} is the champion. {made.detail}")
+
+
+@dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Marks MLflow runs as killed whose Dagster run has ended: their process was killed.",
@@ -155,4 +177,4 @@ def drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     )
 
 
-SENSORS = [champion_sensor, abandoned_training_sensor, retraining_sensor, drift_sensor]
+SENSORS = [champion_sensor, requested_change_sensor, abandoned_training_sensor, retraining_sensor, drift_sensor]

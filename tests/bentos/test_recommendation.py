@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from feature_repo.schemas import VIEW_SCHEMAS, FeatureType
 from feature_repo.store import build_store
 from feature_repo.vendor_patches import FeatureStore, PushMode
 from models.lifecycle import Action
-from models.recommendation.promotion import promote, refresh_item_index, refresh_vectors
+from models.recommendation.promotion import promote, publish_item_index, refresh_item_index, refresh_vectors
 from models.recommendation.recommender_tracker import RecommenderTracker
 from models.recommendation.train import PERSONAL, POPULARITY, TrainingResult, train
 from models.registry import RegisteredVersion
@@ -26,6 +27,9 @@ from neighborconnect.contracts.models import REGISTERED_MODEL
 from neighborconnect.settings import Settings
 from tests.bentos.reloading import reload_champion
 from tests.models import sample_interactions
+
+SERVED_SECONDS = 30
+"""Time within which a rollback is served."""
 
 
 def ask(
@@ -183,7 +187,10 @@ def test_an_earlier_version_is_served_again_with_current_items(  # noqa: PLR0917
     interactions: pl.DataFrame,
 ) -> None:
     later = train(settings, kind=ItemKind.POST, interactions=interactions, items=items, data_version="test@1", seed=1)
+    publish_item_index(settings, later)
     RecommenderTracker(settings, kind=ItemKind.POST).promote(later.registry_version)
+    reload_champion(bento)
+    assert ask(bento, user_id="user-0000").json()["model_version"] == later.model_version
     earlier = RegisteredVersion(
         REGISTERED_MODEL[ItemKind.POST], registry_version=champion.registry_version, run_id=champion.run_id
     )
@@ -198,8 +205,11 @@ def test_an_earlier_version_is_served_again_with_current_items(  # noqa: PLR0917
     )
     pushed = refresh_vectors(settings, kind=ItemKind.POST, interactions=interactions, store=store, version=earlier)
     RecommenderTracker(settings, kind=ItemKind.POST).promote(earlier.registry_version, action=Action.ROLLBACK)
-    reload_champion(bento)
-    answer = ask(bento, user_id="user-0000", limit=100).json()
+    # Nobody asks the service to reload: it follows the alias on its own.
+    deadline = time.monotonic() + SERVED_SECONDS
+    while (answer := ask(bento, user_id="user-0000", limit=100).json())["model_version"] != champion.model_version:
+        assert time.monotonic() < deadline, "the rollback is not served"
+        time.sleep(0.2)
 
     assert pushed == interactions["user_id"].n_unique()
     assert (answer["path"], answer["model_version"]) == ("collaborative", champion.model_version)

@@ -93,7 +93,11 @@ PRIVATE = {
         ("createReport", "createAppeal", "appealSuspension", "decideCase", "banUser"), "moderators and the person alone"
     ),
     **dict.fromkeys(
-        ("sendAnnouncement", "createExperiment", "replaceExperiment", "reportErasure"), "the platform's own staff"
+        (
+            *("sendAnnouncement", "createExperiment", "replaceExperiment", "stopExperiment"),
+            *("reportErasure", "storeExperimentReadout", "finishModelChange"),
+        ),
+        "the platform's own staff",
     ),
     **dict.fromkeys(("analyzeSentiment", "moderateText", "extractTopics", "detectSpam"), "nothing is stored"),
     "uploadMedia": "a file, which the vision models see",

@@ -13,6 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from neighborconnect.telemetry import get_logger
+from transactional_api.console.data_routes import router as data
+from transactional_api.console.experiments_routes import router as experiments
 from transactional_api.console.health_routes import router as health
 from transactional_api.console.login_routes import router as logins
 from transactional_api.console.models_routes import router as models
@@ -25,7 +27,7 @@ from transactional_api.console.why_routes import router as why
 from transactional_api.core.errors import InvalidRequestError, NotFoundError, Problem, UnavailableError
 from transactional_api.core.http.rate_limits import READS
 
-ROUTERS = (logins, moderation, health, why, people, models)
+ROUTERS = (logins, moderation, health, why, people, models, experiments, data)
 
 log = get_logger(__name__)
 

@@ -1,17 +1,18 @@
 """Read access to MLflow's model registry: the versions of each model, the champion, and the metrics of its run.
 
-Promotions and rollbacks are commands of the pipelines: the API has no rights to change the registry.
+The pipelines make promotions and rollbacks: the API has no rights to change the registry.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 
@@ -21,8 +22,11 @@ from neighborconnect.settings import Settings
 from transactional_api.core.errors import NotFoundError
 
 MAX_VERSIONS: Final = 10
+MAX_CHANGES: Final = 20
 _API: Final = "/api/2.0/mlflow"
 _SECONDS: Final = 5.0
+_LIFECYCLE: Final = "model-lifecycle"
+"""Experiment with one run for each change of a champion (``models.lifecycle``)."""
 _GATE, _HEADLINE, _COMMIT, _USER = "gate", "headline", "mlflow.source.git.commit", "mlflow.user"
 
 
@@ -58,6 +62,40 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """Metric of a version; ``low`` and ``high`` are the ends of its interval where the training logged them."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Change of a champion: when it was made, by whom and why.
+
+    Attributes:
+        at: time of the change.
+        version: number of the new champion.
+        previous: number of the one before, or ``none``.
+        action: ``promote`` or ``rollback``.
+        account: id of the account of the admin who requested it; None for a change by a command or a pipeline.
+        user: user of the operating system that made it.
+        dagster_run: id of the Dagster run that made it, or an empty string.
+        reason: reason, or an empty string.
+    """
+
+    at: datetime
+    version: str
+    previous: str
+    action: str
+    account: UUID | None
+    user: str
+    dagster_run: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """Registered model with its newest versions; no versions before the first training."""
 
@@ -88,6 +126,53 @@ async def model(settings: Settings, name: str) -> Model:
         raise NotFoundError
     async with _client(settings) as http:
         return await _model(http, settings, name, limit=MAX_VERSIONS)
+
+
+async def changes(settings: Settings, name: str) -> list[Change]:
+    """Return the newest changes of the champion of a model, the newest first; raises ``RegistryUnavailableError``."""
+    async with _client(settings) as http:
+        found = await get_json(http, settings, "/experiments/get-by-name", {"experiment_name": _LIFECYCLE})
+        if "experiment" not in found:
+            return []
+        query = {
+            "experiment_ids": [found["experiment"]["experiment_id"]],
+            "filter": f"attributes.status = 'FINISHED' AND tags.model = '{name}'",
+            "order_by": ["attributes.start_time DESC"],
+            "max_results": MAX_CHANGES,
+        }
+        runs = (await search_runs(http, settings, query)).get("runs", ())
+    return [_change(run) for run in runs]
+
+
+def estimates(metrics: Mapping[str, float]) -> dict[str, Estimate]:
+    """Return metrics with their intervals: ``x_low`` and ``x_high`` are the interval of ``x`` or ``x_mean``."""
+    found = {}
+    for name, value in metrics.items():
+        stem = name.removesuffix("_mean")
+        low, high = metrics.get(f"{stem}_low"), metrics.get(f"{stem}_high")
+        if name.endswith(("_low", "_high")) and {stem_of(name), f"{stem_of(name)}_mean"} & metrics.keys():
+            continue
+        found[stem if low is not None else name] = Estimate(value, low, high)
+    return found
+
+
+def stem_of(name: str) -> str:
+    """Return the name of the metric that a bound belongs to."""
+    return name.removesuffix("_low").removesuffix("_high")
+
+
+def _change(run: Mapping[str, Any]) -> Change:
+    tags = {one["key"]: one["value"] for one in run["data"].get("tags", ())}
+    return Change(
+        at=datetime.fromtimestamp(int(run["info"]["start_time"]) / 1_000, UTC),
+        version=tags.get("version", ""),
+        previous=tags.get("previous_version", ""),
+        action=tags.get("action", ""),
+        account=UUID(account) if (account := tags.get("requested_by")) else None,
+        user=tags.get(_USER, ""),
+        dagster_run=tags.get("dagster_run", ""),
+        reason=tags.get("reason", ""),
+    )
 
 
 async def _model(http: aiohttp.ClientSession, settings: Settings, name: str, *, limit: int) -> Model:
@@ -150,9 +235,21 @@ async def get_json(
     Raises:
         RegistryUnavailableError: MLflow does not respond, or responds with another error.
     """
-    url = settings.mlflow_tracking_uri.rstrip("/") + _API + path
+    return await _respond(http.get(_url(settings, path), params=query))
+
+
+async def search_runs(http: aiohttp.ClientSession, settings: Settings, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON object of a search of runs, a POST that reads; raises as ``get_json``."""
+    return await _respond(http.post(_url(settings, "/runs/search"), json=dict(query)))
+
+
+def _url(settings: Settings, path: str) -> str:
+    return settings.mlflow_tracking_uri.rstrip("/") + _API + path
+
+
+async def _respond(request: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> dict[str, Any]:
     try:
-        async with http.get(url, params=query) as got:
+        async with request as got:
             if got.status == HTTPStatus.NOT_FOUND:
                 return {}
             if got.status != HTTPStatus.OK:

@@ -62,6 +62,8 @@ NAVIGATION: Final = (
     NavigationEntry("Why", "/console/why", admins_only=True),
     NavigationEntry("People", "/console/people", admins_only=True),
     NavigationEntry("Models", "/console/models", admins_only=True),
+    NavigationEntry("Experiments", "/console/experiments", admins_only=True),
+    NavigationEntry("Data", "/console/data", admins_only=True),
 )
 
 

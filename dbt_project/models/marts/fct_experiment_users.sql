@@ -15,6 +15,10 @@ with exposures as (
     group by experiment, user_id
 ),
 
+reported as (
+    select distinct subject_kind, subject_id from {{ ref('stg_moderation_cases') }} where report_count > 0
+),
+
 outcomes as (
     select
         exposures.experiment,
@@ -26,13 +30,47 @@ outcomes as (
         count(*) filter (where activity.kind = '{{ kind }}') as {{ name }},
         {% endfor %}
         count(*) filter (where activity.kind not in ('impression', 'hide', 'unhide')) as acts,
+        count(*) filter (where activity.kind = 'impression' and reported.subject_id is not null) as reported_impressions,
+        count(*) filter (
+            where activity.kind = 'impression'
+              and authors.registered_at > activity.occurred_at - interval '{{ var("newcomer_window") }}'
+        ) as newcomer_impressions,
         count(distinct activity.activity_date) as active_days
     from exposures
     inner join {{ ref('fct_activity') }} as activity
         on activity.user_id = exposures.user_id
         and activity.occurred_at >= exposures.first_exposed_at
         and activity.occurred_at < exposures.first_exposed_at + interval '{{ var("outcome_window") }}'
+    left join reported on reported.subject_kind = activity.item_kind and reported.subject_id = activity.item_id
+    left join {{ ref('stg_posts') }} as posts on activity.item_kind = 'post' and posts.post_id = activity.item_id
+    left join {{ ref('stg_users') }} as authors on authors.user_id = posts.author_id
     where not activity.is_retracted and activity.kind <> 'register'
+    group by exposures.experiment, exposures.user_id
+),
+
+-- Acts before the exposure, by which a readout adjusts those after it.
+prior as (
+    select
+        exposures.experiment,
+        exposures.user_id,
+        count(*) filter (where activity.kind not in ('impression', 'hide', 'unhide')) as prior_acts
+    from exposures
+    inner join {{ ref('fct_activity') }} as activity
+        on activity.user_id = exposures.user_id
+        and activity.occurred_at < exposures.first_exposed_at
+        and activity.occurred_at >= exposures.first_exposed_at - interval '{{ var("outcome_window") }}'
+    where not activity.is_retracted and activity.kind <> 'register'
+    group by exposures.experiment, exposures.user_id
+),
+
+latencies as (
+    select exposures.experiment, exposures.user_id, avg(feeds.latency_ms) as latency_ms
+    from exposures
+    inner join {{ ref('fct_recommendations') }} as feeds
+        on feeds.user_id = exposures.user_id
+        -- The first feed is exposed just after it is ranked.
+        and feeds.predicted_at >= exposures.first_exposed_at - interval '1 minute'
+        and feeds.predicted_at < exposures.first_exposed_at + interval '{{ var("outcome_window") }}'
     group by exposures.experiment, exposures.user_id
 ),
 
@@ -48,12 +86,17 @@ select
     exposures.exposures,
     exposures.first_exposed_at,
     exposures.last_exposed_at,
-    {% for name in ['impressions', 'clicks', 'hides', 'joins', 'posts', 'likes', 'comments', 'acts', 'active_days'] %}
+    {% for name in ['impressions', 'clicks', 'hides', 'joins', 'posts', 'likes', 'comments', 'acts', 'active_days',
+        'reported_impressions', 'newcomer_impressions'] %}
     coalesce(outcomes.{{ name }}, 0) as {{ name }},
     {% endfor %}
+    coalesce(prior.prior_acts, 0) as prior_acts,
+    latencies.latency_ms,
     coalesce(
         horizon.last_act_at >= exposures.first_exposed_at + interval '{{ var("outcome_window") }}', false
     ) as is_window_closed
 from exposures
 cross join horizon
 left join outcomes using (experiment, user_id)
+left join prior using (experiment, user_id)
+left join latencies using (experiment, user_id)

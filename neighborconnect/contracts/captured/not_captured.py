@@ -37,6 +37,7 @@ NOT_CAPTURED: Final[dict[str, str]] = {
     "media_documents": "The document store in PostgreSQL: its stories and reels are published on topics of their own",
     "media_engagements": f"{_DERIVED}: views and likes of stories and reels are counts of their documents",
     "media_usage": _MACHINERY,
+    "model_changes": "Requests of admins; MLflow records the changes that were made",
     "notification_preferences": _SETTING,
     "oauth_apps": _CREDENTIAL,
     "oauth_codes": _CREDENTIAL,

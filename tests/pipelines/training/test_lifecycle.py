@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from uuid import uuid4
+
+import httpx
 import pytest
 from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
@@ -11,7 +15,7 @@ from models.registry import RegisteredVersion
 from models.tracking import ModelTracker
 from neighborconnect.contracts.models import VISION_MODEL
 from neighborconnect.settings import Settings
-from pipelines.training import lifecycle_cli
+from pipelines.training import lifecycle_cli, requested_changes
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +84,10 @@ def test_a_rollback_serves_the_version_before_the_champion(
     shown = command.invoke(lifecycle_cli.app, ["live"], env={"COLUMNS": "200"})
     assert versions[0].model_version in shown.output
 
-    again = command.invoke(lifecycle_cli.app, ["rollback", VISION_MODEL])
+    again = command.invoke(lifecycle_cli.app, ["rollback", VISION_MODEL, "--reason", "x"])
     assert again.exit_code == 1
     assert "name one with --to" in again.output
-    assert command.invoke(lifecycle_cli.app, ["rollback", VISION_MODEL, "--to", "2"]).exit_code == 0
+    assert command.invoke(lifecycle_cli.app, ["rollback", VISION_MODEL, "--to", "2", "--reason", "x"]).exit_code == 0
     assert champion(tracked) == "2"
 
 
@@ -91,20 +95,59 @@ def test_a_refused_version_needs_force(
     tracked: Settings, versions: list[RegisteredVersion], command: CliRunner
 ) -> None:
     refused = versions[2].registry_version
-    result = command.invoke(lifecycle_cli.app, ["promote", VISION_MODEL, refused])
+    result = command.invoke(lifecycle_cli.app, ["promote", VISION_MODEL, refused, "--reason", "x"])
     assert (result.exit_code, "--force" in result.output) == (1, True)
     assert champion(tracked) != refused
-    assert command.invoke(lifecycle_cli.app, ["promote", VISION_MODEL, refused, "--force"]).exit_code == 0
+    assert (
+        command.invoke(lifecycle_cli.app, ["promote", VISION_MODEL, refused, "--force", "--reason", "x"]).exit_code == 0
+    )
     assert champion(tracked) == refused
+
+
+def test_changes_that_admins_request_are_made_and_reported(
+    tracked: Settings, versions: list[RegisteredVersion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = tracked.model_copy(update=dict.fromkeys(("image_url", "video_url"), "http://127.0.0.1:9"))
+    tracker = ModelTracker(tracked, name=VISION_MODEL, experiment=VISION_MODEL)
+    tracker.promote(versions[0].registry_version)
+    admin = str(uuid4())
+    change = {"model": VISION_MODEL, "reason": "more hides", "requested_by": admin, "is_forced": False}
+    waiting = [
+        change | {"id": "1", "action": "promote", "version": versions[1].registry_version},
+        change | {"id": "2", "action": "promote", "version": versions[2].registry_version},
+        change | {"id": "3", "action": "rollback", "version": None},
+    ]
+    reported: list[tuple[str, bool, str | None]] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/models/changes/platform":
+            return httpx.Response(200, json={"change": waiting.pop(0) if waiting else None})
+        body = json.loads(request.content)
+        reported.append((request.url.path.split("/")[-2], body["is_done"], body["version"]))
+        return httpx.Response(204)
+
+    def open_api(_settings: Settings) -> httpx.Client:
+        return httpx.Client(base_url="http://api.test/models/changes", transport=httpx.MockTransport(respond))
+
+    monkeypatch.setattr(requested_changes, "_api", open_api)
+    made = [requested_changes.make_next(stopped) for _ in range(4)]
+
+    first, second = versions[1].registry_version, versions[0].registry_version
+    assert reported == [("1", True, first), ("2", False, None), ("3", True, second)]
+    assert made[1] is not None
+    assert ("refused by its gate" in made[1].detail, made[3], champion(tracked)) == (True, None, second)
+    newest = champion_changes(tracker.client, model=VISION_MODEL)[0]
+    assert (newest.actor, newest.action, newest.reason) == (f"account {admin}", Action.ROLLBACK, "more hides")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["promote", "weather", "1"], "There is no model 'weather'"),
-        (["promote", VISION_MODEL, "9999"], "There is no version 9999"),
-        (["promote", VISION_MODEL, "newest"], "There is no version newest"),
-        (["rollback", VISION_MODEL, "--to", "9999"], "There is no version 9999"),
+        (["promote", VISION_MODEL, "1", "--reason", " "], "say why"),
+        (["promote", "weather", "1", "--reason", "x"], "There is no model 'weather'"),
+        (["promote", VISION_MODEL, "9999", "--reason", "x"], "There is no version 9999"),
+        (["promote", VISION_MODEL, "newest", "--reason", "x"], "There is no version newest"),
+        (["rollback", VISION_MODEL, "--to", "9999", "--reason", "x"], "There is no version 9999"),
         (["history", "weather"], "There is no model 'weather'"),
     ],
 )
@@ -112,4 +155,4 @@ def test_an_unknown_model_or_version_is_refused(
     versions: list[RegisteredVersion], command: CliRunner, arguments: list[str], words: str
 ) -> None:
     result = command.invoke(lifecycle_cli.app, arguments)
-    assert (result.exit_code, words in result.output) == (1, True), result.output
+    assert (result.exit_code != 0, words in result.output) == (True, True), result.output

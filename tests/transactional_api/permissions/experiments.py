@@ -22,6 +22,9 @@ ROWS = [
     Row("GET", "/experiments", ADMINS),
     Row("POST", "/experiments/{experiment}", ADMINS, lambda _: BODY),
     Row("PUT", "/experiments/{experiment}", ADMINS, lambda _: BODY),
+    Row("POST", "/experiments/{experiment}/stop", ADMINS, lambda _: {"reason": "enough"}),
+    Row("GET", "/experiments/platform", told(403, 403, 403, 403)),
+    Row("PUT", "/experiments/{experiment}/readout/platform", told(403, 403, 403, 403), lambda _: {"readout": {}}),
     Row("GET", "/experiments/{experiment}/assignment", ANYONE),
     Row("POST", "/experiments/{experiment}/exposures", ANYONE),
 ]

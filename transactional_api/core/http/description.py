@@ -54,6 +54,7 @@ METADATA: dict[str, Any] = {
         },
         {"name": "interactions", "description": "Interactions of users with content."},
         {"name": "experiments", "description": "Experiments (A/B tests) and assignments."},
+        {"name": "models", "description": "Promotions and rollbacks of models, for the platform's pipelines."},
         {"name": "recommendations", "description": "Personal feeds."},
         {"name": "analysis", "description": "Sentiment, topics, spam and moderation of texts."},
         {"name": "matching", "description": "Matching of users, connectors and interests."},

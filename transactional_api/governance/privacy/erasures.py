@@ -14,9 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.settings import Settings
 from transactional_api.core.db.tables import Erasure, User
-from transactional_api.core.errors import NotFoundError, Problem, UnauthenticatedError
+from transactional_api.core.errors import NotFoundError, UnauthenticatedError
 from transactional_api.core.jobs import queue
-from transactional_api.core.security.callers import is_platform
 from transactional_api.core.viewer import Viewer
 from transactional_api.governance.privacy.erasure_job import erase
 from transactional_api.governance.privacy.receipts import receipt_of, sign_if_complete
@@ -35,12 +34,6 @@ from transactional_api.identity.users.sessions import hash_token
 
 REQUESTED_LIMIT: Final = 100
 """Maximum number of erasures in a response and of ids in a request."""
-
-
-class PlatformOnlyError(Problem):
-    """The request lacks the platform token."""
-
-    status, code, title = 403, "platform_only", "Only the platform's pipelines may call this"
 
 
 async def request(session: AsyncSession, *, accounts: UserServices, viewer: Viewer, body: ErasureBody) -> ErasureOut:
@@ -76,12 +69,6 @@ async def receipt(session: AsyncSession, *, code: str) -> ReceiptOut:
     if row is None:
         raise NotFoundError
     return receipt_of(row)
-
-
-def check_platform(settings: Settings, *, token: str | None) -> None:
-    """Check the platform token; raises ``PlatformOnlyError``."""
-    if not is_platform(settings, token):
-        raise PlatformOnlyError
 
 
 async def requested(

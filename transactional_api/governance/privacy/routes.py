@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from neighborconnect.contracts.privacy import DATA_INVENTORY, Purpose
@@ -23,10 +23,8 @@ from transactional_api.core.http.auth import AuditedUser, CurrentUser, WritingUs
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
 from transactional_api.core.pagination import Page, PageDep
-from transactional_api.core.security.callers import CallerDep
 from transactional_api.core.security.jwks import KeySet, PublicKey
 from transactional_api.governance.privacy import consents, erasures, exports, receipt_signing
-from transactional_api.governance.privacy.erasures import PlatformOnlyError
 from transactional_api.governance.privacy.exports import ExportInProgressError
 from transactional_api.governance.privacy.retention import RETENTION_POLICIES
 from transactional_api.governance.privacy.schemas import (
@@ -47,23 +45,11 @@ from transactional_api.governance.privacy.schemas import (
 )
 from transactional_api.identity.users.account_routes import GUESSED, AccountsDep
 from transactional_api.identity.users.email_address import WrongPasswordError
+from transactional_api.identity.users.platform import PlatformDep, PlatformOnlyError
 from transactional_api.identity.users.throttle import TooManyAttemptsError
 
 router = APIRouter(prefix="/privacy", tags=["privacy"], route_class=TransactionalRoute)
 
-
-async def _platform(
-    accounts: AccountsDep, caller: CallerDep, x_platform_token: Annotated[str | None, Header(max_length=200)] = None
-) -> None:
-    await accounts.throttle.check(accounts.throttle.tokens, caller.network)
-    try:
-        erasures.check_platform(accounts.settings, token=x_platform_token)
-    except PlatformOnlyError:
-        await accounts.throttle.record(accounts.throttle.tokens, caller.network)
-        raise
-
-
-PlatformDep = Annotated[None, Depends(_platform)]
 
 LISTS = (UnauthenticatedError, InvalidRequestError, InvalidCursorError)
 WRITES = (UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError)

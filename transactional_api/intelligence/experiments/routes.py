@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from transactional_api.core.cache import RedisDep
 from transactional_api.core.db.session import SessionDep
 from transactional_api.core.errors import (
     ForbiddenError,
@@ -19,15 +20,20 @@ from transactional_api.core.http.auth import CurrentUser, IdempotentUser, Writin
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
 from transactional_api.core.pagination import Page, PageDep
-from transactional_api.intelligence.experiments import service
+from transactional_api.identity.users.platform import PlatformDep, PlatformOnlyError
+from transactional_api.identity.users.throttle import TooManyAttemptsError
+from transactional_api.intelligence.experiments import ranking, service
 from transactional_api.intelligence.experiments.schemas import (
     ExperimentAssignment,
     ExperimentBody,
     ExperimentKey,
     ExperimentOut,
     ExposureOut,
+    ReadoutBody,
+    RunningExperiments,
+    StoppedBody,
 )
-from transactional_api.intelligence.experiments.service import ExperimentExistsError
+from transactional_api.intelligence.experiments.service import ExperimentConflictError, ExperimentExistsError
 
 router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=TransactionalRoute)
 
@@ -46,17 +52,59 @@ async def list_experiments(session: SessionDep, viewer: CurrentUser, page: PageD
     return await service.list_experiments(session, viewer=viewer, page=page)
 
 
+@router.get(
+    "/platform",
+    operation_id="listRunningExperiments",
+    summary="List running experiments (platform)",
+    responses=problem_responses(PlatformOnlyError, InvalidRequestError, TooManyAttemptsError),
+)
+async def running_experiments(_platform: PlatformDep, session: SessionDep) -> RunningExperiments:
+    """Return the definitions of active experiments, for readouts."""
+    return RunningExperiments(experiments=await service.running(session))
+
+
+@router.put(
+    "/{experiment}/readout/platform",
+    operation_id="storeExperimentReadout",
+    summary="Store the readout of an experiment (platform)",
+    status_code=204,
+    responses=problem_responses(PlatformOnlyError, NotFoundError, InvalidRequestError, TooManyAttemptsError),
+)
+async def store_readout(
+    _platform: PlatformDep, experiment: Key, body: ReadoutBody, session: SessionDep, redis: RedisDep
+) -> None:
+    """Store a readout; `stop_reason` stops the experiment, and everybody gets the published ranking."""
+    await ranking.forget(redis)
+    await service.store_readout(session, key=experiment, body=body)
+
+
+@router.post(
+    "/{experiment}/stop",
+    operation_id="stopExperiment",
+    summary="Stop an experiment",
+    status_code=204,
+    responses=problem_responses(*WRITES, ForbiddenError, NotFoundError),
+)
+async def stop_experiment(
+    experiment: Key, body: StoppedBody, session: SessionDep, writer: WritingUser, redis: RedisDep
+) -> None:
+    """Stop an experiment at once, with a reason; for admins of the platform."""
+    await ranking.forget(redis)
+    await service.stop_experiment(session, viewer=writer, key=experiment, reason=body.reason)
+
+
 @router.post(
     "/{experiment}",
     operation_id="createExperiment",
     summary="Create an experiment",
     status_code=201,
-    responses=problem_responses(*WRITES, ForbiddenError, ExperimentExistsError),
+    responses=problem_responses(*WRITES, ForbiddenError, ExperimentExistsError, ExperimentConflictError),
 )
 async def create_experiment(
-    experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser
+    experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser, redis: RedisDep
 ) -> ExperimentOut:
     """Create an experiment; for admins of the platform."""
+    await ranking.forget(redis)
     return await service.create_experiment(session, viewer=writer, key=experiment, body=body)
 
 
@@ -64,12 +112,13 @@ async def create_experiment(
     "/{experiment}",
     operation_id="replaceExperiment",
     summary="Replace an experiment",
-    responses=problem_responses(*WRITES, ForbiddenError, NotFoundError),
+    responses=problem_responses(*WRITES, ForbiddenError, NotFoundError, ExperimentConflictError),
 )
 async def replace_experiment(
-    experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser
+    experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser, redis: RedisDep
 ) -> ExperimentOut:
     """Replace or end an experiment; for admins of the platform. Changed weights move users between variants."""
+    await ranking.forget(redis)
     return await service.replace_experiment(session, viewer=writer, key=experiment, body=body)
 
 

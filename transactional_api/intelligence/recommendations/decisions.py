@@ -102,6 +102,8 @@ class DecisionRecord(RankingRecord):
     stage_ms: dict[str, float]
     items: list[DecidedItem]
     at: datetime
+    variants: dict[str, str] = Field(default_factory=dict)
+    """Variants of experiments on ranking by experiment. Records of earlier releases lack them."""
 
     @property
     def rankings(self) -> list[RankingRecord]:
@@ -132,6 +134,7 @@ class HomeRecord(BaseModel):
     at: datetime
     limit: int
     parts: list[HomePartRecord]
+    variants: dict[str, str] = Field(default_factory=dict)
 
     @property
     def rankings(self) -> list[RankingRecord]:
@@ -180,6 +183,9 @@ class FeedExplanation(BaseModel):
     acts_since: datetime | None = Field(
         description="Time of your reset of personalization, before which no act counted; null without one.",
         examples=[None],
+    )
+    variants: dict[str, str] = Field(
+        description="Your variants of experiments on ranking, by experiment.", examples=[{"newer-posts": "control"}]
     )
     items: list[DecidedItem]
     parts: list[ExplainedPart] = Field(description="Rankings that a home feed is mixed from; none for other feeds.")
@@ -297,6 +303,7 @@ def explain(decision: StoredDecision) -> FeedExplanation:
         policy_version=record.policy_version,
         excluded_counts={} if ranking is None else ranking.excluded_counts,
         acts_since=next((one.acts_since for one in record.rankings), None),
+        variants=record.variants,
         items=record.items,
         parts=[ExplainedPart.model_validate(part, from_attributes=True) for part in parts],
     )

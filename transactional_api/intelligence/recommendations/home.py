@@ -15,11 +15,12 @@ from uuid import UUID
 
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.mixing import LaneItem, mix
-from neighborconnect.feed.policy import ranking_policy
+from neighborconnect.feed.policy import ranking_policy, using_policy
 from neighborconnect.feed.reranking import carry_over
 from neighborconnect.localization import Language
 from transactional_api.core.db.statements import Reads
 from transactional_api.core.viewer import Viewer
+from transactional_api.intelligence.experiments.ranking import RankingAssignment, assigned_ranking
 from transactional_api.intelligence.recommendations.decisions import (
     HOME,
     HomePartRecord,
@@ -81,6 +82,31 @@ async def home_feed(
         request_id: id of the answer.
         language: language of the reasons.
     """
+    assignment = await assigned_ranking(reads.runner, viewer=viewer, redis=clients.redis)
+    with using_policy(assignment.policy):
+        return await _ranked_home(
+            reads,
+            viewer=viewer,
+            clients=clients,
+            feed_request=feed_request,
+            session=session,
+            request_id=request_id,
+            language=language,
+            assignment=assignment,
+        )
+
+
+async def _ranked_home(
+    reads: Reads,
+    *,
+    viewer: Viewer,
+    clients: RankingClients,
+    feed_request: FeedRequest,
+    session: FeedSession,
+    request_id: UUID,
+    language: Language,
+    assignment: RankingAssignment,
+) -> HomeFeed:
     started_at, page_number = time.perf_counter(), session.pages
     lanes = [_lane(source, session) for source in _SOURCES]
     await rank_lanes(
@@ -100,7 +126,9 @@ async def home_feed(
             page_number=page_number,
             limit=feed_request.limit,
             latency_ms=(time.perf_counter() - started_at) * 1_000,
+            variants=assignment.variants,
         )
+        await assignment.publish(reads.runner, viewer=viewer)
     return HomeFeed(
         request_id=request_id,
         items=await _built(reads, placed, viewer=viewer, language=language),
@@ -187,6 +215,7 @@ async def _log(
     page_number: int,
     limit: int,
     latency_ms: float,
+    variants: Mapping[str, str],
 ) -> None:
     """Publish one prediction event for each kind of the page, and store its decision."""
     decided = decided_items(item for _, item in placed)
@@ -200,6 +229,7 @@ async def _log(
         at=datetime.now(UTC),
         limit=limit,
         parts=[_part_record(lane) for lane in lanes],
+        variants=dict(variants),
     )
     for lane in lanes:
         items = [one for one in decided if one.kind is lane.source.kind]

@@ -34,7 +34,7 @@ from neighborconnect.contracts.serving import (
 from neighborconnect.feed.dials import Dials
 from neighborconnect.feed.eligibility import Exclusion, Mask
 from neighborconnect.feed.page_record import MAX_OTHERS
-from neighborconnect.feed.policy import ranking_policy
+from neighborconnect.feed.policy import published_policy, ranking_policy
 from neighborconnect.feed.reasons import ReasonCode
 from neighborconnect.feed.reranking import Dislikes
 from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER
@@ -317,8 +317,10 @@ def _rank_request(
         request_id=str(request_id),
         user_id=str(viewer.id),
         item_kind=kind,
-        # Dials order the items of the answer, so that it needs more of them.
-        limit=min(feed_request.limit + SPARE_ITEMS, MAX_ITEMS) if person.dials.is_neutral else MAX_ITEMS,
+        # Dials and experiments order the items of the answer, so that it needs more of them.
+        limit=min(feed_request.limit + SPARE_ITEMS, MAX_ITEMS)
+        if person.dials.is_neutral and ranking_policy() is published_policy()
+        else MAX_ITEMS,
         page=feed_request.limit,
         at=datetime.now(UTC),
         interests=person.interests,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,10 +13,12 @@ from prometheus_client import Counter
 from neighborconnect.contracts.events import ItemKind, PredictionEvent
 from neighborconnect.contracts.topics import PREDICTIONS_TOPIC
 from neighborconnect.feed.dials import Dials
+from neighborconnect.feed.policy import using_policy
 from neighborconnect.localization import Language
 from transactional_api.core.db.statements import Reads, StatementRunner
 from transactional_api.core.outbox import emit
 from transactional_api.core.viewer import Viewer
+from transactional_api.intelligence.experiments.ranking import RankingAssignment, assigned_ranking
 from transactional_api.intelligence.recommendations.decisions import (
     DecidedItem,
     DecisionRecord,
@@ -64,18 +66,21 @@ async def personal_feed(
         request_id: id of the answer.
         language: language of the reasons.
     """
-    ranking = await _ranked(
-        reads,
-        viewer=viewer,
-        clients=clients,
-        source=source,
-        feed_request=feed_request,
-        session=session,
-        request_id=request_id,
-    )
-    return await _answer(
-        reads, ranking, viewer=viewer, source=source, build=build, request_id=request_id, language=language
-    )
+    assignment = await assigned_ranking(reads.runner, viewer=viewer, redis=clients.redis)
+    with using_policy(assignment.policy):
+        ranking = await _ranked(
+            reads,
+            viewer=viewer,
+            clients=clients,
+            source=source,
+            feed_request=feed_request,
+            session=session,
+            request_id=request_id,
+            assignment=assignment,
+        )
+        return await _answer(
+            reads, ranking, viewer=viewer, source=source, build=build, request_id=request_id, language=language
+        )
 
 
 async def preview_feed(
@@ -91,19 +96,21 @@ async def preview_feed(
 ) -> Feed[FeedItemT]:
     """Recommend items under other dials, and log nothing; interactions with the answer are not accepted."""
     request_id = uuid4()
-    ranking = await rank(
-        reads,
-        viewer=viewer,
-        clients=clients,
-        source=source,
-        feed_request=FeedRequest(limit=limit),
-        session=FeedSession(source.kind),
-        request_id=request_id,
-        dials=dials,
-    )
-    return await _answer(
-        reads, ranking, viewer=viewer, source=source, build=build, request_id=request_id, language=language
-    )
+    assignment = await assigned_ranking(reads.runner, viewer=viewer, redis=clients.redis)
+    with using_policy(assignment.policy):
+        ranking = await rank(
+            reads,
+            viewer=viewer,
+            clients=clients,
+            source=source,
+            feed_request=FeedRequest(limit=limit),
+            session=FeedSession(source.kind),
+            request_id=request_id,
+            dials=dials,
+        )
+        return await _answer(
+            reads, ranking, viewer=viewer, source=source, build=build, request_id=request_id, language=language
+        )
 
 
 async def _answer(
@@ -171,6 +178,7 @@ async def _ranked(
     feed_request: FeedRequest,
     session: FeedSession,
     request_id: UUID,
+    assignment: RankingAssignment,
 ) -> Ranking[ItemT]:
     started_at = time.perf_counter()
     ranking = await rank(
@@ -186,7 +194,8 @@ async def _ranked(
     if not viewer.has_tracking_consent:
         return ranking
     latency_ms = (time.perf_counter() - started_at) * 1_000
-    record = _record(ranking)
+    record = _record(ranking, variants=assignment.variants)
+    await assignment.publish(reads.runner, viewer=viewer)
     await publish(
         reads.runner,
         ranking,
@@ -249,7 +258,7 @@ async def publish(
     await emit(runner, topic=PREDICTIONS_TOPIC, key=str(viewer.id), payload=event.model_dump(exclude={"event_id"}))
 
 
-def _record(ranking: Ranking[Any]) -> DecisionRecord:
+def _record(ranking: Ranking[Any], *, variants: Mapping[str, str]) -> DecisionRecord:
     provenance = ranking.provenance
     assert provenance.pages is not None, "the page has not been ranked"  # noqa: S101
     return DecisionRecord(
@@ -269,4 +278,5 @@ def _record(ranking: Ranking[Any]) -> DecisionRecord:
         dials=provenance.dials,
         multipliers=provenance.multipliers,
         acts_since=provenance.acts_since,
+        variants=dict(variants),
     )

@@ -23,6 +23,7 @@ from transactional_api.core.db.tables.media import (
     MediaUsage,
     Upload,
 )
+from transactional_api.core.db.tables.model_changes import ModelChange
 from transactional_api.core.db.tables.moderation import Appeal, ModerationCase, ModerationDecision, Report
 from transactional_api.core.db.tables.notifications import (
     DeliverySchedule,
@@ -92,6 +93,7 @@ __all__ = [
     "MediaDocument",
     "MediaEngagement",
     "MediaUsage",
+    "ModelChange",
     "ModerationCase",
     "ModerationDecision",
     "Mute",
