@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -113,6 +114,8 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        # The interpreter frees them at its exit; before, pytest would go through all of them ten times.
+        atexit.register(gc.unfreeze)
 
 
 @pytest.hookimpl(trylast=True)
@@ -120,11 +123,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Stop what the tests of a folder started when its last test has ended; at the end of the session, fixtures do."""
     if nextitem is not None and nextitem.path.parent != item.path.parent:
         item.config.stash.get(FOLDER_EXIT, ExitStack()).close()
-
-
-def pytest_unconfigure() -> None:
-    """Let the interpreter free at its exit all that collection made."""
-    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
