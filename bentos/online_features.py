@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from redis import RedisError
@@ -40,7 +41,8 @@ class OnlineFeatures:
         """
         try:
             with self._breaker.call():
-                reading = asyncio.get_running_loop().run_in_executor(self._threads, read)
+                # The thread continues the trace of the request.
+                reading = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, read)
                 return await asyncio.wait_for(reading, DEADLINE_SECONDS)
         except BreakerOpenError:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -18,19 +18,21 @@ from bentoml.serving import ensure_prometheus_dir
 from prometheus_client import Counter
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.workers import RejectedFileError
 from neighborconnect.memory import tune_gc
 from neighborconnect.service_auth import RequireCredentials
 from neighborconnect.settings import get_settings, home, listen_address
 from neighborconnect.telemetry import configure_logging
+from neighborconnect.tracing.instrumentation import Library
+from neighborconnect.tracing.provider import configure_tracing, end_request, start_request
 
 SERVICE_OPTIONS: dict[str, Any] = {
     "workers": 1,
     "metrics": {"enabled": True, "namespace": "bentoml_service"},
     "logging": {"access": {"enabled": False}},
-    # BentoML records a span of every request even without a collector, which takes 0.7 of 6.5 ms of a short request.
+    # ``traced`` records requests. BentoML would record every one, even without a collector, which takes 0.7 of 6.5 ms.
     "tracing": {"excluded_urls": ".*"},
 }
 """Options of every ``bentoml.service``; the file of ``BENTOML_CONFIG`` overrides them, for example for tracing."""
@@ -54,11 +56,13 @@ def serve(service: str, *, name: str, listen: str) -> None:
     settings = get_settings()
     configure_logging(name, level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
     module, _, attribute = service.partition(":")
-    application = getattr(importlib.import_module(module), attribute).to_asgi()
+    configure_tracing(name, settings, libraries=Library)
+    bento = getattr(importlib.import_module(module), attribute)
+    application = traced(only_json(bento.to_asgi()), routes={method.route for method in bento.apis.values()})
     host, port = listen_address(getattr(settings, listen))
     tune_gc()
     uvicorn.run(
-        RequireCredentials(only_json(application), tokens=[settings.platform_token], open_paths=_PROBES),
+        RequireCredentials(application, tokens=[settings.platform_token], open_paths=_PROBES),
         host=host,
         port=port,
         log_config=None,
@@ -81,6 +85,36 @@ def only_json(application: ASGIApp) -> ASGIApp:
         else:
             response = JSONResponse({"error": f"The body must be {_JSON}"}, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
             await response(scope, receive, send)
+
+    return wrapped
+
+
+def traced(application: ASGIApp, *, routes: Collection[str]) -> ASGIApp:
+    """Wrap an application to continue the trace of its caller with a span of each request.
+
+    Args:
+        application: the application.
+        routes: paths of its predictions; spans of others have no route.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        status = 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        method, path = scope["method"], scope["path"]
+        request = start_request(method, Headers(scope=scope).get("traceparent"), path=path)
+        try:
+            await application(scope, receive, send_and_note)
+        finally:
+            end_request(request, method=method, route=path if path in routes else None, status=status)
 
     return wrapped
 

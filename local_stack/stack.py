@@ -152,6 +152,8 @@ class Stack:
             "IMAGE_LISTEN": f"{HOST}:{self.ports.image}",
             "VIDEO_LISTEN": f"{HOST}:{self.ports.video}",
             "MONITORING_LISTEN": f"{HOST}:{self.ports.monitoring}",
+            # Spans of the last hours, which ``neighborconnect traces`` shows.
+            "TRACES_FOLDER": str(self.home / "traces"),
             "JWT_SECRET": self.secrets["jwt"],
             "PERSONAL_DATA_KEYS": self.secrets["personal_data"],
             "PLATFORM_TOKEN": self.secrets["platform"],

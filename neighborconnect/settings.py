@@ -103,6 +103,23 @@ class Settings(BaseSettings):
     neighborconnect_log_format: Literal["json", "console"] = "json"
     """Format of log lines."""
 
+    # Tracing
+    otel_exporter_otlp_endpoint: str | None = None
+    """URL of an OpenTelemetry collector (OTLP over HTTP, such as `http://collector:4318`) that receives the spans."""
+    traces_folder: Path | None = None
+    """Folder that stores the spans of the last hours where there is no collector. Without both, none are recorded."""
+    otel_traces_sampler: Literal[
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ] = "parentbased_traceidratio"
+    """Sampler of traces. Those named `parentbased_…` follow the sampled flag of a caller's `traceparent`."""
+    otel_traces_sampler_arg: float = Field(default=0.05, ge=0, le=1)
+    """Share of traces that the samplers `…traceidratio` record."""
+
     # PostgreSQL
     database_url: str = Field(repr=False)
     """Product database, as `postgresql://user:password@host:port/name`."""

@@ -1,18 +1,14 @@
-"""Structured logs and W3C trace context of every process."""
+"""Structured logs of every process, with the id of the current trace."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
-from contextvars import Token
 from typing import Any
 
 import structlog
-from opentelemetry import context, trace
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _SECRET_KEYS = re.compile(r"(password|secret|token|authorization|cookie)", re.IGNORECASE)
@@ -22,32 +18,6 @@ _PERSONAL = re.compile(
 )
 
 _propagator = TraceContextTextMapPropagator()
-_ids = RandomIdGenerator()
-
-TraceToken = Token[Context]
-
-
-def start_trace(traceparent: str | None = None) -> TraceToken:
-    """Make a new span current: in the trace of a valid W3C ``traceparent``, else in a new, sampled trace.
-
-    Returns:
-        A token for ``end_trace``.
-    """
-    parent = trace.get_current_span(
-        _propagator.extract({} if traceparent is None else {"traceparent": traceparent}, Context())
-    ).get_span_context()
-    span = SpanContext(
-        trace_id=parent.trace_id if parent.is_valid else _ids.generate_trace_id(),
-        span_id=_ids.generate_span_id(),
-        is_remote=False,
-        trace_flags=parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED),
-    )
-    return context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
-
-
-def end_trace(token: TraceToken) -> None:
-    """Make the span current again that was so before ``start_trace``."""
-    context.detach(token)
 
 
 def current_traceparent() -> str | None:

@@ -16,6 +16,8 @@ from fastapi_offline import FastAPIOffline
 from neighborconnect.memory import tune_gc
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.telemetry import configure_logging
+from neighborconnect.tracing.instrumentation import Library
+from neighborconnect.tracing.provider import configure_tracing
 from transactional_api import (
     slices,  # noqa: F401 (registers jobs, moderation subjects and withdrawal steps)
     web_app,
@@ -179,6 +181,7 @@ def create_worker() -> FastAPI:
     """Build the API of one worker process from its environment, with the process's logging and garbage collector."""
     settings = get_settings()
     configure_logging("api", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
+    configure_tracing("api", settings, libraries=Library)
     app = create_app(settings)
     tune_gc()
     _stop_with_supervisor()

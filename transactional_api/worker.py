@@ -6,6 +6,8 @@ import asyncio
 
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging
+from neighborconnect.tracing.instrumentation import Library
+from neighborconnect.tracing.provider import configure_tracing
 from transactional_api import slices  # noqa: F401 (registers every job)
 from transactional_api.core.jobs.worker import NAME, run
 
@@ -14,6 +16,7 @@ def main() -> None:
     """Work on the queue of the settings' database."""
     settings = get_settings()
     configure_logging(NAME, level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
+    configure_tracing(NAME, settings, libraries=Library)
     asyncio.run(run(settings))
 
 

@@ -10,6 +10,8 @@ import typer
 
 from neighborconnect.settings import Settings, get_settings
 from neighborconnect.telemetry import configure_logging
+from neighborconnect.tracing.instrumentation import Library
+from neighborconnect.tracing.provider import configure_tracing
 from pipelines.ingest.erasure_confirmation import ErasureConfirmation
 from pipelines.ingest.lake_sink import LakeSink
 from pipelines.ingest.sinks import Sink
@@ -41,6 +43,7 @@ def run(name: SinkName) -> None:
     """Feed one sink until SIGTERM."""
     settings = get_settings()
     _configure_logging(settings, name)
+    configure_tracing(f"ingest-{name.value}", settings, libraries=[Library.PSYCOPG])
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

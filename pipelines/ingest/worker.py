@@ -16,12 +16,14 @@ from deltalake.exceptions import DeltaError
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from neighborconnect.contracts.health import LatencyHistogram, report_health
 from neighborconnect.contracts.topics import STREAMS, Stream
 from neighborconnect.kafka_options import client_options
 from neighborconnect.retry import run_until_stopped
 from neighborconnect.telemetry import get_logger
+from neighborconnect.tracing.messages import MessageSpans
 from pipelines.ingest.dead_letters import DeadLetterWriter
 from pipelines.ingest.decode import InvalidRecord, KafkaRecord, decode
 from pipelines.ingest.erasure_confirmation import UNCONFIRMED, ErasureConfirmation
@@ -53,17 +55,21 @@ class FlushPolicy:
 class _Batch:
     """Decoded rows, invalid records and next offsets that are not committed yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, group: str) -> None:
         self.frames: defaultdict[Stream, list[tuple[pl.DataFrame, Sequence[KafkaRecord]]]] = defaultdict(list)
         self.next_offsets: defaultdict[Stream, dict[int, int]] = defaultdict(dict)
         self.first_offsets: defaultdict[Stream, dict[int, int]] = defaultdict(dict)
         self.invalid: defaultdict[Stream, list[InvalidRecord]] = defaultdict(list)
+        self.spans = defaultdict[Stream, MessageSpans](
+            lambda: MessageSpans("process", kind=SpanKind.CONSUMER, messaging__consumer__group__name=group)
+        )
         self.records = 0
         self.since = time.monotonic()
 
     def add(self, stream: Stream, partition: TopicPartition, records: Sequence[KafkaRecord]) -> None:
         if not self.records:
             self.since = time.monotonic()
+        self.spans[stream].start_received(records)
         frame, invalid = decode(stream, records)
         self.frames[stream].append((frame, records))
         self.first_offsets[stream].setdefault(partition.partition, records[0].offset)
@@ -146,7 +152,7 @@ class Worker:
             # Without metadata a group leader assigns no partitions, and the group is rebalanced twice.
             consumer.topics()
             consumer.subscribe(list(self._streams), listener=positions)
-            batch = _Batch()
+            batch = self._new_batch()
             progressed_at = ends_read_at = checked_at = time.monotonic()
             # Double after each consecutive stall: on a busy machine the first fetch may take longer than the timeout.
             stall_timeout = min(STALL_SECONDS * 2**self._stalls, _MAX_STALL_SECONDS)
@@ -166,7 +172,7 @@ class Worker:
                     self._stalls += 1
                     break
                 if positions.have_changed:
-                    batch = _Batch()
+                    batch = self._new_batch()
                     positions.begin()
                     # Reading the positions may take longer than the stall timeout, which therefore starts here.
                     progressed_at = ends_read_at = time.monotonic()
@@ -179,7 +185,7 @@ class Worker:
                 except SinkResetError as error:
                     # A rebuild emptied the sink, so the batch must not be committed.
                     log.warning("ingest.sink_reset", detail=str(error))
-                    batch = _Batch()
+                    batch = self._new_batch()
                     positions.begin()
                 self._report(positions, batch)
             self._flush(batch, positions)
@@ -208,13 +214,16 @@ class Worker:
             metrics_enabled=False,
         )
 
+    def _new_batch(self) -> _Batch:
+        return _Batch(group=self._name)
+
     def _process(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> _Batch:
         positions.resume_postponed()
         self._read(polled, positions, batch)
         if not batch.is_due(self._flush_policy):
             return batch
         self._flush(batch, positions)
-        return _Batch()
+        return self._new_batch()
 
     def _read(self, polled: Mapping[Any, Sequence[Any]], positions: Positions, batch: _Batch) -> None:
         for key, fetched in polled.items():
@@ -240,8 +249,11 @@ class Worker:
                 frame = self._reject(frame, rejected, by_position)
             self._letters.write(batch.invalid[stream])
             next_offsets = batch.next_offsets[stream]
-            if rejected := dict(self._sink.write(stream, frame, next_offsets)):
-                self._sink.write(stream, self._reject(frame, rejected, by_position), next_offsets)
+            spans = batch.spans[stream]
+            with spans.step(f"write {self._sink.name}", rows=frame.height):
+                if rejected := dict(self._sink.write(stream, frame, next_offsets)):
+                    self._sink.write(stream, self._reject(frame, rejected, by_position), next_offsets)
+            spans.end()
             stored_at = time.time()
             self._latency.observe(stored_at - record.timestamp / 1_000 for record in by_position.values())
             positions.commit(stream.topic, next_offsets)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ import polars as pl
 import psycopg
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +37,7 @@ from neighborconnect.kafka_options import client_options
 from neighborconnect.retry import run_until_stopped
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from neighborconnect.tracing.messages import MessageSpans
 from pipelines.features import online_store
 from pipelines.ingest.decode import decode
 from pipelines.ingest.erasure_confirmation import ERASURES, UNCONFIRMED
@@ -107,11 +110,14 @@ class StreamWorker:
         ends = consumer.end_offsets(list(consumer.assignment()))
         unread = {partition: end for partition, end in ends.items() if partition.topic == _ERASURES}
         pending: list[int] = []
+        spans = MessageSpans("process", kind=SpanKind.CONSUMER, messaging__consumer__group__name=NAME)
         while not self._stop.is_set():
             polled = consumer.poll(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
             now = datetime.now(UTC)
             events = _decoded(polled)
-            pending += _new_timestamps(polled, ends)
+            new = _new_acts(polled, ends)
+            pending += [record.timestamp for record in new]
+            spans.start_received(new)
             if _USERS in events:
                 self._apply_consent(events.pop(_USERS))
             if (erasures := events.pop(ERASURES, None)) is not None:
@@ -125,7 +131,8 @@ class StreamWorker:
             # Erasures of the hour that is read again must be processed before anything is pushed.
             unread = {partition: end for partition, end in unread.items() if consumer.position(partition) < end}
             if not unread:
-                self._push(store, window, touched - erased.withheld, now=now)
+                self._push(store, window, touched - erased.withheld, now=now, spans=spans)
+                spans.end()
                 touched &= erased.withheld - erased.confirmed
                 self._latency.observe(time.time() - timestamp / 1_000 for timestamp in pending)
                 pending.clear()
@@ -148,13 +155,25 @@ class StreamWorker:
             (before.analytics | withdrawn.analytics) - consenting.analytics,
         )
 
-    def _push(self, store: FeatureStore, window: LastHour, users: set[str], *, now: datetime) -> None:
+    def _push(
+        self,
+        store: FeatureStore,
+        window: LastHour,
+        users: set[str],
+        *,
+        now: datetime,
+        spans: MessageSpans | None = None,
+    ) -> None:
         users = users - self._withdrawn.personalization
         if not users:
             return
         # The online store ignores rows that are not newer than the stored one.
         at = max(window.newest(limit=now + _MAX_CLOCK_LEAD), now, self._last_push_time + timedelta(microseconds=1))
-        store.push(RECENT_ACTIVITY_PUSH, window.features(users, at=at).to_pandas(), to=PushMode.ONLINE)
+        step: AbstractContextManager[None] = nullcontext()
+        if spans is not None:
+            step = spans.step("push features", feature_view=RECENT_ACTIVITY_PUSH, rows=len(users))
+        with step:
+            store.push(RECENT_ACTIVITY_PUSH, window.features(users, at=at).to_pandas(), to=PushMode.ONLINE)
         self._last_push_time = at
 
     def _restore(self, store: FeatureStore, window: LastHour, erased: ErasedUsers, *, now: datetime) -> None:
@@ -226,10 +245,10 @@ def _decoded(polled: Mapping[Any, Sequence[Any]]) -> dict[str, pl.DataFrame]:
     return {table: pl.concat(parts) for table, parts in frames.items()}
 
 
-def _new_timestamps(polled: Mapping[Any, Sequence[Any]], ends: Mapping[Any, int]) -> list[int]:
-    """Return the capture times, in milliseconds, of acts published since the start; earlier ones are read again."""
+def _new_acts(polled: Mapping[Any, Sequence[Any]], ends: Mapping[Any, int]) -> list[Any]:
+    """Return the records of acts published since the start; earlier ones are read again."""
     return [
-        record.timestamp
+        record
         for partition, records in polled.items()
         if partition.topic not in {_ERASURES, _USER_CHANGES}
         for record in records

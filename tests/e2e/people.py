@@ -52,8 +52,8 @@ class Neighbour:
     def get(self, path: str, **parameters: Any) -> Any:
         return self._http.get(path, params=parameters).raise_for_status().json()
 
-    def post(self, path: str, body: Any = None) -> Any:
-        answer = self._http.post(path, json=body).raise_for_status()
+    def post(self, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Any:
+        answer = self._http.post(path, json=body, headers=headers).raise_for_status()
         return answer.json() if answer.content else None
 
     def upload(self, data: bytes, *, until: Callable[[Any], bool]) -> Any:

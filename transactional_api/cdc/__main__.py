@@ -11,6 +11,7 @@ import typer
 from neighborconnect.contracts.tables import CAPTURED
 from neighborconnect.settings import get_settings
 from neighborconnect.telemetry import configure_logging, get_logger
+from neighborconnect.tracing.provider import configure_tracing
 from transactional_api.cdc.back_pressure import OutboxFullError
 from transactional_api.cdc.relay import Relay
 from transactional_api.cdc.snapshot import snapshot as publish_snapshot
@@ -25,6 +26,7 @@ def relay(context: typer.Context) -> None:
     configure_logging("relay", level=settings.neighborconnect_log_level, log_format=settings.neighborconnect_log_format)
     if context.invoked_subcommand is not None:
         return
+    configure_tracing("relay", settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 from kafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from psycopg.rows import TupleRow
 
 from neighborconnect.contracts.health import LatencyHistogram, report_health
 from neighborconnect.retry import run_until_stopped
 from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
+from neighborconnect.tracing.messages import MessageSpans
 from transactional_api.cdc.back_pressure import ALARM_EVENTS
 from transactional_api.cdc.ddl import WAKE_CHANNEL
 from transactional_api.cdc.messages import OUTBOX_COLUMNS, OutboxRow, to_message
@@ -137,14 +139,24 @@ class Relay:
             self._report(connection)
             return not self._stop.is_set()
 
-        rejected = publisher.publish(
-            ((row.id, to_message(row, database=database, now_ms=now_ms)) for row in rows), should_wait=should_wait
-        )
+        spans = MessageSpans("publish", kind=SpanKind.PRODUCER, messaging__batch__message_count=len(rows))
+        try:
+            # A consumer continues the span of the publication, which continues that of the transaction.
+            traced = (row._replace(traceparent=spans.start(row.traceparent, topic=row.topic)) for row in rows)
+            rejected = publisher.publish(
+                ((row.id, to_message(row, database=database, now_ms=now_ms)) for row in traced), should_wait=should_wait
+            )
+        except KafkaError as error:
+            spans.end(error=error)
+            raise
+        spans.end()
         self._detail = ""
         published_at = time.time()
         self._latency.observe(published_at - row.created_ms / 1_000 for row in rows if row.id not in rejected)
         for event_id, reason in rejected.items():
-            log.error("relay.rejected", event_id=event_id, reason=reason)
+            [row] = [row for row in rows if row.id == event_id]
+            trace_id = row.traceparent.split("-")[1] if row.traceparent else None
+            log.error("relay.rejected", event_id=event_id, reason=reason, trace_id=trace_id)
             connection.execute("UPDATE cdc_outbox SET rejected = %s WHERE id = %s", [reason, event_id])
         connection.execute(
             "DELETE FROM cdc_outbox WHERE id = ANY(%s) AND rejected IS NULL", [[row.id for row in rows]], prepare=True

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neighborconnect.localization import Language
-from neighborconnect.telemetry import end_trace, get_logger, start_trace
+from neighborconnect.telemetry import get_logger
+from neighborconnect.tracing.provider import end_request, start_request
 from transactional_api.core.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
@@ -38,6 +39,8 @@ LIMITS = Limits(1024 * 1024, 30)
 LARGER = {"/api/v1/media/upload": Limits(21 * 1024 * 1024, 300)}
 CLIENT_REQUEST_ID = "neighborconnect.client_request_id"
 _CLIENT_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+UNMATCHED = "unmatched"
+"""Route of requests that no route matches, in metrics and logs."""
 _DOCS = ("/docs", "/redoc")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -77,7 +80,7 @@ class RequestContext:
         scope["request_id"] = request_id = uuid4().hex
         sent = headers.get("x-request-id", "")
         scope[CLIENT_REQUEST_ID] = sent if _CLIENT_REQUEST_ID.match(sent) else None
-        trace = start_trace(headers.get("traceparent"))
+        trace = start_request(scope["method"], headers.get("traceparent"), path=scope["path"])
         began, status = time.perf_counter(), 0
         limits = LARGER.get(scope["path"], LIMITS)
         body = _Body(receive, headers=headers, limit=limits.body_bytes)
@@ -120,7 +123,8 @@ class RequestContext:
         finally:
             seconds = time.perf_counter() - began
             _record(scope, status=status, seconds=seconds)
-            end_trace(trace)
+            route = _route(scope)
+            end_request(trace, method=scope["method"], route=None if route == UNMATCHED else route, status=status)
 
 
 def _language(scope: Scope) -> Language:
@@ -159,13 +163,13 @@ def _add_headers(headers: MutableHeaders, *, request_id: str, path: str) -> None
 def _route(scope: Scope) -> str:
     """Return the path template, so that the number of metrics does not grow with ids."""
     route: Any = scope.get("route")
-    return str(getattr(route, "path", "unmatched"))
+    return str(getattr(route, "path", UNMATCHED))
 
 
 def _record(scope: Scope, *, status: int, seconds: float) -> None:
     route = _route(scope)
-    REQUESTS.labels(scope["method"] if route != "unmatched" else "-", route, status).inc()
-    SECONDS.labels(scope["method"] if route != "unmatched" else "-", route).observe(seconds)
+    REQUESTS.labels(scope["method"] if route != UNMATCHED else "-", route, status).inc()
+    SECONDS.labels(scope["method"] if route != UNMATCHED else "-", route).observe(seconds)
     log.info(
         "request.completed",
         method=scope["method"],
