@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from neighborconnect.contracts.health import health_path, read_health
 from neighborconnect.settings import Settings
+from neighborconnect.tracing.provider import configure_tracing, flush_traces, shut_down_tracing
 from tests.transactional_api.people import Town
 from transactional_api.core import mailer
 from transactional_api.core.app_context import AppContext
@@ -123,3 +125,27 @@ async def test_a_failure_is_logged_without_what_the_job_was_given(
     assert "the server is away" in said
     assert "secret link" not in said
     await town.write("DELETE FROM procrastinate_jobs WHERE args->>'user_id' = :id", id=str(person.id))
+
+
+async def test_a_job_continues_the_trace_of_its_request(town: Town, settings: Settings) -> None:
+    ada = await town.create_user()
+    connector = await ada.make_connector()
+    exporter = InMemorySpanExporter()
+    configure_tracing("test", settings, exporter=exporter)
+    try:
+        await ada.request(
+            "POST",
+            "/posts",
+            json={"connector_id": connector["id"], "content": "Seedlings for everybody"},
+            headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+        )
+        await town.run_jobs()
+        flush_traces()
+    finally:
+        shut_down_tracing()
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    request, job = spans["POST /posts"], spans["job moderation.screen"]
+    assert request.context is not None
+    assert job.parent is not None
+    assert job.parent.span_id == request.context.span_id
+    assert dict(job.attributes or {}) == {"neighborconnect.job.lane": "models"}

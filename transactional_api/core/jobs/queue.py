@@ -14,12 +14,15 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Concatenate, ParamSpec
 
+from opentelemetry.trace import SpanKind
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import JobDeferrer
 from procrastinate.tasks import Task
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
+from neighborconnect.tracing.provider import start_trace
 from transactional_api.core.app_context import AppContext
 
 APP_CONTEXT = "resources"
@@ -49,6 +52,7 @@ class Priority(IntEnum):
 
 
 ATTEMPTS = 6
+_TRACEPARENT = text("SELECT traceparent FROM procrastinate_jobs WHERE id = :id")
 _RETRY = RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=4)
 
 Arguments = ParamSpec("Arguments")
@@ -77,11 +81,18 @@ def task(
 
     def declare(job: Job[Arguments]) -> JobTask:
         async def run(context: JobContext, *arguments: Any, **named: Any) -> None:
+            resources: AppContext = context.additional_context[APP_CONTEXT]
+            traceparent = await _traceparent(resources, context)
+            trace = start_trace(traceparent, name=f"job {name}", kind=SpanKind.CONSUMER)
+            trace.span.set_attribute("neighborconnect.job.lane", lane.value)
             try:
-                await job(context.additional_context[APP_CONTEXT], *arguments, **named)
-            except Exception:
+                await job(resources, *arguments, **named)
+            except Exception as error:
                 log.exception("job.failed", task=name, job=context.job.id if context.job else None)
+                trace.fail(error)
                 raise
+            finally:
+                trace.end()
 
         declared = app.task(
             name=name,
@@ -93,6 +104,15 @@ def task(
         return declared(run)
 
     return declare
+
+
+async def _traceparent(resources: AppContext, context: JobContext) -> str | None:
+    """Return the trace of the transaction that queued a job; None for a periodic one."""
+    if context.job is None or context.job.id is None:
+        return None
+    async with resources.engine.connect() as connection:
+        traceparent: str | None = await connection.scalar(_TRACEPARENT, {"id": context.job.id})
+    return traceparent
 
 
 @dataclass(frozen=True, slots=True)
