@@ -10,6 +10,14 @@ import pytest
 
 from neighborconnect.metrics import Metrics, parse
 from neighborconnect.settings import Settings
+from neighborconnect.telemetry import current_traceparent
+from neighborconnect.tracing.provider import (
+    configure_tracing,
+    end_request,
+    shut_down_tracing,
+    start_request,
+    start_trace,
+)
 from tests.transactional_api.console_browser import HOSTILE, actions_of, browser, text_of
 from tests.transactional_api.fake_recommendation_service import Ranker
 from tests.transactional_api.people import Person, Town
@@ -272,3 +280,20 @@ neighborconnect_drifted_features 1
     page = await browser(admin).get("/data")
     for words in ("/assets/marts/daily_activity", "not_null_day", "1 passed", "user_activity: likes_7d", "0.310"):
         assert words in page.text, words
+
+
+async def test_stored_traces_are_listed_and_shown(town: Town, admin: Person) -> None:
+    settings = town.app.state.settings
+    configure_tracing("api", settings)
+    request = start_request("GET", f"00-{(trace_id := uuid4().hex)}-b7ad6b7169203331-01")
+    start_trace(current_traceparent(), name="<inner>").end()
+    end_request(request, method="GET", route="/posts/{post_id}", status=500)
+    shut_down_tracing()
+    for order in ("newest", "slowest", "failed"):
+        page = await browser(admin).get("/traces", order=order)
+        assert f"/console/traces/{trace_id}" in page.text
+    page = await browser(admin).get(f"/traces/{trace_id}")
+    assert (page.status_code, "<inner>" in page.text, "<inner>" in text_of(page)) == (200, False, True)
+    assert "GET /posts/{post_id}" in text_of(page)
+    assert "http.response.status_code" in text_of(page)
+    assert (await browser(admin).get(f"/traces/{uuid4().hex}")).status_code == 404

@@ -23,11 +23,12 @@ from transactional_api.console.pages import RefusedFormError, page, redirect
 from transactional_api.console.people_routes import router as people
 from transactional_api.console.routing import ConsoleMount
 from transactional_api.console.sessions import PREFIX, STAFF, LoginRequiredError
+from transactional_api.console.traces_routes import router as traces
 from transactional_api.console.why_routes import router as why
 from transactional_api.core.errors import InvalidRequestError, NotFoundError, Problem, UnavailableError
 from transactional_api.core.http.rate_limits import READS
 
-ROUTERS = (logins, moderation, health, why, people, models, experiments, data)
+ROUTERS = (logins, moderation, health, traces, why, people, models, experiments, data)
 
 log = get_logger(__name__)
 

@@ -59,6 +59,7 @@ class Asset(NamedTuple):
 NAVIGATION: Final = (
     NavigationEntry("Moderation", "/console/moderation", admins_only=False),
     NavigationEntry("Health", "/console/health", admins_only=True),
+    NavigationEntry("Traces", "/console/traces", admins_only=True),
     NavigationEntry("Why", "/console/why", admins_only=True),
     NavigationEntry("People", "/console/people", admins_only=True),
     NavigationEntry("Models", "/console/models", admins_only=True),
