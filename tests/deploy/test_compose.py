@@ -44,6 +44,8 @@ def filled_in(service: str) -> dict[str, str]:
         "NEIGHBORCONNECT_LOG_LEVEL": "INFO",
         "CORS_ALLOW_ORIGINS": '["https://app.example.org"]',
         "API_WORKERS": "2",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4318",
+        "OTEL_TRACES_SAMPLER_ARG": "0.5",
     }
     return {
         name: _VARIABLE.sub(lambda match: values.get(match[1], "filled1in"), str(value))
@@ -58,7 +60,7 @@ def parsed(value: str) -> Any:
 
 def test_the_servers_of_the_design_are_all_there() -> None:
     images = {SERVICES[name]["image"].partition(":")[0] for name in THEIRS}
-    watching = {"prom/prometheus", "prom/alertmanager", "grafana/grafana"}
+    watching = {"prom/prometheus", "prom/alertmanager", "grafana/grafana", "jaegertracing/jaeger"}
     stores = {"pgvector/pgvector", "redis", "mongo", "minio/minio", "apache/kafka"}
     assert images == stores | watching | {"envoyproxy/envoy"}
 
@@ -146,7 +148,13 @@ def test_each_process_has_its_own_kafka_principal() -> None:
 def test_example_lists_every_secret_without_a_default() -> None:
     variables = wanted_variables()
     optional = {name for name, behind in variables.items() if ":?" not in behind}
-    assert optional == {"NEIGHBORCONNECT_LOG_LEVEL", "CORS_ALLOW_ORIGINS", "API_WORKERS"}
+    assert optional == {
+        "NEIGHBORCONNECT_LOG_LEVEL",
+        "CORS_ALLOW_ORIGINS",
+        "API_WORKERS",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_TRACES_SAMPLER_ARG",
+    }
     assert all(behind == {":?"} for name, behind in variables.items() if name not in optional)
     lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))

@@ -25,7 +25,7 @@ SECRETS = {name for name, info in Settings.model_fields.items() if info.is_requi
     name.lower()
     for service in OURS
     for name, value in SERVICES[service]["environment"].items()
-    if "${" in str(value) and not name.startswith("NEIGHBORCONNECT_")
+    if "${" in str(value) and not name.startswith(("NEIGHBORCONNECT_", "OTEL_"))
 }
 PUBLISHED = {"gateway"}
 # Mail and push, OpenID providers, receivers of alerts.

@@ -147,7 +147,9 @@ def test_prometheus_scrapes_every_process_with_metrics() -> None:
 
 
 def test_mounted_configuration_exists() -> None:
-    mounts = [volume for name in ("prometheus", "alertmanager", "grafana") for volume in SERVICES[name]["volumes"]]
+    mounts = [
+        volume for name in ("prometheus", "alertmanager", "grafana", "jaeger") for volume in SERVICES[name]["volumes"]
+    ]
     files = [Path(mount.split(":")[0]) for mount in mounts if mount.startswith("./")]
-    assert len(files) == 5
+    assert len(files) == 6
     assert all((ROOT / file).exists() for file in files)

@@ -15,6 +15,8 @@ _RENDERED = {
     "neighborconnect_log_level",
     "neighborconnect_log_format",
     "neighborconnect_port_offset",
+    "otel_exporter_otlp_endpoint",
+    "otel_traces_sampler_arg",
     "kafka_bootstrap_servers",
     "kafka_security_protocol",
     "kafka_sasl_mechanism",
@@ -328,10 +330,18 @@ class NetworkPolicy(_Model):
     enabled: bool
     gateway: Annotated[list[dict[str, Any]], Field(min_length=1)]
     prometheus: list[dict[str, Any]]
+    collector: Peer
     dns: Annotated[list[dict[str, Any]], Field(min_length=1)]
     kubernetes_api: Peer
     internet: Internet
     stores: StorePeers
+
+
+class Tracing(_Model):
+    """Collector of the spans, and the share of requests that are recorded."""
+
+    endpoint: Annotated[str, Field(pattern=r"^(https?://.*)?$")]
+    share: Annotated[float, Field(ge=0, le=1)]
 
 
 class Values(_Model):
@@ -340,6 +350,7 @@ class Values(_Model):
     fullname_override: Annotated[str, Field(max_length=40)]
     image: Image
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+    tracing: Tracing
     public_url: Annotated[str, Field(pattern=r"^https?://")]
     public_api_url: Annotated[str, Field(pattern=r"^(https?://.*)?$")]
     cors_allow_origins: list[Annotated[str, Field(pattern=r"^https?://")]]

@@ -99,6 +99,8 @@ seccompProfile:
   "NEIGHBORCONNECT_HOME" "/var/lib/neighborconnect"
   "NEIGHBORCONNECT_LOG_LEVEL" $values.logLevel
   "NEIGHBORCONNECT_LOG_FORMAT" "json"
+  "OTEL_EXPORTER_OTLP_ENDPOINT" $values.tracing.endpoint
+  "OTEL_TRACES_SAMPLER_ARG" (toString $values.tracing.share)
   "KAFKA_BOOTSTRAP_SERVERS" (join "," $kafka.bootstrapServers)
   "KAFKA_SECURITY_PROTOCOL" $kafka.securityProtocol
   "KAFKA_SASL_MECHANISM" $kafka.saslMechanism
