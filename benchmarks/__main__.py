@@ -30,12 +30,13 @@ BENCHMARKS = (
     "images",
     "video",
     "reads",
+    "tracing",
     "search",
     "chat",
     "fan_out",
 )
 # They need PostgreSQL, Valkey and the object store, and start an API of their own.
-ON_OWN_SERVERS = ("reads",)
+ON_OWN_SERVERS = ("reads", "tracing")
 
 
 def _own_servers() -> AbstractContextManager[Settings]:

@@ -115,11 +115,11 @@ async def _statements(settings: Settings, *, path: str, token: str) -> Statement
 
 async def _compare(name: str, path: str, *, ours: str, peer: str, token: str) -> list[Row]:
     for url in (ours, peer):
-        await _load(url + path, token=token, seconds=_WARM_UP_SECONDS)
+        await load(url + path, token=token, seconds=_WARM_UP_SECONDS)
     loads: dict[str, list[Load]] = {ours: [], peer: []}
     for _ in range(ROUNDS):
         for url, seen in loads.items():
-            seen.append(await _load(url + path, token=token, seconds=SECONDS))
+            seen.append(await load(url + path, token=token, seconds=SECONDS))
     rates = {url: float(np.median([load.rate for load in seen])) for url, seen in loads.items()}
     tails = {url: float(np.median([load.p99 for load in seen])) * 1_000 for url, seen in loads.items()}
     note = f"{CALLERS} callers, median of {ROUNDS} rounds of {SECONDS:.0f} s; peer: Starlette, same statements"
@@ -129,7 +129,7 @@ async def _compare(name: str, path: str, *, ours: str, peer: str, token: str) ->
     ]
 
 
-async def _load(url: str, *, token: str, seconds: float) -> Load:
+async def load(url: str, *, token: str, seconds: float) -> Load:
     """Request ``url`` repeatedly on ``CALLERS`` connections, with a client that needs little of the CPU."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -127,7 +128,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
         for name, value in settings
         if name != "neighborconnect_home"
     }
-    return {name.upper(): str(value) for name, value in values.items() if isinstance(value, str | int | float)}
+    return {name.upper(): str(value) for name, value in values.items() if isinstance(value, str | int | float | Path)}
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 120, pause: float = 0.02) -> None:
