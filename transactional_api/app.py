@@ -42,6 +42,7 @@ from transactional_api.community.reviews.routes import router as reviews
 from transactional_api.community.search.embeddings import QueryEmbedder
 from transactional_api.community.search.routes import router as search
 from transactional_api.community.stories.routes import reels, stories
+from transactional_api.community.webhooks.routes import router as webhooks
 from transactional_api.console import app as console
 from transactional_api.core import errors
 from transactional_api.core.access_changes import open_access_changes
@@ -111,6 +112,7 @@ ROUTERS = (
     search,
     moderation,
     privacy,
+    webhooks,
     oauth,
     experiments,
     model_changes,

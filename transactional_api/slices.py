@@ -20,6 +20,7 @@ from transactional_api.community.search import embeddings, vocabulary
 from transactional_api.community.stories import captions, capture
 from transactional_api.community.stories import moderation_subjects as stories_moderation_subjects
 from transactional_api.community.stories import withdrawal as stories_withdrawal
+from transactional_api.community.webhooks import delivery as webhook_delivery
 from transactional_api.core import mailer
 from transactional_api.core.audit import trail
 from transactional_api.governance import withdrawal_sweep
@@ -58,6 +59,7 @@ REGISTERED = (
     capture,
     stories_moderation_subjects,
     stories_withdrawal,
+    webhook_delivery,
     trail,
     mailer,
     erasure_job,

@@ -38,6 +38,8 @@ NOT_REPEATABLE = {
     "uploadMedia",
     # Their answer is shown once, and stored nowhere.
     "registerApp",
+    "createWebhook",
+    "rotateWebhookSecret",
     "authorizeApp",
     "createToken",
     "beginProviderLogin",

@@ -78,6 +78,7 @@ async def world(town: Town) -> World:
     await fill_stories(town, viewer, connector_id)
     await fill_moderation(town, viewer, others, connector)
     await fill_account(town, viewer)
+    app_id, webhook_id = await fill_webhooks(town, viewer)
     await town.run_jobs()
     return World(
         viewer,
@@ -87,6 +88,8 @@ async def world(town: Town) -> World:
             "post_id": post_id,
             "event_id": event_id,
             "conversation_id": conversation_id,
+            "app_id": app_id,
+            "webhook_id": webhook_id,
             "kind": "connectors",
             "tag": mark,
         },
@@ -229,6 +232,20 @@ async def fill_account(town: Town, viewer: Person) -> None:
             "INSERT INTO data_exports (user_id, expires_at) VALUES (:id, now() + interval '1 day')",
         ):
             await town.write(statement, id=viewer.id)
+
+
+async def fill_webhooks(town: Town, viewer: Person) -> tuple[str, str]:
+    app = await created(viewer.post("/oauth/apps", {"name": "Hooks", "redirect_uris": ["https://app.example/back"]}))
+    body = {"url": "http://127.0.0.1:9/", "event_types": ["post.created"], "enabled": False}
+    for _ in range(ITEMS):
+        webhook = await created(viewer.post(f"/oauth/apps/{app['id']}/webhooks", body))
+        await town.write(
+            "INSERT INTO webhook_deliveries (endpoint_id, event, subject_id, occurred_at) "
+            "SELECT id, 'post.created', id, now() FROM webhook_endpoints, generate_series(1, :items) WHERE id = :id",
+            items=ITEMS,
+            id=webhook["id"],
+        )
+    return app["id"], webhook["id"]
 
 
 class TestListOperations:

@@ -63,4 +63,6 @@ NOT_CAPTURED: Final[dict[str, str]] = {
     "second_factors": _CREDENTIAL,
     "uploads": "Descriptions for moderators; posts, items, stories and reels name their uploads",
     "user_sessions": _CREDENTIAL,
+    "webhook_deliveries": _MACHINERY,
+    "webhook_endpoints": _CREDENTIAL,
 }

@@ -34,6 +34,7 @@ from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import Viewer
+from transactional_api.core.webhooks import WebhookEvent, publish
 from transactional_api.identity.users.mentions import mention
 
 _EVENTS_BY_ID = CompiledStatement(queries.visible_to(VIEWER_PLACEHOLDER).where(Event.id == any_(IDS)))
@@ -108,6 +109,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewEvent) -> Ev
         text=f"{body.title} {body.description or ''}",
     )
     await reminders.schedule_reminder(session, event_id=event_id, start=body.start_date)
+    await publish(session, WebhookEvent.EVENT_CREATED, [event_id])
     return await get(session, viewer=viewer, event_id=event_id)
 
 
@@ -194,6 +196,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, event_id: UUID, body
         before=before,
     )
     await _notify_attendees(session, actor_id=viewer.id, event=event, kind=NoticeKind.EVENT_CHANGED)
+    await publish(session, WebhookEvent.EVENT_CHANGED, [event_id])
     await promote_from_waitlist(session, event=event)
     return await get(session, viewer=viewer, event_id=event_id)
 
@@ -226,6 +229,7 @@ async def cancel_locked(session: AsyncSession, *, event: Event, actor_id: UUID |
     event.updated_at = datetime.now(UTC)
     await session.flush()
     await _notify_attendees(session, actor_id=actor_id, event=event, kind=NoticeKind.EVENT_CANCELLED)
+    await publish(session, WebhookEvent.EVENT_CANCELLED, [event.id])
 
 
 async def get_event_access(

@@ -38,6 +38,7 @@ from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import Viewer
+from transactional_api.core.webhooks import WebhookEvent, publish
 
 MAX_CATEGORIES = 200
 _ITEMS_BY_ID = CompiledStatement(queries.visible_to(VIEWER_PLACEHOLDER).where(MarketplaceItem.id == any_(IDS)))
@@ -119,6 +120,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewItem) -> Ite
     )
     assert item_id is not None  # noqa: S101 (the insert returned it)
     await request_screening(session, SubjectKind.ITEM, item_id)
+    await publish(session, WebhookEvent.ITEM_CREATED, [item_id])
     return await get(session, viewer=viewer, item_id=item_id)
 
 

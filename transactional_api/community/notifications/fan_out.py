@@ -38,6 +38,7 @@ from transactional_api.core.notices import (
     NoticeKind,
     wanted_by_default,
 )
+from transactional_api.core.webhooks import WebhookEvent, publish
 
 # Recipients per transaction; small, so that its locks are held for a short time.
 BATCH = 1_000
@@ -86,6 +87,8 @@ async def fan_out(context: AppContext, *, notice: Mapping[str, Any]) -> None:
             for row in people:
                 if row.id in written and written[row.id].is_new:
                     await _queue(session, notice=notice, person=row, notification_id=written[row.id].id)
+            new_ids = [one.id for one in written.values() if one.is_new]
+            await publish(session, WebhookEvent.NOTIFICATION_CREATED, new_ids)
             publish_new(session, context.redis, written)
         after, notified_count = people[-1].id, notified_count + len(written)
     log.info("notice.delivered", kind=notice["kind"], recipients=notified_count)

@@ -19,6 +19,7 @@ from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import Viewer
+from transactional_api.core.webhooks import WebhookEvent, publish
 from transactional_api.identity.users.mentions import mention
 
 
@@ -86,6 +87,7 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
         source=(SubjectKind.COMMENT, comment_id),
         text=body.content,
     )
+    await publish(session, WebhookEvent.COMMENT_CREATED, [comment_id])
     return await get_comment(session, viewer=viewer, post_id=post_id, comment_id=comment_id)
 
 

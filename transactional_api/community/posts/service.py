@@ -25,6 +25,7 @@ from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import Viewer
+from transactional_api.core.webhooks import WebhookEvent, publish
 from transactional_api.identity.users.mentions import mention
 
 _POST_BY_ID = CompiledStatement(queries.visible_to(VIEWER_PLACEHOLDER).where(Post.id == uuid_param("post_id")))
@@ -96,6 +97,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
             connector_id=body.connector_id,
         ),
     )
+    await publish(session, WebhookEvent.POST_CREATED, [post_id])
     return await get(SessionRunner(session), viewer=viewer, post_id=post_id)
 
 

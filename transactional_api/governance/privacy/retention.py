@@ -63,6 +63,7 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
     _policy("decisions of feeds", DECISION_DAYS, "DELETE FROM feed_decisions WHERE created_at < now() - :age"),
     _policy("views of marketplace items", 180, "DELETE FROM marketplace_item_views WHERE created_at < now() - :age"),
     _policy("captions of expired stories", 30, "DELETE FROM media_captions WHERE expires_at < now() - :age"),
+    _policy("log of webhooks", 30, "DELETE FROM webhook_deliveries WHERE created_at < now() - :age"),
     _policy(
         "failed jobs",
         14,

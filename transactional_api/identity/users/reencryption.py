@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
 from transactional_api.core.app_context import AppContext
-from transactional_api.core.db.tables import User
+from transactional_api.core.db.tables import User, WebhookEndpoint
 from transactional_api.core.jobs import queue
 from transactional_api.core.security.field_encryption import FieldCipher
 from transactional_api.core.security.personal_data import (
@@ -35,6 +35,8 @@ async def reencrypt(context: AppContext, timestamp: int) -> None:  # noqa: ARG00
         total += done
         if done < BATCH:
             break
+    async with context.transaction() as session:
+        await reencrypt_webhook_secrets(session, cipher=context.cipher)
     if total:
         log.info("users.reencrypted", users=total)
 
@@ -66,3 +68,14 @@ async def reencrypt_batch(session: AsyncSession, *, cipher: FieldCipher) -> int:
         done += 1
     await session.flush()
     return done
+
+
+async def reencrypt_webhook_secrets(session: AsyncSession, *, cipher: FieldCipher) -> None:
+    """Encrypt the secrets of webhooks that are not encrypted under the current key again."""
+    columns = (WebhookEndpoint.secret_encrypted, WebhookEndpoint.previous_secret_encrypted)
+    stale = or_(*(~column.startswith(cipher.key_id) for column in columns))
+    for endpoint in await session.scalars(select(WebhookEndpoint).where(stale).with_for_update(skip_locked=True)):
+        endpoint.secret_encrypted = cipher.encrypt(cipher.decrypt(endpoint.secret_encrypted))
+        if endpoint.previous_secret_encrypted is not None:
+            endpoint.previous_secret_encrypted = cipher.encrypt(cipher.decrypt(endpoint.previous_secret_encrypted))
+    await session.flush()

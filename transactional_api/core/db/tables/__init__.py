@@ -55,6 +55,7 @@ from transactional_api.core.db.tables.users import (
     User,
     UserSession,
 )
+from transactional_api.core.db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "TEXTS",
@@ -127,4 +128,6 @@ __all__ = [
     "Upload",
     "User",
     "UserSession",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]
