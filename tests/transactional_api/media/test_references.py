@@ -171,12 +171,29 @@ async def test_a_deleted_upload_is_gone_from_what_showed_it(
     assert await town.rows("SELECT 1 FROM connectors WHERE media_id = :id", id=upload["id"]) == []
 
 
+@KINDS
+async def test_repeated_foreign_and_hidden_uploads_are_refused(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
+) -> None:
+    own, hidden = [(await town.keep_upload(ada, jpeg()))["id"] for _ in range(2)]
+    theirs = (await town.keep_upload(ben, jpeg()))["id"]
+    await town.write("UPDATE uploads SET is_active = false WHERE id = :id", id=hidden)
+    path, body, _ = await place_of(kind, ada, ben, garden)
+    refused = {"unknown_media": theirs, "unusable_media": hidden}
+    for code, media_id in refused.items():
+        answer = await ada.post(path, {**body, **named(kind, media_id)})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+    if kind != "connector":
+        answer = await ada.post(path, {**body, **named(kind, own, own)})
+        assert (answer.status_code, answer.json()["code"]) == (422, "repeated_media")
+
+
 def change(body: dict[str, Any], media_ids: list[str]) -> dict[str, Any]:
     """Return the body of a PUT for the body of a POST."""
     return {**{name: value for name, value in body.items() if name != "connector_id"}, "media_ids": media_ids}
 
 
-@pytest.mark.parametrize("kind", ["comment", "event", "review"])
+@pytest.mark.parametrize("kind", ["comment", "event", "review", "post", "item"])
 async def test_an_edit_replaces_media_in_order_or_changes_nothing(
     town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
 ) -> None:
@@ -208,7 +225,7 @@ async def test_moderator_edit_leaves_pictures_and_records_history(
 ) -> None:
     uploads = [await town.keep_upload(ben, jpeg()) for _ in range(2)]
     ids = [one["id"] for one in uploads]
-    post = await ben.make_post(garden, media_ids=[*ids, ids[0]])
+    post = await ben.make_post(garden, media_ids=ids)
     assert post["media_ids"] == ids
     changed = await ada.put(f"/posts/{post['id']}", {"content": "Shorter", "media_ids": ids[1:]})
     assert changed.status_code == 200, changed.text

@@ -322,9 +322,7 @@ async def _columns(
     session: AsyncSession, *, viewer: Viewer, body: EventBody, present: Collection[str] = ()
 ) -> dict[str, Any]:
     point = body.point
-    media_ids = await references_to(
-        session, viewer=viewer, media_ids=body.media_ids, present=present, refuses_repeated=True
-    )
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids, present=present)
     return body.model_dump(exclude={"point", "connector_id"}) | {
         "media_ids": media_ids,
         "latitude": point.latitude if point else None,

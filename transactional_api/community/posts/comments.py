@@ -54,7 +54,7 @@ async def add(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body: New
         .values(
             content=body.content,
             parent_id=body.parent_id,
-            media_ids=await references_to(session, viewer=viewer, media_ids=body.media_ids, refuses_repeated=True),
+            media_ids=await references_to(session, viewer=viewer, media_ids=body.media_ids),
             post_id=post_id,
             author_id=viewer.id,
         )
@@ -110,9 +110,7 @@ async def replace(
     if comment.author.id != viewer.id:
         raise ForbiddenError("Only the author can change a comment")
     present = [str(media_id) for media_id in comment.media_ids]
-    media_ids = await references_to(
-        session, viewer=viewer, media_ids=body.media_ids, present=present, refuses_repeated=True
-    )
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids, present=present)
     statement = update(Comment).where(Comment.id == comment_id)
     await session.execute(statement.values(content=body.content, media_ids=media_ids, updated_at=datetime.now(UTC)))
     await mention(

@@ -46,7 +46,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewReview) -> R
     connector = await connectors.get(session, viewer=viewer, connector_id=body.connector_id)
     if connector.role is None:
         raise ForbiddenError("Join the connector to review it")
-    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids, refuses_repeated=True)
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids)
     values = body.model_dump() | {"media_ids": media_ids, "reviewer_id": viewer.id}
     review_id = await session.scalar(insert(Review).values(values).on_conflict_do_nothing().returning(Review.id))
     if review_id is None:
@@ -76,9 +76,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, review_id: UUID, bod
     row = await _load(session, viewer=viewer, review_id=review_id)
     if row.reviewer_id != viewer.id:
         raise ForbiddenError("Only the author can change a review")
-    media_ids = await references_to(
-        session, viewer=viewer, media_ids=body.media_ids, present=row.media_ids, refuses_repeated=True
-    )
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids, present=row.media_ids)
     values = body.model_dump() | {"media_ids": media_ids, "updated_at": datetime.now(UTC)}
     await _update(session, review_id=review_id, **values)
     await mention(

@@ -15,8 +15,7 @@ from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, exists, or_, se
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.core.compiled_queries import IDS, VIEWER_PLACEHOLDER
-from transactional_api.core.db.session import UnitOfWork
-from transactional_api.core.db.statements import BoundStatement, CompiledStatement, StatementRunner
+from transactional_api.core.db.statements import BoundStatement, CompiledStatement, SessionRunner, StatementRunner
 from transactional_api.core.db.tables import Block, ModerationCase, Upload
 from transactional_api.core.documents import StoredDocument
 from transactional_api.core.errors import Problem
@@ -80,7 +79,7 @@ class RepeatedMediaError(Problem):
 
 
 class UnusableMediaError(Problem):
-    """The upload is of the wrong kind, or its processing failed."""
+    """The upload is of the wrong kind, its processing failed, or a moderator hides or reviews it."""
 
     status, code, title = 422, "unusable_media", "This upload cannot be shown here"
 
@@ -92,21 +91,20 @@ class ForeignLinkError(Problem):
     title = "Only links to your own uploads are taken; upload the file and send its id as `media_ids` or `media_id`"
 
 
-ATTACHING: tuple[type[Problem], ...] = (UnknownMediaError, UnusableMediaError, ForeignLinkError)
+ATTACHING: tuple[type[Problem], ...] = (UnknownMediaError, UnusableMediaError, RepeatedMediaError, ForeignLinkError)
 """Problems of a write that references uploads by ids or links."""
 ATTACHING_IDS: tuple[type[Problem], ...] = (UnknownMediaError, UnusableMediaError, RepeatedMediaError)
 """Problems of a write that references uploads by ids only."""
 
 
 async def references_to(
-    unit: UnitOfWork,
+    unit: AsyncSession | StatementRunner,
     *,
     viewer: Viewer,
     media_ids: Sequence[UUID] | None,
     links: Sequence[str] = (),
     present: Collection[str] = (),
     kinds: Collection[MediaKind] = frozenset(MediaKind),
-    refuses_repeated: bool = False,
 ) -> list[str]:
     """Return the ids to store for what a client sent.
 
@@ -117,13 +115,12 @@ async def references_to(
         links: deprecated fields of older clients, used if there are no ids.
         present: ids that are already stored and may stay, whoever owns them.
         kinds: allowed kinds of media.
-        refuses_repeated: whether an id that is given twice is an error; otherwise the second one is left out.
 
     Raises:
         ForeignLinkError: for a link to anything except an upload.
         UnknownMediaError: for an upload that does not exist or belongs to another user.
-        RepeatedMediaError: for an id that is given twice, with ``refuses_repeated``.
-        UnusableMediaError: for an upload of another kind, or whose processing failed.
+        RepeatedMediaError: for an id that is given twice.
+        UnusableMediaError: for an upload of another kind, whose processing failed, or that moderation hides.
     """
     media = media_of(unit)
     targets = [media.objects.target_of(link) for link in links]
@@ -133,7 +130,7 @@ async def references_to(
         stored = [await stored_of(media, target) for target in targets if target is not None]
     elif not media_ids:
         return []
-    elif refuses_repeated and len(set(media_ids)) < len(media_ids):
+    elif len(set(media_ids)) < len(media_ids):
         raise RepeatedMediaError
     else:
         documents = await media.documents.get_many(COLLECTION, document_ids=media_ids)
@@ -145,6 +142,10 @@ async def references_to(
         if str(one.id) not in present and not _usable(one, kinds):
             raise UnusableMediaError
         ids.append(str(one.id))
+    if new_ids := [UUID(one) for one in ids if one not in present]:
+        runner = SessionRunner(unit) if isinstance(unit, AsyncSession) else unit
+        if await _HELD.all(runner, ids=new_ids):
+            raise UnusableMediaError
     return list(dict.fromkeys(ids))
 
 
