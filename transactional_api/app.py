@@ -25,6 +25,7 @@ from transactional_api import (
 from transactional_api.community.chat import socket
 from transactional_api.community.chat.hub import open_hub
 from transactional_api.community.chat.routes import router as chat
+from transactional_api.community.chat.routes import settings_router as chat_settings
 from transactional_api.community.connectors.member_routes import router as connector_members
 from transactional_api.community.connectors.routes import router as connectors
 from transactional_api.community.events.routes import router as events
@@ -100,6 +101,7 @@ ROUTERS = (
     marketplace,
     reviews,
     chat,
+    chat_settings,
     interactions,
     unsubscribes,
     notifications,

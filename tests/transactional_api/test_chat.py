@@ -66,6 +66,49 @@ async def test_messages_come_newest_first_and_unread_ones_are_counted(ada: Perso
     assert {one["read_up_to"] for one in seen["members"]} == {seen["last_event_id"]}
 
 
+async def positions(person: Person, talk: dict[str, Any]) -> dict[str, int]:
+    """Return how far the members have read, as a person sees it."""
+    members = (await person.get(f"{AT}/{talk['id']}")).json()["members"]
+    return {one["user_id"]: one["read_up_to"] for one in members}
+
+
+@pytest.mark.parametrize("who_switches_off", ["reader", "other"])
+async def test_receipts_switched_off_are_hidden_both_ways(ada: Person, ben: Person, who_switches_off: str) -> None:
+    talk = await direct(ada, ben)
+    sent = (await say(ada, talk)).json()["event_id"]
+    await ben.put(f"{AT}/{talk['id']}/read", {"event_id": sent})
+    both = {str(ada.id): sent, str(ben.id): sent}
+    assert (await positions(ada, talk), await positions(ben, talk)) == (both, both)
+    switching = ben if who_switches_off == "reader" else ada
+    assert (await switching.put("/chat/settings", {"read_receipts": False})).json() == {"read_receipts": False}
+    assert await positions(ada, talk) == both | {str(ben.id): 0}
+    assert await positions(ben, talk) == both | {str(ada.id): 0}
+    assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 0
+    assert (await switching.put("/chat/settings", {"read_receipts": "no"})).status_code == 422
+    assert (await switching.get("/chat/settings")).json() == {"read_receipts": False}
+
+
+async def test_search_finds_text_in_visible_messages_only(town: Town, ada: Person, ben: Person) -> None:
+    cleo = await town.create_user()
+    talk = await group(ada, ben, cleo)
+    said = [(await say(person, talk, words)).json() for person, words in (
+        (ada, "The LADDER is 50% off"), (ben, "which ladder?"), (cleo, "a ladder_x"), (ada, "no"),
+    )]  # fmt: skip
+    path = f"{AT}/{talk['id']}/messages/search"
+
+    async def found(person: Person, q: str) -> list[str]:
+        return [one["id"] for one in (await person.get(path, q=q)).json()["items"]]
+
+    assert await found(ada, "ladder") == [said[2]["id"], said[1]["id"], said[0]["id"]]
+    assert await found(ada, "0%") == [said[0]["id"]]
+    assert await found(ada, "_") == [said[2]["id"]]
+    await town.block(cleo, ada)
+    await ben.delete(f"{AT}/{talk['id']}/messages/{said[1]['id']}")
+    assert await found(ada, "ladder") == [said[0]["id"]]
+    assert (await ada.get(path)).status_code == 422
+    assert (await (await town.create_user()).get(path, q="ladder")).status_code == 404
+
+
 async def test_events_are_numbered_without_a_gap_while_many_write(town: Town, ada: Person) -> None:
     people = [await town.create_user() for _ in range(5)]
     talk = await group(ada, *people)

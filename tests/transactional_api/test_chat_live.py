@@ -137,6 +137,19 @@ async def test_what_one_says_at_one_server_another_hears_at_the_other(ada: Perso
     await there.hear("pong")
 
 
+async def test_a_receipt_that_is_switched_off_is_not_sent(ada: Person, ben: Person, open_line: Any) -> None:
+    talk = await direct(ada, ben)
+    here, there = await open_line(ada, talk, at=0), await open_line(ben, talk, at=1)
+    for line in (here, there):
+        await line.hear("ready")
+    await ben.put("/chat/settings", {"read_receipts": False})
+    await there.say(type="read", event_id=1)
+    await there.hear("read")  # For their other devices.
+    await ben.put("/chat/settings", {"read_receipts": True})
+    await there.say(type="read", event_id=2)
+    assert (await here.hear("read"))["event_id"] == 2
+
+
 async def test_a_browser_sends_its_token_in_the_first_frame(ada: Person, ben: Person, open_line: Any) -> None:
     talk = await direct(ada, ben)
     line = await open_line(ada, talk, header=False)

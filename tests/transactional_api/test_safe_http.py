@@ -44,7 +44,7 @@ def test_public_addresses_are_allowed(public: Settings, settings: Settings) -> N
     [
         "http://example.org/", "ftp://example.org/", "https://user:word@example.org/", "https://127.0.0.1/",
         "https://[::1]/", "https://169.254.169.254/latest", "https:///path", "https://exa mple.org",
-        "", "//example.org", "javascript:alert(1)",
+        "", "//example.org", "javascript:alert(1)", "https://example.org:99999/",
     ],
 )  # fmt: skip
 def test_unsafe_urls_are_refused(url: str, public: Settings) -> None:
@@ -58,11 +58,14 @@ async def test_a_name_of_a_private_address_is_refused(public: Settings) -> None:
 
 
 class Site:
-    """A site that redirects to what the query says, sends a large body, or never answers."""
+    """A site that redirects to what the query says, sends a large body, or does not answer until it is released."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         if scope["path"] == "/slow":
-            await asyncio.Event().wait()
+            await self.released.wait()
         target = scope["query_string"]
         status, headers = (302, [(b"location", target)]) if scope["path"] == "/to" else (200, [])
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -70,7 +73,8 @@ class Site:
 
 
 async def test_redirects_sizes_and_times_are_limited(settings: Settings) -> None:
-    async with serving(Site()) as url:
+    site = Site()
+    async with serving(site) as url:
         for target in ("http://10.0.0.1/", "file:///etc/passwd", "http://169.254.169.254/latest"):
             with pytest.raises(UnsafeAddressError):
                 await safe_http.request("GET", f"{url}/to?{target}", settings=settings, max_redirects=3)
@@ -80,3 +84,4 @@ async def test_redirects_sizes_and_times_are_limited(settings: Settings) -> None
         assert stays.status == 302
         with pytest.raises(TimeoutError):
             await safe_http.request("GET", f"{url}/slow", settings=settings, seconds=0.2)
+        site.released.set()

@@ -61,6 +61,7 @@ NOT_WORDS = {
     **dict.fromkeys(("createEvent", "replaceEvent", "changeEvent"), ZONE),
     **dict.fromkeys(("createItem", "replaceItem", "changeItem"), PRICE),
     "registerApp": {"redirect_uris"},
+    **dict.fromkeys(("createWebhook", "replaceWebhook"), frozenset({"url"})),
     "giveFeedback": {"category"},
     **dict.fromkeys(
         ("recommendHome", "recommendContent", "recommendConnectors", "recommendEvents", "recommendItems"), CURSOR

@@ -99,6 +99,7 @@ async def world(town: Town) -> World:
             "listConnectors": {"category": mark},
             "discoverConnectors": {"ignore_interests": "true"},
             "search": {"q": mark},
+            "searchMessages": {"q": "hello"},
             "findItems": {"connector_id": connector_id},
             "listOwnEvents": {"part": "hosting"},
             "listUsers": {"ids": [str(other.id) for other in others]},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ MAX_BYTES: Final = 512 * 1024
 """Largest body that is read."""
 # Python 3.11 counts parts of it as global.
 _IETF_PROTOCOLS = ipaddress.IPv4Network("192.0.0.0/24")
+_HOST = re.compile(r"^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[?[0-9A-Fa-f:.]+\]?)$")
+_MAX_PORT = 65_535
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -57,7 +60,7 @@ def check_url(url: str, *, settings: Settings) -> httpx.URL:
     is_local = settings.neighborconnect_profile == "embedded"
     if parsed.scheme != "https" and not (is_local and parsed.scheme == "http"):
         raise UnsafeAddressError("The URL must begin with https://")
-    if parsed.userinfo or not host:
+    if parsed.userinfo or not _HOST.match(host) or not 0 < (parsed.port or 443) <= _MAX_PORT:
         raise UnsafeAddressError("The URL must name a host and no user")
     try:
         literal = ipaddress.ip_address(host.strip("[]"))
@@ -119,7 +122,11 @@ async def request(
             if max_redirects == 0 or location is None or not httpx.codes.is_redirect(fetched.status):
                 return fetched
             max_redirects -= 1
-            target = check_url(str(target.join(location)), settings=settings)
+            try:
+                target = target.join(location)
+            except httpx.InvalidURL:
+                raise UnsafeAddressError("The redirect is not valid") from None
+            target = check_url(str(target), settings=settings)
 
 
 async def _send(
@@ -158,7 +165,7 @@ async def _resolve(url: httpx.URL, *, settings: Settings) -> Address:
     host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         raise httpx.ConnectError("The host has no address") from None
     # An address with a scope ("%eth0") is link-local.
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

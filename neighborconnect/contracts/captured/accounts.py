@@ -69,6 +69,7 @@ USERS = CapturedTable(
             consumers=(RECOMMENDATION,),
         ),
         withheld("language", _TEXT),
+        withheld("shows_read_receipts", _BOOL),
     ),
     description="An account, without personal data that no consumer needs.",
 )

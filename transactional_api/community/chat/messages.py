@@ -21,6 +21,7 @@ from transactional_api.community.chat.schemas import (
 )
 from transactional_api.core.db.statements import SessionRunner, StatementRunner
 from transactional_api.core.db.tables import ChatMessage
+from transactional_api.core.db.text_matching import contains
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
 from transactional_api.core.media.references import references_to, resolve_attachments
 from transactional_api.core.pagination import Page, PageRequest
@@ -89,6 +90,22 @@ async def list_messages(
         runner, page=page, visibility_check=service.membership_check(viewer, conversation_id), **parameters
     )
     return page.of(rows, MessageOut.model_validate)
+
+
+async def search_messages(
+    session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, query: str, page: PageRequest
+) -> Page[MessageOut]:
+    """List the messages of a conversation that contain a text, newest first.
+
+    Raises:
+        NotFoundError: when the viewer is not a member.
+    """
+    await service.check_membership(SessionRunner(session), viewer=viewer, conversation_id=conversation_id)
+    statement = queries.with_author(queries.messages(viewer, conversation_id=conversation_id)).where(
+        ChatMessage.deleted_at.is_(None), contains(ChatMessage.content, query)
+    )
+    paged = page.select(statement, at=ChatMessage.created_at, row_id=ChatMessage.id)
+    return page.of((await session.execute(paged)).all(), MessageOut.model_validate)
 
 
 async def events_after(
@@ -162,11 +179,15 @@ async def remove(
 async def mark_read(
     runner: StatementRunner, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, event_id: int
 ) -> None:
-    """Advance the viewer's read position; it never moves back, nor past the latest event."""
+    """Advance the viewer's read position; it never moves back, nor past the latest event.
+
+    Members across a block, or without read receipts of the viewer, are not told.
+    """
     parameters = {"viewer_id": viewer.id, "id_of_conversation": conversation_id, "up_to": event_id}
     if await statements.READ.one_or_none(runner, **parameters) is None:
         raise NotFoundError
-    hidden_from = await blocked_users(runner, viewer=viewer)
+    members = {"viewer_id": viewer.id, "conversation_id": conversation_id}
+    hidden_from = {row.id for row in await statements.WITHOUT_RECEIPTS.all(runner, **members)}
     receipt = {"type": "read", "user_id": str(viewer.id), "event_id": event_id}
     publisher.publish_after_commit(runner, conversation_id, receipt, hidden_from=hidden_from)
 

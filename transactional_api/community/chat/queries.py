@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import aliased
 
 from transactional_api.core.db.tables import Block, ChatEvent, ChatMessage, Conversation, ConversationMember, User
 from transactional_api.core.viewer import Viewer
@@ -54,8 +55,18 @@ def visible_to(viewer: Viewer) -> Select[Any]:
     )
 
 
+def lacks_receipts(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition: the user of the enclosing statement is not the viewer, and one of the two has receipts off."""
+    own = aliased(User)
+    viewer_shows = select(own.shows_read_receipts).where(own.id == viewer.id).scalar_subquery()
+    return and_(User.id != viewer.id, or_(User.shows_read_receipts.is_(False), ~viewer_shows))
+
+
 def participants(viewer: Viewer, conversation_ids: list[UUID]) -> Select[Any]:
-    """Select the members of conversations in order of joining; ``hidden`` marks a block with the viewer."""
+    """Select the members of conversations in order of joining.
+
+    ``hidden`` marks a block with the viewer, and ``lacks_receipts`` read receipts that one of the two switched off.
+    """
     return (
         select(
             ConversationMember.conversation_id,
@@ -65,6 +76,7 @@ def participants(viewer: Viewer, conversation_ids: list[UUID]) -> Select[Any]:
             User.avatar_url,
             person_json().label("user"),
             (~users.not_blocked(viewer, User.id)).label("hidden"),
+            lacks_receipts(viewer).label("lacks_receipts"),
         )
         .join(User, User.id == ConversationMember.user_id)
         .where(ConversationMember.conversation_id.in_(conversation_ids), User.is_active.is_(True))
@@ -111,6 +123,16 @@ def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> S
         .where(ChatEvent.conversation_id == conversation_id, ChatEvent.event_id > after)
         .order_by(ChatEvent.event_id)
         .limit(limit)
+    )
+
+
+def without_receipts_of(viewer: Viewer, conversation_id: UUID | BindParameter[UUID]) -> Select[Any]:
+    """Select the members of a conversation who do not see how far the viewer has read."""
+    return (
+        select(ConversationMember.user_id.label("id"))
+        .join(User, User.id == ConversationMember.user_id)
+        .where(ConversationMember.conversation_id == conversation_id)
+        .where(or_(lacks_receipts(viewer), ~users.not_blocked(viewer, User.id)))
     )
 
 

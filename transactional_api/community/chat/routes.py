@@ -6,11 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import StringConstraints
 
 from transactional_api.community.chat import messages, service
 from transactional_api.community.chat.messages import MessageDeletedError
 from transactional_api.community.chat.publisher import ChatPublisher
 from transactional_api.community.chat.schemas import (
+    ChatSettings,
     ConversationEvents,
     ConversationOut,
     EventId,
@@ -39,9 +41,13 @@ from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedErro
 from transactional_api.core.http.unit_of_work import TransactionalRoute
 from transactional_api.core.media.references import ATTACHING
 from transactional_api.core.pagination import Page, PageDep
+from transactional_api.core.text import Line
 
 router = APIRouter(prefix="/chat/conversations", tags=["chat"], route_class=TransactionalRoute)
 
+settings_router = APIRouter(prefix="/chat/settings", tags=["chat"], route_class=TransactionalRoute)
+
+SearchText = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
 READS = (UnauthenticatedError, NotFoundError, InvalidRequestError)
 WRITES = (*READS, ForbiddenError, KeyReusedError, KeyInUseError)
 
@@ -51,6 +57,28 @@ async def _publisher(request: Request, redis: RedisDep) -> ChatPublisher:
 
 
 PublisherDep = Annotated[ChatPublisher, Depends(_publisher)]
+
+
+@settings_router.get(
+    "",
+    operation_id="getChatSettings",
+    summary="Get chat settings",
+    responses=problem_responses(UnauthenticatedError),
+)
+async def get_chat_settings(session: SessionDep, viewer: CurrentUser) -> ChatSettings:
+    """Get your settings of conversations."""
+    return await service.chat_settings(session, viewer=viewer)
+
+
+@settings_router.put(
+    "",
+    operation_id="replaceChatSettings",
+    summary="Replace chat settings",
+    responses=problem_responses(UnauthenticatedError, InvalidRequestError, KeyReusedError, KeyInUseError),
+)
+async def replace_chat_settings(body: ChatSettings, session: SessionDep, writer: WritingUser) -> ChatSettings:
+    """Replace your settings. Without read receipts, neither you nor other members see how far the other has read."""
+    return await service.replace_chat_settings(session, viewer=writer, body=body)
 
 
 @router.post(
@@ -105,6 +133,24 @@ async def list_messages(
 ) -> Page[MessageOut]:
     """List the messages of a conversation, newest first."""
     return await messages.list_messages(runner, viewer=viewer, conversation_id=conversation_id, page=page)
+
+
+@router.get(
+    "/{conversation_id}/messages/search",
+    operation_id="searchMessages",
+    summary="Search messages",
+    responses=problem_responses(*READS, InvalidCursorError),
+)
+async def search_messages(
+    *,
+    conversation_id: UUID,
+    session: SessionDep,
+    viewer: CurrentUser,
+    page: PageDep,
+    q: Annotated[SearchText, Query(description="Text that the messages contain, in any case.", examples=["ladder"])],
+) -> Page[MessageOut]:
+    """Search a conversation for a text, newest first. Deleted messages have no text."""
+    return await messages.search_messages(session, viewer=viewer, conversation_id=conversation_id, query=q, page=page)
 
 
 @router.get(

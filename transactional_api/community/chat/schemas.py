@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StringConstraints
 
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import MAX_ATTACHED, AttachedMedia, NewMediaIds, OwnLink, ShowsMedia
@@ -85,6 +85,15 @@ class ReadReceipt(RequestBody):
     event_id: Annotated[EventId, Strict()] = Field(examples=[17])
 
 
+class ChatSettings(RequestBody):
+    """Settings of your conversations."""
+
+    read_receipts: StrictBool = Field(
+        description="Whether other members see how far you have read; if not, you do not see it of them either.",
+        examples=[True],
+    )
+
+
 class NewConversationMember(RequestBody):
     """User to add to a group."""
 
@@ -147,7 +156,10 @@ class Participant(BaseModel):
     user: Person | None = Field(description="Null across a block.")
     username: str = Field(examples=["ada.okafor"])
     avatar_url: AvatarAddress = Field(examples=["https://media.example.org/ada.jpg"])
-    read_up_to: int = Field(description="Number of the last event read; 0 across a block.", examples=[16])
+    read_up_to: int = Field(
+        description="Number of the last event read; 0 across a block, and where one of you has read receipts off.",
+        examples=[16],
+    )
     online: bool = Field(description="False across a block.", examples=[True])
 
 

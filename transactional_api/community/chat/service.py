@@ -16,6 +16,7 @@ from transactional_api.community.chat import presence, queries
 from transactional_api.community.chat.publisher import ChatPublisher
 from transactional_api.community.chat.schemas import (
     MAX_MEMBERS,
+    ChatSettings,
     ConversationKind,
     ConversationOut,
     EventKind,
@@ -178,6 +179,18 @@ async def remove_member(
     )
 
 
+async def chat_settings(session: AsyncSession, *, viewer: Viewer) -> ChatSettings:
+    """Return the viewer's settings of conversations."""
+    shows = await session.scalar(select(User.shows_read_receipts).where(User.id == viewer.id))
+    return ChatSettings(read_receipts=bool(shows))
+
+
+async def replace_chat_settings(session: AsyncSession, *, viewer: Viewer, body: ChatSettings) -> ChatSettings:
+    """Replace the viewer's settings of conversations."""
+    await session.execute(update(User).where(User.id == viewer.id).values(shows_read_receipts=body.read_receipts))
+    return body
+
+
 def take_event_id(**values: Any) -> ReturningUpdate[tuple[UUID, int]]:
     """Allocate the conversation's next event number, which locks it until the transaction ends."""
     return (
@@ -257,7 +270,7 @@ async def _out(
                     user=None if member.hidden else member.user,
                     username=member.username,
                     avatar_url=member.avatar_url,
-                    read_up_to=0 if member.hidden else member.read_up_to,
+                    read_up_to=0 if member.hidden or member.lacks_receipts else member.read_up_to,
                     online=member.user_id in online,
                 )
                 for member in members

@@ -57,6 +57,7 @@ EVENTS = CompiledStatement(
 )
 LATEST = CompiledStatement(select(Conversation.last_event_id).where(Conversation.id == uuid_param("conversation_id")))
 BLOCKED = CompiledStatement(queries.blocked_by_or_blocking(VIEWER_PLACEHOLDER))
+WITHOUT_RECEIPTS = CompiledStatement(queries.without_receipts_of(VIEWER_PLACEHOLDER, uuid_param("conversation_id")))
 MAY_SUBSCRIBE = CompiledStatement(
     select(
         is_session_active(VIEWER_PLACEHOLDER).label("is_session_active"),

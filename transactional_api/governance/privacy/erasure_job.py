@@ -220,6 +220,7 @@ async def _redact_account(session: AsyncSession, erasure: Erasure) -> None:
         "is_active": False,
         "personalised": False,
         "analysed": False,
+        "shows_read_receipts": True,
         "role": "member",
         "erased_at": datetime.now(UTC),
         "updated_at": datetime.now(UTC),

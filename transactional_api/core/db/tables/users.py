@@ -78,6 +78,8 @@ class User(Base):
     personalization_reset_at: Mapped[datetime | None]
     # Language of emails and pushes (BCP 47); null for the default.
     language: Mapped[str | None] = mapped_column(String(35))
+    # Whether other members of conversations see how far the user has read, and the user sees it of them.
+    shows_read_receipts: Mapped[Active]
 
     __table_args__ = (
         CheckConstraint("role IN ('member', 'moderator', 'admin')", name="role"),
