@@ -8,14 +8,17 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Match, Mount
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from neighborconnect.settings import DEMO_LOGINS_FILE_NAME, Settings
 
 PREFIX: Final = "/app"
+EMAIL_LINKS: Final = ("/verify-email", "/reset-password", "/undo")
+"""Paths of the links in emails, whose query has a one-time token."""
 _ASSETS: Final = "assets/"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _NOT_FOUND: Final = 404
@@ -29,8 +32,14 @@ _NOT_BUILT: Final = """<!doctype html>
 
 
 def install(app: FastAPI) -> None:
-    """Serve the web app at ``/app`` of the API."""
+    """Serve the web app at ``/app`` of the API, and redirect the links of emails to it."""
+    app.router.routes.extend(Route(path, _to_the_app, include_in_schema=False) for path in EMAIL_LINKS)
     app.router.routes.append(WebAppMount(app.state.settings))
+
+
+async def _to_the_app(request: Request) -> Response:
+    """Redirect a page of ``PUBLIC_URL`` to that of the app, where the API is at this URL itself."""
+    return RedirectResponse(f"{PREFIX}{request.url.path}?{request.url.query}")
 
 
 class WebAppMount(Mount):
@@ -98,7 +107,9 @@ def _content_policy(settings: Settings) -> str:
     urls = (settings.s3_endpoint_url, settings.cdn_base_url, settings.public_url, settings.public_api_url)
     origins = {f"{parts.scheme}://{parts.netloc}" for url in urls if url and (parts := urlsplit(url)).netloc}
     media = " ".join(("'self'", *sorted(origins)))
+    # Files are sent to the object store itself, and shown from memory until it has them.
+    store = urlsplit(settings.s3_endpoint_url)
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        f"img-src {media}; media-src {media}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {store.scheme}://{store.netloc}; "
+        f"img-src {media} blob:; media-src {media}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )

@@ -49,7 +49,7 @@ def s3_client(stack: Stack) -> Minio:
 
 
 def _allowed_origins(stack: Stack) -> str:
-    """Return the origins of web pages that may use presigned links: the origins that may call the API.
+    """Return the origins of web pages that may use presigned links: the web app, and those that may call the API.
 
     SeaweedFS supports no port wildcard, so ``:*`` becomes the ports of common development servers.
     """
@@ -60,7 +60,8 @@ def _allowed_origins(stack: Stack) -> str:
         raise StackError(f"CORS_ALLOW_ORIGINS is not a JSON list: {error}.") from None
     exact = [origin for origin in origins if not origin.endswith(ANY_PORT)]
     hosts = [origin.removesuffix(ANY_PORT) for origin in origins if origin.endswith(ANY_PORT)]
-    return ",".join([*exact, *(f"{host}:{port}" for host in hosts for port in _DEVELOPMENT_PORTS)]) or _NO_ORIGIN
+    web_app = [f"http://{host}:{stack.ports.api}" for host in (HOST, "localhost")]
+    return ",".join([*web_app, *exact, *(f"{host}:{port}" for host in hosts for port in _DEVELOPMENT_PORTS)])
 
 
 def _sockets(folder: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from asgi_lifespan import LifespanManager
@@ -24,9 +24,9 @@ async def api_url(settings: Settings) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-async def job_worker(settings: Settings) -> AsyncIterator[None]:
-    """Background jobs that run, as the worker process runs them."""
+@asynccontextmanager
+async def running_jobs(settings: Settings) -> AsyncIterator[None]:
+    """Run background jobs, as the worker process does."""
 
     async def work(context: AppContext) -> None:
         while True:
@@ -35,7 +35,16 @@ async def job_worker(settings: Settings) -> AsyncIterator[None]:
 
     async with open_app_context(settings) as context:
         working = asyncio.create_task(work(context))
+        try:
+            yield
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+
+
+@pytest.fixture
+async def job_worker(settings: Settings) -> AsyncIterator[None]:
+    """Background jobs that run."""
+    async with running_jobs(settings):
         yield
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working

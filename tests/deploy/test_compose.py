@@ -125,12 +125,24 @@ def test_images_are_pinned(name: str) -> None:
 def test_image_has_a_pinned_base_and_an_unprivileged_user() -> None:
     lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
     bases = [line.split()[1] for line in lines if line.startswith("FROM")]
-    assert len(bases) == 2
+    assert len(bases) == 3
     assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
     assert [line for line in lines if line.startswith("USER")] == ["USER neighbor"]
     copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1] if "--" not in part}
-    missing = [part for part in copied if not part.startswith("/") and not (ROOT / part).exists()]
-    assert missing == []
+    parts = {part for part in copied if not part.startswith("/")}
+    assert [part for part in parts if not (ROOT / part).exists()] == []
+    sent = set((ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines())
+    assert [part for part in parts if not {f"!{part}", f"!{part.split('/')[0]}"} & sent] == []
+
+
+def test_image_has_the_web_app_where_the_api_looks_for_it() -> None:
+    text = (ROOT / "deploy" / "Dockerfile").read_text()
+    folder = Settings.model_fields["web_app_folder"].get_default(call_default_factory=True).relative_to(ROOT)
+    assert re.search(rf"^COPY --from=web .*/app/{folder} {folder}$", text, re.MULTILINE)
+    package = json.loads((ROOT / "clients" / "web" / "package.json").read_text())
+    [version] = re.findall(r"^FROM node:([\d.]+)-", text, re.MULTILINE)
+    least = package["engines"]["node"].removeprefix(">=")
+    assert tuple(map(int, version.split("."))) >= tuple(map(int, least.split(".")))
 
 
 def test_each_process_has_its_own_kafka_principal() -> None:

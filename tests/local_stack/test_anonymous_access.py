@@ -58,6 +58,14 @@ def test_presigned_links_are_refused_to_other_origins(servers: Stack, method: st
     assert "access-control-allow-origin" not in response.headers
 
 
+@pytest.mark.parametrize("host", [HOST, "localhost"])
+def test_the_web_app_of_the_api_may_use_presigned_links(servers: Stack, host: str) -> None:
+    url = s3_client(servers).presigned_put_object("media", "of-the-web-app")
+    origin = f"http://{host}:{servers.ports.api}"
+    response = httpx.options(url, headers={"Origin": origin, "Access-Control-Request-Method": "PUT"})
+    assert (response.status_code, response.headers["access-control-allow-origin"]) == (200, origin)
+
+
 def test_seaweed_keys_are_readable_by_their_owner_only(servers: Stack) -> None:
     folder = seaweed(servers).working_folder
     assert folder is not None

@@ -11,9 +11,11 @@ import uvicorn
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    """Serve an app on a free port, and give its URL; what it opens and closes is left to others."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+async def serving(app: Any, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve an app on a port, by default a free one, and give its URL; what it opens and closes is left to others."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+    )
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)

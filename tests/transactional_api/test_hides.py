@@ -68,6 +68,7 @@ async def test_items_of_every_feed_are_hidden_listed_and_shown_again(
     assert await report(ben, *acts) == {"accepted_count": 3, "rejected": []}
     (hidden,) = (await ben.get(HIDES)).json()["items"]
     assert (hidden["item_kind"], hidden["item_id"]) == (kind, items[kind])
+    assert hidden["title"]
     assert (await ben.get(HIDES, kind=kind)).json()["items"] == [hidden]
     other = next(one for one in FEEDS if one != kind)
     assert (await ben.get(HIDES, kind=other)).json()["items"] == []
@@ -107,6 +108,18 @@ async def test_what_cannot_be_seen_cannot_be_reported(town: Town, ben: Person, i
     await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=items["connector"])
     acts = [reported("hide", kind, item_id, feed_id(ben)) for kind, item_id in items.items()]
     assert [one["code"] for one in (await report(ben, *acts))["rejected"]] == ["unknown_item"] * 4
+
+
+async def test_hides_have_titles_of_what_can_be_seen(
+    town: Town, ada: Person, ben: Person, items: dict[str, str]
+) -> None:
+    await report(ben, reported("hide", "item", items["item"], feed_id(ben)))
+    await report(ben, reported("hide", "user", str(ada.id), feed_id(ben)))
+    listed = {one["item_kind"]: one["title"] for one in (await ben.get(HIDES)).json()["items"]}
+    assert listed == {"item": "A spade", "user": ada.id.hex}
+    await town.write("UPDATE connectors SET is_public = false WHERE id = :id", id=items["connector"])
+    listed = {one["item_kind"]: one["title"] for one in (await ben.get(HIDES)).json()["items"]}
+    assert listed == {"item": None, "user": ada.id.hex}
 
 
 async def test_an_invented_foreign_or_old_request_id_is_refused_by_row(

@@ -12,6 +12,8 @@ import pytest
 
 from neighborconnect.settings import Settings
 from transactional_api.app import create_app
+from transactional_api.identity.users.tokens import Purpose, link
+from transactional_api.web_app import EMAIL_LINKS
 
 
 @pytest.fixture
@@ -35,12 +37,15 @@ async def http(settings: Settings, folder: Path, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.mark.parametrize("path", ["/app/", "/app/posts/0b6b5c1e-0000-4000-8000-000000000000", "/app/index.html"])
-async def test_pages_of_the_app_are_its_index_under_a_strict_policy(http: httpx.AsyncClient, path: str) -> None:
+async def test_pages_of_the_app_are_its_index_under_a_strict_policy(
+    http: httpx.AsyncClient, settings: Settings, path: str
+) -> None:
     page = await http.get(path)
     assert (page.status_code, page.text) == (200, "<title>The app</title>")
     assert page.headers["cache-control"] == "no-cache"
     policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
+    begin = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+    assert policy.startswith(f"{begin} {settings.s3_endpoint_url};")
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     fresh = await http.get(path, headers={"If-None-Match": page.headers["etag"]})
@@ -66,6 +71,19 @@ async def test_missing_files_and_files_outside_are_not_found(http: httpx.AsyncCl
 async def test_the_root_redirects_and_writes_are_refused(http: httpx.AsyncClient) -> None:
     assert (await http.get("/app")).headers["location"].endswith("/app/")
     assert (await http.post("/app/")).status_code == 405
+
+
+@pytest.mark.parametrize("path", EMAIL_LINKS)
+async def test_links_of_emails_lead_to_pages_of_the_app(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path, params={"token": "a b&c"})
+    assert (answer.status_code, answer.headers["location"]) == (307, f"/app{path}?token=a+b%26c")
+    assert (await http.get(f"/app{path}")).text == "<title>The app</title>"
+
+
+def test_every_link_of_an_email_has_a_page(settings: Settings) -> None:
+    own = settings.model_copy(update={"public_url": "https://town.example"})
+    links = {link(own, purpose=purpose, token="t") for purpose in Purpose}
+    assert links == {f"https://town.example{path}?token=t" for path in EMAIL_LINKS}
 
 
 async def test_a_page_states_that_the_app_is_not_built(http: httpx.AsyncClient, folder: Path) -> None:

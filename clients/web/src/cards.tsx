@@ -11,7 +11,7 @@ export function Byline({ person, children }: { person: Person; children: Compone
     <div class="byline">
       <PersonAvatar person={person} />
       <div>
-        <strong>{person.display_name}</strong>
+        <Link to={`/people/${person.id}`} class="person">{person.display_name}</Link>
         <small>{children}</small>
       </div>
     </div>

@@ -1,5 +1,14 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
+/** Try again when the device has a connection again, if the last attempt failed. */
+function useRetryOnline(hasFailed: boolean, retry: () => void): void {
+  useEffect(() => {
+    if (!hasFailed) return;
+    addEventListener("online", retry);
+    return () => removeEventListener("online", retry);
+  });
+}
+
 export interface Loaded<T> {
   data: T | undefined;
   error: unknown;
@@ -20,6 +29,7 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: unkn
     );
     return () => leaving.abort();
   }, [...keys, attempt]);
+  useRetryOnline(state.error !== undefined, () => setAttempt((before) => before + 1));
   return {
     data: state.data,
     error: state.error,
@@ -102,6 +112,8 @@ export function useList<T>(
     if (!isFirst.current) fetchPage(empty);
     isFirst.current = false;
   }, keys);
+
+  useRetryOnline(state.error !== undefined, () => fetchPage(present.current));
 
   return {
     items: state.items,

@@ -23,9 +23,10 @@ export function href(path: string): string {
 export function navigate(path: string, { replace = false } = {}): void {
   scrollPositions.set(entry, scrollY);
   if (!replace) entry += 1;
+  const isSame = path.split("?")[0] === currentLocation().path;
   history[replace ? "replaceState" : "pushState"]({ entry }, "", BASE + path);
   for (const listener of [...listeners]) listener();
-  if (!replace) {
+  if (!replace || !isSame) {
     scrollTo(0, 0);
     // Screen readers and the keyboard continue at the new page.
     document.querySelector<HTMLElement>("main")?.focus({ preventScroll: true });

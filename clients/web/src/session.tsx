@@ -1,16 +1,41 @@
 import type { OwnUser } from "@neighborconnect/client";
-import { createContext } from "preact";
+import { type ComponentChildren, createContext, type JSX } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 import { client } from "./api.ts";
 import { forgetLists } from "./data.ts";
+import { forgetDrafts } from "./form.tsx";
 
 export type SessionState =
   | { state: "loading" }
   | { state: "out" }
   | { state: "in"; user: OwnUser }
+  /** The account is closed; the code of the receipt is shown once. */
+  | { state: "closed"; code: string }
   | { state: "failed"; error: unknown };
 
-export const UserContext = createContext<OwnUser | null>(null);
+const ERASED = "neighborconnect:erased";
+
+/** Show the code of an erasure in place of the app, whose session has ended with the account. */
+export function announceErasure(code: string): void {
+  dispatchEvent(new CustomEvent(ERASED, { detail: code }));
+}
+
+const UserContext = createContext<OwnUser | null>(null);
+
+const ReloadContext = createContext<() => Promise<void>>(async () => undefined);
+
+/** Read the profile of the person again, after a change of it. */
+export function useReloadUser(): () => Promise<void> {
+  return useContext(ReloadContext);
+}
+
+export function UserProvider({ user, reload, children }: { user: OwnUser; reload: () => Promise<void>; children: ComponentChildren }): JSX.Element {
+  return (
+    <ReloadContext.Provider value={reload}>
+      <UserContext.Provider value={user}>{children}</UserContext.Provider>
+    </ReloadContext.Provider>
+  );
+}
 
 export function useUser(): OwnUser {
   const user = useContext(UserContext);
@@ -19,7 +44,7 @@ export function useUser(): OwnUser {
 }
 
 /** The session of the browser, which all tabs share. */
-export function useSession(): [SessionState, () => void] {
+export function useSession(): { session: SessionState; retry: () => void; reloadUser: () => Promise<void> } {
   const [session, setSession] = useState<SessionState>({ state: "loading" });
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
@@ -34,12 +59,24 @@ export function useSession(): [SessionState, () => void] {
     const stop = client.auth.onAuthStateChange((event, present) => {
       if (event === "initial" || event === "refreshed") return;
       forgetLists();
+      if (event !== "logged_in") forgetDrafts();
       load(present?.userId).catch(fail);
     });
+    const close = ({ detail }: Event & { detail?: string }) => {
+      show({ state: "closed", code: detail ?? "" });
+      isLeft = true;
+      void client.auth.refresh().catch(() => undefined);
+    };
+    addEventListener(ERASED, close);
     return () => {
       isLeft = true;
+      removeEventListener(ERASED, close);
       stop();
     };
   }, [attempt]);
-  return [session, () => setAttempt((before) => before + 1)];
+  return {
+    session,
+    retry: () => setAttempt((before) => before + 1),
+    reloadUser: async () => setSession({ state: "in", user: await client.users.getProfile() }),
+  };
 }

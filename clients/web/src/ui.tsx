@@ -32,6 +32,12 @@ const PATHS = {
   out: "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h10",
   refresh: "M20 6v5h-5M4 18v-5h5M19 11a7.5 7.5 0 0 0-13-3.5M5 13a7.5 7.5 0 0 0 13 3.5",
   send: "M4 12 21 4l-6 17-3.5-7z",
+  edit: "M4 20h4L20 8l-4-4L4 16zM13.5 6.5l4 4",
+  trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01",
+  block: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM5.7 5.7l12.6 12.6",
+  reply: "M9 7 4 12l5 5M4 12h10a6 6 0 0 1 6 6v1",
+  flag: "M5 21V4h13l-3 5 3 5H5",
   shield: "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z",
 } as const;
 
@@ -213,35 +219,70 @@ export function ListView<T>({ list, row, empty, label, compact }: ListViewProps<
   );
 }
 
+export type Option = [value: string, label: string];
+
 interface FieldProps {
   label: string;
   name: string;
-  type?: "text" | "email" | "password";
+  type?: "text" | "email" | "password" | "number" | "datetime-local";
   autocomplete?: string;
-  hint?: string;
+  hint?: ComponentChildren;
   errors?: string[] | undefined;
   required?: boolean;
   value?: string;
-  multiline?: boolean;
+  /** Lines of a text; without it, the field has one line. */
+  rows?: number;
+  /** Choices of a list. */
+  options?: Option[];
+  /** Values that are offered next to free text. */
+  suggestions?: string[];
+  step?: string;
+  min?: string;
 }
 
-export function Field({ label, name, type = "text", autocomplete, hint, errors, required, value, multiline }: FieldProps): JSX.Element {
+export function Field({ label, name, type = "text", autocomplete, hint, errors, required, value, rows, options, suggestions, step, min }: FieldProps): JSX.Element {
   const id = useId();
   const note = `${id}-note`;
   const shared = {
     id,
     name,
     required: required ?? false,
-    defaultValue: value ?? "",
     "aria-describedby": errors || hint ? note : undefined,
     "aria-invalid": errors ? true : undefined,
   };
+  const chosen = value ?? options?.[0]?.[0] ?? "";
   return (
     <div class="field">
-      <label for={id}>{label}</label>
-      {multiline ? <textarea rows={3} {...shared} /> : <input type={type as "text"} autocomplete={autocomplete ?? "off"} {...shared} />}
+      <label for={id}>{label}{!required && type !== "password" && !options && <span class="fine"> optional</span>}</label>
+      {options ? (
+        <select {...shared}>
+          {options.map(([one, text]) => <option key={one} value={one} selected={one === chosen}>{text}</option>)}
+        </select>
+      ) : rows ? (
+        <textarea rows={rows} defaultValue={value ?? ""} {...shared} />
+      ) : (
+        <input
+          type={type as "text"}
+          defaultValue={value ?? ""}
+          autocomplete={autocomplete ?? "off"}
+          list={suggestions && `${id}-list`}
+          step={step}
+          min={min}
+          {...shared}
+        />
+      )}
+      {suggestions && <datalist id={`${id}-list`}>{suggestions.map((one) => <option key={one} value={one} />)}</datalist>}
       {(errors || hint) && <p id={note} class={errors ? "fine wrong" : "fine"}>{errors ? errors.join(" ") : hint}</p>}
     </div>
+  );
+}
+
+export function Check({ label, name, hint, value }: { label: string; name: string; hint?: string; value?: string }): JSX.Element {
+  return (
+    <label class="consent">
+      <input type="checkbox" name={name} value="on" defaultChecked={value === "on"} />
+      <span><b>{label}</b>{hint && <small>{hint}</small>}</span>
+    </label>
   );
 }
 
@@ -278,6 +319,25 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   );
 }
 
+/** A question before something that cannot be undone. */
+export function Confirm({ title, action, children, run, onClose }: {
+  title: string;
+  action: string;
+  children: ComponentChildren;
+  run: () => Promise<unknown>;
+  onClose: () => void;
+}): JSX.Element {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      {children}
+      <div class="buttons">
+        <Button kind="danger" onClick={async () => { await run(); onClose(); }}>{action}</Button>
+        <Button onClick={onClose}>Keep it</Button>
+      </div>
+    </Dialog>
+  );
+}
+
 export interface MenuEntry {
   label: string;
   hint?: string;
@@ -286,7 +346,7 @@ export interface MenuEntry {
 }
 
 /** A button that opens a list of actions. Escape and a click outside close it. */
-export function Menu({ label, entries }: { label: string; entries: MenuEntry[] }): JSX.Element {
+export function Menu({ label, entries, icon = "more" }: { label: string; entries: MenuEntry[]; icon?: IconName }): JSX.Element {
   const [isOpen, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const id = useId();
@@ -318,7 +378,7 @@ export function Menu({ label, entries }: { label: string; entries: MenuEntry[] }
   return (
     <div class="menu" ref={root} onKeyDown={onKeyDown}>
       <button type="button" class="round" aria-label={label} aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
-        <Icon name="more" />
+        <Icon name={icon} />
       </button>
       <ul id={id} hidden={!isOpen}>
         {entries.map((entry) => (

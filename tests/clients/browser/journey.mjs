@@ -1,5 +1,5 @@
 // Run one journey through the web app: node journey.mjs NAME BROWSER URL INPUT. Prints what it saw as JSON.
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import puppeteer from "puppeteer-core";
 
@@ -7,18 +7,19 @@ const [name, endpoint, url, input] = process.argv.slice(2);
 const given = JSON.parse(input);
 const browser = await puppeteer.connect({ browserWSEndpoint: endpoint });
 // Cookies and storage of one journey are of no other.
-const context = await browser.createBrowserContext();
+const contexts = [await browser.createBrowserContext()];
 const complaints = [];
+// A page without a session asks for one, and the browser logs the answer 401.
+const expected = ["401"];
 
-async function open(path = "/", { width = 390, height = 844, scheme = "light", scale = 1 } = {}) {
+async function open(path = "/", { width = 390, height = 844, scheme = "light", context = contexts[0] } = {}) {
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
-    // A page without a session asks for one, and the browser logs the answer 401.
-    if (message.type() === "error" && !message.text().includes("401")) complaints.push(message.text());
+    if (message.type() === "error" && !expected.some((one) => message.text().includes(one))) complaints.push(message.text());
   });
-  await page.setViewport({ width, height, deviceScaleFactor: scale });
+  await page.setViewport({ width, height });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(`${url}/app${path}`);
   return page;
@@ -31,6 +32,43 @@ async function signIn(page, { email, password } = given) {
   await page.waitForSelector(".shell");
 }
 
+/** Open a page as another neighbor, who has a browser of their own. */
+async function openAs(person, path) {
+  const context = await browser.createBrowserContext();
+  contexts.push(context);
+  const page = await open(path, { context });
+  await signIn(page, person);
+  return page;
+}
+
+/** Click something that the bar of tabs may cover where it is. */
+async function press(page, selector) {
+  const found = await page.waitForSelector(selector);
+  await found.evaluate((element) => element.scrollIntoView({ block: "center" }));
+  await found.click();
+}
+
+/** Choose an entry of the menu with this label. */
+async function choose(page, label, entry) {
+  const menu = `.menu:has(> button[aria-label^="${label}"])`;
+  await page.locator(`${menu} > button`).click();
+  await page.locator(`${menu} ul:not([hidden]) button ::-p-text(${entry})`).click();
+}
+
+/** Fill fields by their name, and send their form. */
+async function send(page, values, form = "form.form") {
+  for (const [name, value] of Object.entries(values)) await page.locator(`${form} [name="${name}"]`).fill(value);
+  await press(page, `${form} button[type="submit"]`);
+}
+
+/** Take a picture for the documentation, where a folder is given. */
+async function take(page, name) {
+  if (!process.env.PICTURES) return;
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.screenshot({ path: `${process.env.PICTURES}/web-${name}.png` });
+}
+
+const visit = (page, path) => page.goto(`${url}/app${path}`);
 const text = (page, selector) => page.$eval(selector, (found) => found.textContent.trim());
 const cardOf = (id) => `.card.feed:has(a[href="/app/posts/${id}"])`;
 
@@ -169,30 +207,237 @@ const journeys = {
     return { post, bought: await text(page, ".rows .name") };
   },
 
+  async post_with_picture() {
+    const page = await open("/new/post");
+    await signIn(page, given.ada);
+    const input = await page.waitForSelector('input[type="file"]');
+    await input.uploadFile(given.picture);
+    await page.waitForSelector(".uploads li.ready");
+    await page.locator('[name="title"]').fill("Tomatoes");
+    await page.locator('[name="content"]').fill("The first of the year");
+    await take(page, "post");
+    await send(page, { title: "Tomatoes", content: "The first of the year" });
+    const width = async (one, selector) => {
+      const picture = await one.waitForSelector(`${selector} .pictures img`);
+      await one.waitForFunction((image) => image.naturalWidth > 0, {}, picture);
+      return picture.evaluate((image) => image.naturalWidth);
+    };
+    const own = await width(page, "article.whole");
+    const other = await openAs(given.ben, `/connectors/${given.group}`);
+    const card = ".cards .card:has(.pictures)";
+    const seen = { own, other: await width(other, card), title: await text(other, `${card} .title`) };
+    await visit(other, `/people/${given.ada.id}`);
+    await width(other, card);
+    await take(other, "profile");
+    return seen;
+  },
+
+  async chat() {
+    const ada = await open(`/people/${given.ben.id}`);
+    await signIn(ada, given.ada);
+    const ben = await openAs(given.ben, "/chat");
+    const streaming = ben.waitForResponse((response) => response.url().includes("/notifications/stream"));
+    await ben.reload();
+    await streaming;
+    const say = async (page, content) => {
+      await page.locator('input[name="content"]').fill(content);
+      await page.keyboard.press("Enter");
+    };
+    const messages = (page) => page.$$eval(".messages li:not(.outgoing) .content", (found) => found.map((one) => one.textContent));
+    const has = (page, content) => page.waitForSelector(`.messages li:not(.outgoing) ::-p-text(${content})`);
+    await ada.locator("button ::-p-text(Write)").click();
+    await ada.waitForSelector(".messages");
+    await say(ada, "Is the barrow free?");
+    await has(ada, "Is the barrow free?");
+    const unread = await ben.waitForSelector(".rows .unread .badge").then((badge) => badge.evaluate((one) => one.textContent));
+    await ben.locator(".rows .unread a").click();
+    await has(ben, "Is the barrow free?");
+    await say(ben, "Yes, take it");
+    await has(ada, "Yes, take it");
+    await has(ben, "Yes, take it");
+    const seen = await messages(ben);
+    await take(ada, "chat");
+    const own = "Actions on the message “Is the";
+    await choose(ada, own, "Edit");
+    await ada.locator('form[aria-label="Edit your message"] textarea').fill("Is the wheelbarrow free?");
+    await ada.locator('form[aria-label="Edit your message"] button[type="submit"]').click();
+    await has(ben, "Is the wheelbarrow free?");
+    const [edited] = await messages(ben);
+    await choose(ada, own, "Delete");
+    await ada.locator("dialog .button.danger").click();
+    await has(ben, "Deleted");
+    const [deleted] = await messages(ben);
+    return { unread, ben: seen, edited, deleted };
+  },
+
+  async block() {
+    expected.push("404");
+    const page = await open(`/posts/${given.unwanted}`);
+    await signIn(page, given.ada);
+    const shown = async (path, wanted) => {
+      await visit(page, path);
+      await page.waitForSelector("main :is(.card, .rows, .empty, .notice.error):not(.skeleton)");
+      await page.waitForFunction(() => !document.querySelector(".skeleton"));
+      const lists = await page.$$eval("main :is(.rows, .cards, article)", (found) => found.map((one) => one.textContent));
+      return lists.some((one) => one.includes(wanted));
+    };
+    const watches = `Buy my watches ${given.mark}`;
+    const everywhere = async () => ({
+      group: await shown(`/connectors/${given.group}`, watches),
+      search: await shown(`/search?q=${encodeURIComponent(watches)}`, watches),
+      post: await shown(`/posts/${given.unwanted}`, watches),
+    });
+    const before = await everywhere();
+    await page.locator("article.whole .person").click();
+    await choose(page, "Actions on Cleo", "Block");
+    await page.locator("dialog .button.danger").click();
+    await page.waitForSelector('button[aria-label^="Unblock Cleo"]');
+    const blocked = await everywhere();
+    const cleo = await openAs(given.cleo, `/people/${given.ada.id}`);
+    const profile = await cleo.waitForSelector(".notice.error strong").then((one) => one.evaluate(({ textContent }) => textContent));
+    return { before, blocked, profile };
+  },
+
+  async search() {
+    const page = await open();
+    await signIn(page, given.ben);
+    await page.locator('a[aria-label="Search"]').click();
+    await page.locator('main input[type="search"]').fill(given.mark);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".rows .row");
+    await page.waitForFunction(() => !document.querySelector(".skeleton"));
+    const kinds = await page.$$eval(".rows .row", (rows) => rows.map((row) => row.getAttribute("href").split("/")[2]));
+    await page.locator(".segments button ::-p-text(Offers)").click();
+    await page.waitForFunction(() => new URLSearchParams(location.search).get("kind") === "item" && document.querySelectorAll(".rows .row").length === 1);
+    await page.locator(".rows .row").click();
+    await page.waitForSelector("article h1");
+    return { kinds, offer: await text(page, "article h1") };
+  },
+
+  async offline() {
+    expected.push("ERR_INTERNET_DISCONNECTED");
+    const page = await open(`/posts/${given.post}`);
+    await signIn(page, given.ben);
+    await page.waitForSelector(".composer textarea");
+    await page.setOfflineMode(true);
+    await page.waitForSelector(".offline:not([hidden])");
+    const banner = await text(page, ".offline");
+    await page.locator(".composer textarea").fill("Written offline");
+    await page.locator('.composer button[type="submit"]').click();
+    await page.waitForSelector(".notice.waiting");
+    await page.setOfflineMode(false);
+    await page.waitForSelector(".comment");
+    await page.waitForSelector(".offline", { hidden: true });
+    await page.locator('button[aria-label="Reply to Ben Okafor"]').click();
+    await page.locator(".comment form textarea").fill("A reply");
+    await page.locator('.comment form button[type="submit"]').click();
+    await page.waitForSelector(".comment.reply");
+    await page.reload();
+    await page.waitForSelector(".comment.reply");
+    const comments = await page.$$eval(".comment .content", (found) => found.map((one) => one.textContent));
+    await visit(page, `/new/post?group=${given.group}`);
+    await page.locator('textarea[name="content"]').fill("Half a thought");
+    await page.reload();
+    const draft = await page.waitForSelector('textarea[name="content"]').then((one) => one.evaluate(({ value }) => value));
+    return { banner, comments, draft };
+  },
+
+  async account() {
+    expected.push("422");
+    const email = `web-dora-${Date.now()}@example.org`;
+    const page = await open();
+    const linkOf = async (path) => {
+      for (let tries = 0; tries < 300; tries += 1) {
+        for (const file of await readdir(given.mail).catch(() => [])) {
+          const letter = await readFile(`${given.mail}/${file}`, "utf8");
+          const [link] = letter.replaceAll("=\r\n", "").replaceAll("=3D", "=").match(new RegExp(`http\\S+/${path}\\S+`)) ?? [];
+          if (link && letter.includes(email)) return link;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      throw new Error(`No letter has a link to ${path}`);
+    };
+    await page.locator("button ::-p-text(Create an account)").click();
+    const register = { first_name: "Dora", last_name: "Berg", username: email.split("@")[0], email, password: "short" };
+    await page.waitForSelector('input[name="username"]');
+    await send(page, register, "form.card");
+    await page.waitForSelector('input[name="password"][aria-invalid]');
+    const refusal = await text(page, 'input[name="password"] ~ .wrong');
+    await send(page, { password: given.password }, "form.card");
+    await page.waitForSelector(".shell");
+    await visit(page, "/you");
+    await page.waitForSelector(".profile .notice");
+    await page.goto(await linkOf("verify-email"));
+    await page.waitForSelector(".sign-in .notice");
+    const confirmed = await text(page, ".sign-in .notice");
+    const address = page.url();
+    await visit(page, "/you");
+    await page.locator("button ::-p-text(Sign out)").click();
+    await page.locator("a ::-p-text(Forgot your password?)").click();
+    await send(page, { email });
+    await page.waitForSelector(".sign-in .notice");
+    await page.goto(await linkOf("reset-password"));
+    await send(page, { password: "an even longer pass phrase" });
+    await page.waitForSelector(".sign-in .notice");
+    await page.locator("a ::-p-text(Go to NeighborConnect)").click();
+    await page.waitForSelector('input[name="email"]');
+    await signIn(page, { email, password: "an even longer pass phrase" });
+    return { refusal, confirmed, address };
+  },
+
+  async group_and_event() {
+    const page = await open("/new/group");
+    await signIn(page, given.cleo);
+    await send(page, { name: "Bakers", category: "food", description: "Bread of the street" });
+    await page.waitForSelector("main h1 ::-p-text(Bakers)");
+    await page.locator(".segments button ::-p-text(Events)").click();
+    await page.locator("a ::-p-text(Plan an event)").click();
+    await page.waitForSelector('select[name="time_zone"]');
+    await page.select('select[name="time_zone"]', "America/New_York");
+    await send(page, { title: "Sourdough", start_date: "2099-03-04T18:30", location: "Mill Lane 3", max_attendees: "8" });
+    await page.waitForSelector("article h1");
+    const planned = await text(page, "article .byline > div small");
+    const places = await text(page, "article > .fine");
+    await choose(page, "Actions on this event", "Edit");
+    await page.waitForSelector('select[name="time_zone"]');
+    await send(page, { start_date: "2099-03-04T19:30" });
+    await page.waitForSelector("article h1");
+    const moved = await text(page, "article .byline > div small");
+    await choose(page, "Actions on this event", "Cancel the event");
+    await page.locator("dialog .button.danger").click();
+    await page.waitForSelector("article .badge");
+    const canceled = await text(page, "article .badge");
+    await visit(page, "/groups");
+    await page.waitForSelector(".cards .name");
+    const groups = await page.$$eval(".cards .name", (found) => found.map((one) => one.textContent));
+    return { planned, places, moved, canceled, groups: groups.filter((one) => one === "Bakers") };
+  },
+
   async accessibility() {
     const found = {};
-    for (const scheme of ["light", "dark"]) {
-      const page = await open("/", { scheme });
-      if (scheme === "light") {
-        await page.waitForSelector(".sign-in");
-        found["sign in"] = await violations(page);
-        await signIn(page);
-      }
-      for (const path of given.paths) {
-        await page.goto(`${url}/app${path}`);
-        await page.waitForSelector("main :is(.card, .rows, .empty):not(.skeleton)");
-        await page.waitForFunction(() => !document.querySelector(".skeleton"));
+    const page = await open();
+    await page.waitForSelector(".sign-in");
+    found["sign in"] = await violations(page);
+    await signIn(page);
+    for (const path of given.paths) {
+      await visit(page, path);
+      await page.waitForSelector("main :is(.card, .rows, .empty):not(.skeleton)");
+      await page.waitForFunction(() => !document.querySelector(".skeleton"));
+      for (const scheme of ["light", "dark"]) {
+        await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
         found[`${path} ${scheme}`] = await violations(page);
-        const width = await page.evaluate(() => document.documentElement.scrollWidth);
-        if (width > 390) found[`${path} ${scheme}`].push(`wider than the screen: ${width}`);
       }
-      await page.close();
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      if (width > 390) found[`${path} dark`].push(`wider than the screen: ${width}`);
     }
     return found;
   },
 };
 
-const seen = await journeys[name]();
-console.log(JSON.stringify({ seen, complaints }));
-await context.close();
-await browser.disconnect();
+try {
+  console.log(JSON.stringify({ seen: await journeys[name](), complaints }));
+} finally {
+  // Open pages keep their streams, and the API with them.
+  for (const context of contexts) await context.close();
+  await browser.disconnect();
+}

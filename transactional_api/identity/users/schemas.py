@@ -281,10 +281,19 @@ NOT_FOR_APPS = ("home", "phone", "postal_code", "last_login")
 """Fields of the private profile that no third-party app receives."""
 
 
+class PlatformRole(StrEnum):
+    """Role of a user on the whole platform. Moderators decide on reports, admins also manage users."""
+
+    MEMBER = "member"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
 class OwnUser(PublicUser):
     """Your profile. `home`, `phone`, `postal_code` and `last_login` are null for third-party apps."""
 
     email: str = Field(examples=["ada@example.org"])
+    role: PlatformRole = Field(description="Your role on the platform.", examples=["member"])
     state: str | None = Field(examples=["NY"])
     country: str | None = Field(examples=["US"])
     postal_code: str | None = Field(examples=["11215"])

@@ -39,6 +39,7 @@ from transactional_api.identity.users.schemas import (
     NOT_FOR_APPS,
     Credentials,
     OwnUser,
+    PlatformRole,
     Profile,
     ProfilePatch,
     PublicUser,
@@ -317,6 +318,7 @@ def own_user(user: User, *, accounts: UserServices) -> OwnUser:
     return OwnUser(
         **public.model_dump(),
         email=personal_data.email_of(accounts.cipher, user),
+        role=PlatformRole(user.role),
         state=user.state,
         country=user.country,
         postal_code=user.postal_code,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
@@ -19,6 +19,9 @@ from transactional_api.core.outbox import emit
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.viewer import Viewer
 from transactional_api.intelligence.interactions.schemas import HiddenItemOut
+from transactional_api.intelligence.interactions.titles import read_titles
+
+_TITLE_KINDS: Final = {"user": "author"}
 
 
 async def list_hidden(
@@ -31,8 +34,16 @@ async def list_hidden(
     if kind is not None:
         statement = statement.where(HiddenItem.item_kind == kind)
     rows = (await session.execute(page.select(statement, at=HiddenItem.created_at, row_id=HiddenItem.item_id))).all()
+    subjects = {row.item_id: (_TITLE_KINDS.get(row.item_kind, row.item_kind), row.item_id) for row in rows}
+    titles = await read_titles(session, viewer=viewer, subjects=subjects.values())
     return page.of(
-        rows, lambda row: HiddenItemOut(item_kind=row.item_kind, item_id=row.item_id, hidden_at=row.created_at)
+        rows,
+        lambda row: HiddenItemOut(
+            item_kind=row.item_kind,
+            item_id=row.item_id,
+            title=titles.get(subjects[row.item_id]),
+            hidden_at=row.created_at,
+        ),
     )
 
 

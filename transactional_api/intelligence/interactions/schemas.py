@@ -86,4 +86,8 @@ class HiddenItemOut(BaseModel):
 
     item_kind: ReportableKind = Field(examples=["post"])
     item_id: UUID = Field(examples=["7be7a4b5-3d5b-4f0e-9a90-0f5de20b22b8"])
+    title: str | None = Field(
+        description="Title or name, or the username of a user; null if not visible, and for stories and reels.",
+        examples=["Seed swap on Saturday"],
+    )
     hidden_at: datetime = Field(examples=["2026-03-03T08:00:00Z"])

@@ -3,27 +3,31 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { client } from "../api.ts";
 import { ItemCard } from "../cards.tsx";
-import { useList, useLoad } from "../data.ts";
+import { forgetLists, useList, useLoad } from "../data.ts";
 import { ago, price, words } from "../format.ts";
 import { Link, navigate, type PageProps } from "../router.tsx";
+import { useUser } from "../session.tsx";
 import { useTitle } from "../title.ts";
-import { BackLink, Button, Dialog, Empty, ErrorBox, ListView, PersonAvatar, Pictures, Segments, Skeleton, toast } from "../ui.tsx";
+import { BackLink, Button, Confirm, Dialog, Empty, ErrorBox, Icon, ListView, Menu, type MenuEntry, PersonAvatar, Pictures, Segments, Skeleton, toast } from "../ui.tsx";
+import { ReportDialog } from "./report.tsx";
 
-type Part = "items" | "purchases" | "sales";
+type Part = "items" | "own" | "purchases" | "sales";
 
 export function MarketPage({ query }: PageProps): JSX.Element {
   useTitle("Marketplace");
-  const part = (["purchases", "sales"].find((one) => one === query.get("part")) ?? "items") as Part;
+  const part = (["own", "purchases", "sales"].find((one) => one === query.get("part")) ?? "items") as Part;
   return (
     <>
-      <header class="page"><div><h1>Marketplace</h1></div></header>
+      <header class="page"><div><h1>Marketplace</h1></div><Link to="/new/offer" class="button"><Icon name="plus" />New</Link></header>
       <Segments
         label="Part of the marketplace"
         value={part}
-        options={[["items", "Offers"], ["purchases", "Bought"], ["sales", "Sold"]]}
+        options={[["items", "Offers"], ["own", "Yours"], ["purchases", "Bought"], ["sales", "Sold"]]}
         onChange={(one) => navigate(one === "items" ? "/market" : `/market?part=${one}`, { replace: true })}
       />
-      {part === "items" ? <Items category={query.get("category") ?? ""} /> : <Purchases key={part} part={part} />}
+      {part === "items" && <Items category={query.get("category") ?? ""} />}
+      {part === "own" && <OwnItems />}
+      {(part === "purchases" || part === "sales") && <Purchases key={part} part={part} />}
     </>
   );
 }
@@ -55,6 +59,19 @@ function Items({ category }: { category: string }): JSX.Element {
         empty={<Empty icon="tag" title="No offers"><p>Nobody offers anything here right now.</p></Empty>}
       />
     </>
+  );
+}
+
+function OwnItems(): JSX.Element {
+  const user = useUser();
+  const list = useList<Item>((cursor, signal) => client.marketplace.listItems({ limit: 20, seller_id: user.id, ...(cursor && { cursor }) }, { signal }), []);
+  return (
+    <ListView
+      list={list}
+      label="Your offers"
+      row={(item) => <li class="card" key={item.id}><ItemCard item={item} /></li>}
+      empty={<Empty icon="tag" title="You offer nothing yet"><Link to="/new/offer" class="button primary">Offer something</Link></Empty>}
+    />
   );
 }
 
@@ -99,6 +116,7 @@ function Purchases({ part }: { part: "purchases" | "sales" }): JSX.Element {
 export function ItemPage({ id }: PageProps): JSX.Element {
   const { data: item, error, reload } = useLoad((signal) => client.marketplace.getItem(id, { signal }), [id]);
   const [isBuying, setBuying] = useState(false);
+  const user = useUser();
   useTitle(item?.title ?? "Offer");
   useEffect(() => void client.marketplace.recordItemView(id).catch(() => undefined), [id]);
   if (error) return <><BackLink to="/market">Marketplace</BackLink><ErrorBox error={error} retry={reload} /></>;
@@ -117,21 +135,21 @@ export function ItemPage({ id }: PageProps): JSX.Element {
   };
   return (
     <>
-      <BackLink to="/market">Marketplace</BackLink>
+      <div class="split"><BackLink to="/market">Marketplace</BackLink><ItemMenu item={item} /></div>
       <article class="card">
         <Pictures media={item.media} />
         <div class="offer"><h1>{item.title}</h1><b class="price">{price(item.price, item.currency)}</b></div>
         <p class="fine">{words(item.category)}{item.condition && ` · ${words(item.condition)}`} · <Link to={`/connectors/${item.connector_id}`}>{item.connector_name}</Link> · {ago(item.created_at)}</p>
         {item.description && <p class="content">{item.description}</p>}
-        <div class="byline"><PersonAvatar person={item.seller} /><div><strong>{item.seller.display_name}</strong><small>Seller</small></div></div>
+        <div class="byline"><PersonAvatar person={item.seller} /><div><Link to={`/people/${item.seller.id}`} class="person">{item.seller.display_name}</Link><small>Seller</small></div></div>
         {own && <p class="notice">{own.status === "agreed" ? "You agreed to buy this." : own.status === "completed" ? "You bought this." : "Your purchase was canceled."} <Link to="/market?part=purchases">Your purchases</Link></p>}
         {item.status !== "available" && !own && <p class="badge">{words(item.status)}</p>}
-        <div class="buttons">
+        {item.seller.id !== user.id && <div class="buttons">
           {(item.status === "available" || item.reserved_by_viewer) && own?.status !== "agreed" && (
             <Button kind="primary" icon="tag" onClick={() => setBuying(true)}>Buy for {price(item.price, item.currency)}</Button>
           )}
           <Button icon="chat" onClick={write}>Write to the seller</Button>
-        </div>
+        </div>}
       </article>
       {isBuying && (
         <Dialog title="Buy this?" onClose={() => setBuying(false)}>
@@ -142,6 +160,36 @@ export function ItemPage({ id }: PageProps): JSX.Element {
           </div>
         </Dialog>
       )}
+    </>
+  );
+}
+
+function ItemMenu({ item }: { item: Item }): JSX.Element {
+  const user = useUser();
+  const [open, setOpen] = useState<"withdraw" | "report">();
+  const own: MenuEntry[] = [
+    { label: "Edit", icon: "edit", run: () => navigate(`/market/${item.id}/edit`) },
+    { label: "Withdraw", icon: "trash", run: () => setOpen("withdraw") },
+  ];
+  return (
+    <>
+      <Menu label="Actions on this offer" entries={item.seller.id === user.id ? own : [{ label: "Report", icon: "flag", run: () => setOpen("report") }]} />
+      {open === "withdraw" && (
+        <Confirm
+          title="Withdraw this offer?"
+          action="Withdraw"
+          onClose={() => setOpen(undefined)}
+          run={async () => {
+            await client.marketplace.withdrawItem(item.id);
+            forgetLists();
+            toast("The offer is withdrawn.");
+            navigate("/market?part=own", { replace: true });
+          }}
+        >
+          <p>{item.title} is no longer offered.</p>
+        </Confirm>
+      )}
+      {open === "report" && <ReportDialog kind="item" id={item.id} onClose={() => setOpen(undefined)} />}
     </>
   );
 }

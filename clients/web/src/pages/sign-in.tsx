@@ -2,6 +2,7 @@ import { ApiError } from "@neighborconnect/client";
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { client, type DemoLogin, demoLogins, problemText, type ProblemText } from "../api.ts";
+import { Link } from "../router.tsx";
 import { useTitle } from "../title.ts";
 import { Avatar, Button, Field, Logo } from "../ui.tsx";
 
@@ -57,7 +58,7 @@ export function SignInPage(): JSX.Element {
         {problem && (
           <div class="notice error" role="alert">
             <strong>{problem.title}</strong>
-            {problem.detail && problem.detail !== problem.title && <p>{problem.detail}</p>}
+            {problem.detail && problem.detail !== problem.title && !Object.keys(problem.fields).length && <p>{problem.detail}</p>}
           </div>
         )}
         {isNew && (
@@ -81,6 +82,7 @@ export function SignInPage(): JSX.Element {
         {isNew && <Field label="Interests" name="interests" hint="Separated by commas, such as gardening, chess" errors={problem?.fields["interests"]} />}
         {needsCode && !isNew && <Field label="Code of your second factor" name="code" autocomplete="one-time-code" />}
         <Button type="submit" kind="primary" disabled={isBusy}>{isNew ? "Create account" : "Sign in"}</Button>
+        {!isNew && <p class="switch"><Link to="/forgot-password">Forgot your password?</Link></p>}
         <p class="switch">
           {isNew ? "You have an account?" : "New here?"}{" "}
           <button type="button" class="link" onClick={() => { setProblem(undefined); setNew(!isNew); }}>
