@@ -29,7 +29,8 @@ from transactional_api.core.viewer import is_account_active
 from transactional_api.core.webhooks import SCOPE_OF, WebhookEvent
 from transactional_api.identity.users import queries as users
 
-_READER: Final = replace(VIEWER_PLACEHOLDER, id=UserSession.user_id)
+_USER_ID: Any = UserSession.user_id
+_READER: Final = replace(VIEWER_PLACEHOLDER, id=_USER_ID)
 """The granting user, in the row of their session."""
 
 
