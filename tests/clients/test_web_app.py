@@ -301,6 +301,7 @@ async def test_a_blocked_neighbor_is_gone_everywhere(browser: Browser, app_url: 
     seen = await browser.journey("block", app_url, **town)
     assert seen["before"] == {"group": True, "search": True, "post": True}
     assert seen["blocked"] == {"group": False, "search": False, "post": False}
+    assert seen["unblocked"] == seen["before"]
     assert seen["profile"] == "This is not here"
 
 
@@ -322,6 +323,16 @@ async def test_an_account_is_made_confirmed_and_recovered(browser: Browser, app_
     assert "at least 10 characters" in seen["refusal"]
     assert seen["confirmed"].startswith("Your address is confirmed")
     assert "token" not in seen["address"]
+
+
+async def test_an_edit_keeps_what_changed_elsewhere(browser: Browser, app_url: str, town: dict[str, Any]) -> None:
+    seen = await browser.journey("edit_conflict", app_url, **town)
+    assert "Price is now: 18.00" in seen["notice"]
+    assert seen["item"] == {
+        "title": f"Wheelbarrow {town['mark']}, red",
+        "price": "$15",
+        "description": "With a new tire",
+    }
 
 
 async def test_a_neighbor_starts_a_group_and_plans_an_event(

@@ -295,7 +295,10 @@ const journeys = {
     const blocked = await everywhere();
     const cleo = await openAs(given.cleo, `/people/${given.ada.id}`);
     const profile = await cleo.waitForSelector(".notice.error strong").then((one) => one.evaluate(({ textContent }) => textContent));
-    return { before, blocked, profile };
+    await visit(page, "/you?part=hidden");
+    await press(page, 'button[aria-label^="Unblock Cleo"]');
+    await page.waitForSelector('button[aria-label^="Unblock Cleo"]', { hidden: true });
+    return { before, blocked, profile, unblocked: await everywhere() };
   },
 
   async search() {
@@ -383,6 +386,24 @@ const journeys = {
     await page.waitForSelector('input[name="email"]');
     await signIn(page, { email, password: "an even longer pass phrase" });
     return { refusal, confirmed, address };
+  },
+
+  async edit_conflict() {
+    expected.push("412");
+    const first = await open(`/market/${given.item}/edit`);
+    await signIn(first, given.ada);
+    await first.waitForSelector('form.form [name="price"]');
+    const second = await open(`/market/${given.item}/edit`);
+    await second.waitForSelector('form.form [name="price"]');
+    await send(second, { price: "18.00", description: "With a new tire" });
+    await second.waitForSelector("article h1");
+    await send(first, { title: `Wheelbarrow ${given.mark}, red`, price: "15" });
+    await first.waitForSelector(".notice.changed");
+    const notice = await text(first, ".notice.changed");
+    await send(first, {});
+    await first.waitForSelector("article h1");
+    const item = { title: await text(first, "article h1"), price: await text(first, "article .price"), description: await text(first, "article .content") };
+    return { notice, item };
   },
 
   async group_and_event() {
