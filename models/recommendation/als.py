@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from models.recommendation.data import STANDING, InteractionMatrix, of_standing, positions
+from models.recommendation.data import STANDING, InteractionMatrix, acts_of, of_standing, positions
 from models.recommendation.scoring import FloatArray, IntArray, solve_user
 from models.vendor_patches import AlternatingLeastSquares
 
@@ -167,7 +167,7 @@ def popularity(
         item_ids: the items to count, in this order.
         half_life: age at which a user's interaction counts half; None for no decay.
     """
-    known = of_standing(interactions)
+    known = of_standing(acts_of(interactions))
     # Where nobody has standing, everybody counts alike.
     has_standing = STANDING in known.columns and known[STANDING].max() != 0
     weight = pl.col(STANDING).cast(pl.Float64) if has_standing else pl.lit(1.0)

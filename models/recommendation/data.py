@@ -1,10 +1,10 @@
 """Training data: weighted interactions, split by time (or by another named protocol where a data set has no dates).
 
-An interactions frame has the columns of ``INTERACTIONS_SCHEMA``; its rows are positive implicit feedback on items of
-one kind. It may also have the column ``masks.MASKS``: whether the interaction excludes its item from rankings; without
-the column every interaction does. It may have the column ``CATEGORY``: the category of the item at the time of the
-interaction, and the column ``STANDING``: the weight of the user in what is learnt for others. An items frame has the
-columns of ``ITEMS_SCHEMA``. Callers load both.
+An interactions frame has the columns of ``INTERACTIONS_SCHEMA``; its rows are implicit feedback on items of one kind:
+acts, and with weight 0 impressions, after which there may be no act. It may also have the column ``masks.MASKS``:
+whether the interaction excludes its item from rankings; without the column every interaction does. It may have the
+column ``CATEGORY``: the category of the item at the time of the interaction, and the column ``STANDING``: the weight of
+the user in what is learnt for others. An items frame has the columns of ``ITEMS_SCHEMA``. Callers load both.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ def checked_interactions(interactions: pl.DataFrame | pl.LazyFrame) -> pl.DataFr
     return frame.sort(*order, *(column.meta.output_name() for column in optional)).collect()
 
 
+def acts_of(interactions: pl.DataFrame) -> pl.DataFrame:
+    """Return the positive implicit feedback, without impressions."""
+    return interactions.filter(pl.col("weight") > 0)
+
+
 def masking_interactions(interactions: pl.DataFrame) -> pl.DataFrame:
     """Return the interactions that exclude their items from rankings."""
     return interactions.filter(MASKS) if MASKS in interactions.columns else interactions
@@ -100,8 +105,9 @@ def checked_items(items: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 class Split:
     """Training and test side of a split.
 
-    ``test`` has pairs of users and items that both occur in ``train`` and are not masked by ``train``: a masked item is
-    never recommended, and users or items without history are evaluated separately.
+    ``train`` has the acts before the cut, and ``seen`` also the impressions; it is None without any. ``test`` has pairs
+    of users and items that both occur in ``train`` and are not masked by ``train``: a masked item is never recommended,
+    and users or items without history are evaluated separately.
     """
 
     protocol: str
@@ -111,6 +117,12 @@ class Split:
     """Every event of ``train`` is before it and none of ``test`` is; None when the split is not by time."""
     closed: frozenset[str] = frozenset()
     """Ids of items that were closed at the cut: nobody is recommended them, and ``test`` has none of them."""
+    seen: pl.DataFrame | None = None
+
+    @property
+    def interactions(self) -> pl.DataFrame:
+        """Training side with its impressions, as ``SplitProtocol.split`` takes it."""
+        return self.train if self.seen is None else self.seen
 
     @cached_property
     def matrix(self) -> InteractionMatrix:
@@ -188,15 +200,18 @@ class TimeSplit:
         Raises:
             NotEnoughDataError: when a side is empty, for example because all events have the same time.
         """
-        times = interactions["occurred_at"].sort()
+        acts = acts_of(interactions)
+        times = acts["occurred_at"].sort()
         if times.is_empty():
             raise NotEnoughDataError("there are no interactions")
         cut: datetime = times[int(len(times) * (1 - self.test_share))]
-        train = interactions.filter(pl.col("occurred_at") < cut)
-        test = new_pairs(interactions.filter(pl.col("occurred_at") >= cut), train=train)
+        train = acts.filter(pl.col("occurred_at") < cut)
+        test = new_pairs(acts.filter(pl.col("occurred_at") >= cut), train=train)
         if train.is_empty() or test.is_empty():
             raise NotEnoughDataError(f"a cut at {cut.isoformat()} leaves no training data or no test data")
-        return Split(protocol=self.name, train=train, test=test, cut=cut)
+        has_impressions = len(acts) < len(interactions)
+        seen = interactions.filter(pl.col("occurred_at") < cut) if has_impressions else None
+        return Split(protocol=self.name, train=train, test=test, cut=cut, seen=seen)
 
 
 @dataclass(frozen=True)
@@ -246,7 +261,8 @@ class InteractionMatrix:
 
     @classmethod
     def build(cls, interactions: pl.DataFrame) -> InteractionMatrix:
-        """Sum the weights of each pair."""
+        """Sum the weights of each pair; impressions are left out."""
+        interactions = acts_of(interactions)
         users = interactions["user_id"].unique().sort()
         items = interactions["item_id"].unique().sort()
         rows, columns = positions(interactions["user_id"], among=users), positions(interactions["item_id"], among=items)

@@ -10,9 +10,25 @@ import polars as pl
 from models.recommendation.als import Factors, Hyperparameters, fold_in, popularity, predict_cold_start_factors
 from models.recommendation.data import InteractionMatrix
 from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig
-from models.recommendation.score_components import Items, attributes_of, content_vectors, half_life_of
+from models.recommendation.response import fit_responses
+from models.recommendation.response_items import ResponseItems
+from models.recommendation.score_components import (
+    Items,
+    attributes_of,
+    content_vectors,
+    half_life_of,
+    response_items,
+)
 from models.recommendation.scoring import BlendWeights, FloatArray
-from models.recommendation.serving_artifact import CLOSED, POPULARITY, VARIANT, FoldIn, ItemIndex, new_version
+from models.recommendation.serving_artifact import (
+    CLOSED,
+    POPULARITY,
+    RESPONSE_CATEGORIES,
+    VARIANT,
+    FoldIn,
+    ItemIndex,
+    new_version,
+)
 from neighborconnect.contracts.events import ItemKind
 
 _POPULARITY_ONLY = BlendWeights(popularity=1.0)
@@ -30,7 +46,7 @@ def assemble(
 ) -> ItemIndex:
     """Return the index of ``items`` under fitted factors; trained items that are not in ``items`` are left out.
 
-    ``factors`` were fitted on ``matrix``, which was built from ``interactions``.
+    ``factors`` were fitted on ``matrix``, which was built from ``interactions``. The response model has no factors.
     """
     trained = items.aligned(matrix.item_ids)
     counts = np.bincount(matrix.weights.indices, minlength=len(matrix.item_ids)).astype(np.float32)
@@ -52,7 +68,7 @@ def assemble(
             config.hyperparameters.alpha, config.hyperparameters.regularization, config.hyperparameters.damping
         ),
         popularity_half_life_days=config.half_life_days,
-        extra={VARIANT: config.variant.value},
+        extra={VARIANT: config.variant.value, RESPONSE_CATEGORIES: list(items.category_names)},
     )
     return refresh(index, items=items, interactions=interactions)
 
@@ -85,7 +101,8 @@ def assemble_popularity(
 def refresh(index: ItemIndex, *, items: Items, interactions: pl.DataFrame) -> ItemIndex:
     """Return a newer index of the same model for exactly ``items``, with the popularity of ``interactions``.
 
-    An item that the model was not trained on gets factors predicted from its text.
+    An item that the model was not trained on gets factors predicted from its text. The response model gets the quality
+    of all items.
     """
     item_ids = tuple(items.frame["item_id"])
     rows = np.array([index.row_of.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
@@ -106,9 +123,14 @@ def refresh(index: ItemIndex, *, items: Items, interactions: pl.DataFrame) -> It
     damping[is_warm] = index.item_damping[warm_rows]
     half_life = half_life_of(index.popularity_half_life_days)
     attributes = attributes_of(items.frame, kind=index.kind)
+    quality = None
+    if index.response_items is not None:
+        described = response_items(items, names=index.extra[RESPONSE_CATEGORIES])
+        quality = fit_responses(interactions, items=described).quality_of(item_ids)
     return replace(
         index,
         version=new_version(),
+        quality=quality,
         item_ids=item_ids,
         factors=factors,
         is_warm=is_warm,
@@ -142,6 +164,7 @@ def open_items(index: ItemIndex) -> ItemIndex:
         connectors=tuple(index.connectors[row] for row in rows),
         authors=None if index.authors is None else index.authors[rows],
         created_at=None if index.created_at is None else index.created_at[rows],
+        quality=None if index.quality is None else index.quality[rows],
         extra={name: value for name, value in index.extra.items() if name != CLOSED},
     )
 
@@ -150,8 +173,11 @@ def fold_in_users(index: ItemIndex, *, interactions: pl.DataFrame) -> tuple[tupl
     """Compute user vectors under a trained model from interactions, without training.
 
     Returns:
-        Sorted ids of the n users who interacted with a trained item, their factors (n, f) and content vectors (n, d).
+        Sorted ids of the n users who interacted with a trained item, or saw one under the response model; their vectors
+        (n, f) and content vectors (n, d).
     """
+    if index.response_items is not None:
+        return response_vectors(interactions, items=index.response_items)
     warm = np.flatnonzero(index.is_warm)
     warm_ids = tuple(index.item_ids[row] for row in warm)
     with_warm_items = interactions.join(pl.DataFrame({"item_id": warm_ids}), on="item_id", how="semi")
@@ -170,3 +196,18 @@ def fold_in_users(index: ItemIndex, *, interactions: pl.DataFrame) -> tuple[tupl
     matrix = InteractionMatrix.build(with_warm_items)
     rows = [index.row_of[item_id] for item_id in matrix.item_ids]
     return user_ids, factors, content_vectors(matrix, embeddings=index.embeddings[rows])
+
+
+def response_vectors(
+    interactions: pl.DataFrame, *, items: ResponseItems
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Return the users who saw any of the items, their vectors (n, f) and their content vectors (n, d)."""
+    fitted = fit_responses(interactions, items=items)
+    known = pl.DataFrame({"item_id": items.item_ids}, schema={"item_id": pl.String})
+    matrix = InteractionMatrix.build(interactions.join(known, on="item_id", how="semi"))
+    row_of_item = {item_id: row for row, item_id in enumerate(items.item_ids)}
+    embeddings = items.embeddings[[row_of_item[item_id] for item_id in matrix.item_ids]]
+    content_of = dict(zip(matrix.user_ids, content_vectors(matrix, embeddings=embeddings), strict=True))
+    none = np.zeros(items.embeddings.shape[1], dtype=np.float32)
+    content = [content_of.get(user_id, none) for user_id in fitted.user_ids]
+    return fitted.user_ids, fitted.vectors, np.array(content, dtype=np.float32).reshape(len(content), len(none))

@@ -14,6 +14,7 @@ from models.recommendation.als import LARGE, Factors, Hyperparameters, candidate
 from models.recommendation.data import InteractionMatrix, NotEnoughDataError, Split, SplitProtocol
 from models.recommendation.features import FeatureSource
 from models.recommendation.ranking_metrics import RankingMetrics, Scorer, evaluate, evaluated_users
+from models.recommendation.response_items import STATED_WEIGHT
 from models.recommendation.score_components import Items, ScoreComponents
 from models.recommendation.scoring import BlendWeights, IntArray
 
@@ -32,15 +33,21 @@ Progress = Callable[[str], None]
 
 
 class Variant(StrEnum):
-    """Model and its reduced variants, the simplest first; the gate selects the simplest sufficient one."""
+    """Model and its reduced variants, the simplest first; the gate selects the simplest sufficient one.
+
+    The response model comes second, because its parts have no weights to select.
+    """
 
     AFFINITY = "affinity"
+    RESPONSE = "response"
     WITHOUT_FACTORS = "without_factors"
     FACTORS = "factors"
 
 
 AFFINITY_ONLY = BlendWeights(popularity=0.03, affinity=1.0)
 """Weights of the simplest variant: category affinity, and popularity within a category."""
+RESPONSE = BlendWeights(affinity=STATED_WEIGHT)
+"""Weights next to the response model, whose parts have no weights: of the stated interests alone."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,14 @@ class ModelConfig:
     variant: Variant = Variant.FACTORS
 
     def reduced_to(self, variant: Variant) -> ModelConfig:
-        """Return the configuration of a variant; without factors, every user is ranked by the weights of cold users."""
+        """Return the configuration of a variant.
+
+        Without factors and responses, every user is ranked by the weights of cold users.
+        """
         if variant is Variant.FACTORS:
             return replace(self, variant=variant)
+        if variant is Variant.RESPONSE:
+            return replace(self, warm_user=RESPONSE, variant=variant)
         weights = AFFINITY_ONLY if variant is Variant.AFFINITY else self.cold_user
         return replace(self, warm_user=weights, cold_user=weights, variant=variant)
 
@@ -168,7 +180,7 @@ def _make_folds(
     split: Split, *, protocol: SplitProtocol, items: Items, features: FeatureSource, seed: int
 ) -> list[_Fold]:
     folds: list[_Fold] = []
-    rest = split.train
+    rest = split.interactions
     while len(folds) < (1 if len(split.train) >= LARGE else _FOLDS):
         try:
             validation = protocol.split(rest).without_closed(items.frame)
@@ -184,7 +196,7 @@ def _make_folds(
             day: ScoreComponents.build(validation, items=items, features=as_of_cut, half_life_days=day) for day in days
         }
         folds.append(_Fold(validation, users, components))
-        rest = validation.train
+        rest = validation.interactions
     return folds
 
 

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from models.recommendation.als import popularity
 from models.recommendation.data import Split
 from models.recommendation.features import FeatureSource
-from models.recommendation.gate import GateDecision, VariantSelection, decide, select_variant
+from models.recommendation.gate import (
+    REPLAY_CONFIDENCE,
+    GateDecision,
+    Measured,
+    VariantSelection,
+    decide,
+    over_all_items,
+    paired_differences,
+    select_variant,
+)
+from models.recommendation.impression_replay import Replay, replay
 from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig, Progress, Variant, objective
 from models.recommendation.pages import page_order
-from models.recommendation.ranking_metrics import K, RankingMetrics, Scorer, evaluate, evaluated_users
+from models.recommendation.ranking_metrics import (
+    CONFIDENCE,
+    ConfidenceInterval,
+    K,
+    RankingMetrics,
+    Scorer,
+    evaluate,
+    evaluated_users,
+)
 from models.recommendation.score_components import Items, ScoreComponents, attributes_of, half_life_of
 from models.recommendation.scoring import FloatArray
 from neighborconnect.contracts.events import ItemKind
@@ -20,6 +40,7 @@ from neighborconnect.feed.policy import ranking_policy
 
 MAX_TEST_USERS = 50_000
 MAX_SERVED_USERS = 1_000
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,7 @@ class EvaluationReport:
         variants: metrics of the full model and of its reduced variants.
         served: metrics of the re-ranked pages of at most ``MAX_SERVED_USERS`` users; None when the kind of item is
             unknown or the split has no date.
+        replayed: the compared variants on replayed impressions; None without enough impressions.
     """
 
     split: Split
@@ -48,6 +70,7 @@ class EvaluationReport:
     features_source: str
     feature_coverage: float
     served: RankingMetrics | None = None
+    replayed: Replay | None = None
 
     @property
     def strongest_baseline(self) -> str:
@@ -64,6 +87,8 @@ class EvaluationReport:
             named |= self.served.means("served_")
         if self.no_history is not None:
             named |= self.no_history.means("no_history_")
+        if self.replayed is not None:
+            named |= {f"replay_{name}_response": self.replayed.mean_response(name) for name in self.replayed.responses}
         for name, metrics in self.baselines.items():
             named |= metrics.means(f"{name}_")
         named |= self.baselines[self.strongest_baseline].means("popularity_")
@@ -86,8 +111,12 @@ def evaluate_config(
     progress: Progress,
     k: int = K,
     kind: ItemKind | None = None,
+    interactions: pl.DataFrame | None = None,
 ) -> EvaluationReport:
-    """Fit ``config`` on ``split.train``; evaluate it, its variants, the champion and popularity on ``split.test``."""
+    """Fit ``config`` on ``split.train``; evaluate it, its variants, the champion and popularity on ``split.test``.
+
+    ``interactions`` are both sides with their impressions, which are replayed if there are enough of them.
+    """
     matrix = split.matrix
     relevant = matrix.encode(split.test)
     users = evaluated_users(relevant, at_most=MAX_TEST_USERS, seed=seed)
@@ -96,20 +125,34 @@ def evaluate_config(
     def measure(scorer: Scorer) -> RankingMetrics:
         return evaluate(scorer, seen=split.mask, held_out=relevant, users=users, k=k, closed=split.closed_columns)
 
-    def scorer_of(of: ModelConfig) -> tuple[Scorer, ScoreComponents]:
-        components = ScoreComponents.build(split, items=items, features=as_of_cut, half_life_days=of.half_life_days)
-        return components.warm_user(of.fit(matrix, seed=seed), of.warm_user), components
+    def components_of(of: ModelConfig) -> ScoreComponents:
+        return ScoreComponents.build(split, items=items, features=as_of_cut, half_life_days=of.half_life_days)
 
-    whole, components = scorer_of(config)
-    scorers = {Variant.FACTORS: whole} | _reduced_variants(config, components)
+    components = components_of(config)
+    scorers = _variants(config, components, seed=seed)
     variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
-    selection = select_variant(variants, seed=seed)
+    replayed = None
+    if Variant.RESPONSE in variants and kind is not None and interactions is not None:
+        progress("replaying the impressions of the last days")
+        compared = {variant.value: config.reduced_to(variant) for variant in variants}
+        others = {} if champion_config is None else {CHAMPION: champion_config}
+        replayed = replay(interactions, configs=compared | others, items=items, kind=kind, seed=seed)
+    confidence = CONFIDENCE if replayed is None else REPLAY_CONFIDENCE
+    selection = select_variant(_measured(variants, replayed=replayed), seed=seed, confidence=confidence)
     config, candidate = config.reduced_to(selection.variant), variants[selection.variant]
     for reason in selection.reasons:
         progress(reason)
-    champion = None
+    over_champion: dict[str, ConfidenceInterval] = {}
     if champion_config is not None:
-        champion = candidate if champion_config == config else measure(scorer_of(champion_config)[0])
+        of_champion, of_candidate = (
+            (replayed.measured(CHAMPION), replayed.measured(config.variant))
+            if replayed is not None
+            else (
+                over_all_items(measure(_scorer(champion_config, components_of(champion_config), seed=seed))),
+                over_all_items(candidate),
+            )
+        )
+        over_champion = paired_differences(of_candidate, of_champion, seed=seed)
     progress(f"{len(users)} users evaluated: {split.protocol}")
 
     def popular(values: FloatArray) -> RankingMetrics:
@@ -133,21 +176,40 @@ def evaluate_config(
         variants=variants,
         selection=selection,
         baselines=baselines,
-        gate=decide(candidate, baseline=strongest, champion=champion, seed=seed),
+        gate=decide(candidate, baseline=strongest, over_champion=over_champion, seed=seed),
         features_source=as_of_cut.source,
         feature_coverage=as_of_cut.affinity["user_id"].n_unique() / max(1, len(users)),
         served=_measure_served(scorers[selection.variant], split=split, items=items, kind=kind, seed=seed, k=k),
+        replayed=replayed,
     )
 
 
-def _reduced_variants(config: ModelConfig, components: ScoreComponents) -> dict[Variant, Scorer]:
-    """Return the scorers of the applicable reduced variants."""
-    reduced_variants: dict[Variant, Scorer] = {}
+def _variants(config: ModelConfig, components: ScoreComponents, *, seed: int) -> dict[Variant, Scorer]:
+    """Return the scorers of the full model and of the other variants that apply."""
+    scorers = {Variant.FACTORS: _scorer(config, components, seed=seed)}
     if config.cold_user.content or components.affinity.any():
-        reduced_variants[Variant.WITHOUT_FACTORS] = components.cold_user(config.cold_user)
+        scorers[Variant.WITHOUT_FACTORS] = components.cold_user(config.cold_user)
     if components.affinity.any():
-        reduced_variants[Variant.AFFINITY] = components.cold_user(AFFINITY_ONLY)
-    return reduced_variants
+        scorers[Variant.AFFINITY] = components.cold_user(AFFINITY_ONLY)
+    responses = components.responses()
+    return scorers if responses is None else scorers | {Variant.RESPONSE: responses}
+
+
+def _measured(variants: Mapping[Variant, RankingMetrics], *, replayed: Replay | None) -> dict[Variant, Measured]:
+    """Return what the variants are compared by: replayed impressions where there are, else all items.
+
+    The response model learns from impressions and is compared on nothing else.
+    """
+    if replayed is not None:
+        return {variant: replayed.measured(variant) for variant in variants}
+    over_all = {variant: over_all_items(metrics) for variant, metrics in variants.items()}
+    return {variant: metrics for variant, metrics in over_all.items() if variant is not Variant.RESPONSE}
+
+
+def _scorer(config: ModelConfig, components: ScoreComponents, *, seed: int) -> Scorer:
+    """Return the scorer of a configuration by its variant."""
+    responses = components.responses() if config.variant is Variant.RESPONSE else None
+    return responses or components.warm_user(config.fit(components.matrix, seed=seed), config.warm_user)
 
 
 def _measure_served(

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.recommendation.explanation import ScoreParts, Taste, explain
 from models.recommendation.pages import Row, page_of
+from models.recommendation.response_items import STATED_WEIGHT, ResponseItems
 from models.recommendation.scoring import (
     BlendWeights,
     FloatArray,
@@ -113,7 +114,7 @@ class Predictor:
         return self._score(user, path=path).total
 
     def _choose_path(self, user: UserProfile) -> tuple[RankingPath, str | None]:
-        width = self.index.factors.shape[1]
+        width = self.index.vector_width
         reason: str | None = user.missing_vector_reason if self.index.is_personal else POPULARITY_CHAMPION
         if width and user.vector is not None and user.vector.shape == (width,):
             return RankingPath.COLLABORATIVE, None
@@ -129,6 +130,8 @@ class Predictor:
         nothing = np.zeros(len(index.item_ids), dtype=np.float32)
         if path is RankingPath.POPULAR:
             return ScoreParts(nothing, nothing, nothing, nothing, index.popularity)
+        if path is RankingPath.COLLABORATIVE and index.response_items is not None:
+            return self._score_responses(user, items=index.response_items)
         is_known = path is RankingPath.COLLABORATIVE and user.vector is not None
         weights: BlendWeights = index.warm_user if is_known else index.cold_user
         content = self._content_of(user)
@@ -149,6 +152,26 @@ class Predictor:
             parts.content[row] = 0.0 if content is None else weights.content * float(index.embeddings[row] @ content)
             parts.acts[row] = weights.affinity * acts[index.category_rows[row]]
             parts.stated[row] = weights.affinity * stated[index.category_rows[row]]
+        return parts
+
+    def _score_responses(self, user: UserProfile, *, items: ResponseItems) -> ScoreParts:
+        """Return the parts of the response model: category and text by acts, quality, and stated interests."""
+        index = self.index
+        vector = np.zeros((1, items.width), dtype=np.float32) if user.vector is None else user.vector[None]
+        _, stated = self._affinity_parts(user)
+        parts = ScoreParts(
+            collaborative=np.zeros(len(index.item_ids), dtype=np.float32),
+            content=items.text_part(vector)[0],
+            acts=items.category_part(vector)[0],
+            stated=STATED_WEIGHT * stated[index.category_rows],
+            popularity=np.zeros(len(index.item_ids), dtype=np.float32) if index.quality is None else index.quality,
+        )
+        # An act of the last hour moves the vector toward its item; it counts for similar items, not for itself.
+        for row in self._rows(user.recent_items).tolist():
+            by_category, by_text = items.step_toward(row)
+            by_category[row] = by_text[row] = 0.0
+            parts.acts[:] += by_category
+            parts.content[:] += by_text
         return parts
 
     def _content_of(self, user: UserProfile) -> FloatArray | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from models.content.encoder import ENCODER
-from models.recommendation.gate import MARGIN
+from models.recommendation.gate import MARGIN, REPLAY_CONFIDENCE
 from models.recommendation.model_selection import Variant
 from models.recommendation.offline_evaluation import EvaluationReport
-from models.recommendation.ranking_metrics import bootstrap
+from models.recommendation.ranking_metrics import CONFIDENCE, bootstrap
 from models.recommendation.scoring import STATED_EVIDENCE
 from neighborconnect.contracts.events import ItemKind
 
@@ -71,13 +71,15 @@ Not for decisions about people.
 **Model.** Variant `{config.variant}` of: implicit-feedback matrix factorization
 ({config.hyperparameters.factors} factors, alpha {config.hyperparameters.alpha:g}, ridge
 {config.hyperparameters.regularization:g}, damping {config.hyperparameters.damping:g}; only in variant
-`{Variant.FACTORS}`) plus popularity, text similarity ({ENCODER}) and category affinity, weights
+`{Variant.FACTORS}`), responses to impressions (only in variant `{Variant.RESPONSE}`, which has no other part but stated
+interests), popularity, text similarity ({ENCODER}) and category affinity, weights
 {config.warm_user.as_dict()}; for users without factors {config.cold_user.as_dict()}. Stated interests are the prior of
 the affinity, with an interaction weight of {STATED_EVIDENCE:g}. The served model was fitted on all data with the
 evaluated configuration.
 
 **Why this variant.** The simplest that no larger one significantly beats (lower bound of the paired bootstrap interval
-above {MARGIN:g} on recall and ndcg) is served.
+above {MARGIN:g}) is served: by the response to replayed impressions where there are enough ({REPLAY_CONFIDENCE:.0%}
+interval), else by recall and ndcg ({CONFIDENCE:.0%}).
 {selection}
 
 **Data.** {data_version}; {len(report.split.train)} training interactions of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -14,12 +14,15 @@ from models.recommendation.data import InteractionMatrix, Split
 from models.recommendation.features import SplitFeatures
 from models.recommendation.pages import Attributes
 from models.recommendation.ranking_metrics import Scorer
+from models.recommendation.response import fit_responses, has_enough_impressions
+from models.recommendation.response_items import STATED_WEIGHT, ResponseItems
 from models.recommendation.scoring import (
     BlendWeights,
     FloatArray,
     IntArray,
     blend_stated_interests,
     normalize_rows,
+    split_stated_interests,
 )
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.interests import category_key
@@ -32,6 +35,11 @@ class Items:
     frame: pl.DataFrame
     embeddings: FloatArray
 
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Every category, sorted; the empty one is left out."""
+        return tuple(sorted({*self.frame["category"]} - {""}))
+
     def aligned(self, item_ids: Sequence[str]) -> Items:
         """Return these items in the order of ``item_ids``; an unknown item gets empty values."""
         rows = pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String}).join(
@@ -41,6 +49,12 @@ class Items:
         is_described = rows["row"].is_not_null().to_numpy()
         embeddings[is_described] = self.embeddings[rows["row"].drop_nulls().to_numpy()]
         return Items(rows.drop("row").with_columns(pl.col("text", "category").fill_null("")), embeddings)
+
+
+def response_items(items: Items, *, names: Sequence[str]) -> ResponseItems:
+    """Return items as the response model takes them, with the categories ``names``."""
+    ids, categories = items.frame["item_id"].to_list(), items.frame["category"].to_list()
+    return ResponseItems.of(ids, categories=categories, among=names, embeddings=items.embeddings)
 
 
 def attributes_of(frame: pl.DataFrame, *, kind: ItemKind) -> Attributes:
@@ -74,13 +88,16 @@ class ScoreComponents:
     content: FloatArray
     affinity: FloatArray
     stated: FloatArray
+    stated_part: FloatArray
     category_rows: IntArray
+    seen: pl.DataFrame | None = None
+    described: Items | None = field(default=None, repr=False)
 
     @classmethod
     def build(
         cls, split: Split, *, items: Items, features: SplitFeatures, half_life_days: float | None
     ) -> ScoreComponents:
-        """Compute all components but the collaborative one."""
+        """Compute all components but the collaborative one and the responses."""
         matrix = split.matrix
         aligned = items.aligned(matrix.item_ids)
         names = aligned.frame["category"].unique().sort()
@@ -94,8 +111,11 @@ class ScoreComponents:
             embeddings=aligned.embeddings,
             content=content_vectors(matrix, embeddings=aligned.embeddings),
             affinity=blend_stated_interests(affinity, evidence=evidence, stated=stated),
+            stated_part=split_stated_interests(affinity, evidence=evidence, stated=stated)[1],
             stated=blend_stated_interests(np.zeros_like(affinity), evidence=np.zeros_like(evidence), stated=stated),
             category_rows=_positions(aligned.frame["category"], among=names, missing=len(names)),
+            seen=split.seen,
+            described=items,
         )
 
     def popularity_scorer(self) -> Scorer:
@@ -115,6 +135,22 @@ class ScoreComponents:
     def warm_user(self, factors: Factors, weights: BlendWeights) -> Scorer:
         """Score users by their factors and the other components."""
         return lambda users: factors.users[users] @ factors.items.T + self._other_components(users, weights)
+
+    def responses(self) -> Scorer | None:
+        """Score users by the response model and their stated interests; None without enough impressions."""
+        if self.seen is None or self.described is None or not has_enough_impressions(self.seen):
+            return None
+        names = self.described.category_names
+        fitted = fit_responses(self.seen, items=response_items(self.described, names=names))
+        items = response_items(self.described.aligned(self.matrix.item_ids), names=names)
+        vectors, quality = fitted.vectors_of(self.matrix.user_ids), fitted.quality_of(self.matrix.item_ids)
+
+        def score(users: IntArray) -> FloatArray:
+            own = vectors[users]
+            stated = STATED_WEIGHT * self.stated_part[users][:, self.category_rows]
+            return np.asarray(items.category_part(own) + items.text_part(own) + quality + stated)
+
+        return score
 
     def _other_components(self, users: IntArray, weights: BlendWeights) -> FloatArray:
         scores = np.broadcast_to(weights.popularity * self.popularity, (len(users), len(self.popularity)))

@@ -17,6 +17,7 @@ import safetensors.numpy
 
 from models.artifact_store import ArtifactStore
 from models.recommendation.pages import Attributes
+from models.recommendation.response_items import ResponseItems
 from models.recommendation.scoring import BlendWeights, BoolArray, FloatArray, IntArray
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.models import item_index_prefix
@@ -28,6 +29,9 @@ FORMAT = 2
 VARIANT = "variant"
 """Key in ``extra``: variant of the model (``model_selection.Variant`` or ``POPULARITY``)."""
 POPULARITY = "popularity"
+RESPONSE = "response"
+RESPONSE_CATEGORIES = "response_categories"
+"""Key in ``extra``: categories that the user vectors of the response model have coefficients of, in their order."""
 CLOSED = "closed"
 """Key in ``extra``: ids of items of the training that may not be recommended; a published index has none of them."""
 _HEADER_LENGTH_BYTES = 8
@@ -63,6 +67,7 @@ class ItemIndex:
         connectors: (n) connector of each item, or an empty string.
         authors: (n,) number of each item's author, -1 where there is none.
         created_at: (n,) seconds since the epoch; NaN where age does not count.
+        quality: (n,) quality of each item by the response model; None for other variants.
     """
 
     kind: ItemKind
@@ -84,6 +89,21 @@ class ItemIndex:
     connectors: tuple[str, ...] = ()
     authors: IntArray | None = None
     created_at: FloatArray | None = None
+    quality: FloatArray | None = None
+
+    @cached_property
+    def response_items(self) -> ResponseItems | None:
+        """Items as the response model takes them; None for other variants."""
+        if self.extra.get(VARIANT) != RESPONSE:
+            return None
+        names = self.extra[RESPONSE_CATEGORIES]
+        return ResponseItems.of(self.item_ids, categories=self.categories, among=names, embeddings=self.embeddings)
+
+    @property
+    def vector_width(self) -> int:
+        """Length of the vectors of users; 0 for a variant without."""
+        items = self.response_items
+        return int(self.factors.shape[1]) if items is None else items.width
 
     @property
     def is_personal(self) -> bool:
@@ -177,6 +197,8 @@ def to_bytes(index: ItemIndex) -> bytes:
         "item_damping": index.item_damping,
         "projection": index.projection,
     }
+    if index.quality is not None:
+        arrays["quality"] = index.quality
     if index.authors is not None and index.created_at is not None:
         arrays |= {"authors": index.authors, "created_at": index.created_at}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}

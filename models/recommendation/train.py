@@ -16,18 +16,19 @@ from models.recommendation.data import (
     InteractionMatrix,
     NotEnoughDataError,
     TimeSplit,
+    acts_of,
     checked_interactions,
     checked_items,
     of_standing,
 )
 from models.recommendation.features import FeatureSource, InteractionFeatures
-from models.recommendation.index_builder import assemble, assemble_popularity, fold_in_users
-from models.recommendation.model_selection import ModelConfig, select_config
+from models.recommendation.index_builder import assemble, assemble_popularity, fold_in_users, response_vectors
+from models.recommendation.model_selection import ModelConfig, Variant, select_config
 from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
 from models.recommendation.recommender_tracker import RecommenderTracker
 from models.recommendation.report import model_card, plot
-from models.recommendation.score_components import Items, content_vectors
-from models.recommendation.serving_artifact import POPULARITY, ItemIndex
+from models.recommendation.score_components import Items, content_vectors, response_items
+from models.recommendation.serving_artifact import POPULARITY, RESPONSE_CATEGORIES, ItemIndex
 from models.recommendation.user_vectors import UserVectors
 from models.registry import RegisteredVersion, model_version_name
 from neighborconnect.contracts.events import ItemKind
@@ -138,7 +139,8 @@ def fit_on_all(
 ) -> tuple[ItemIndex, UserVectors]:
     """Fit a selected configuration on all interactions of users with standing; return what is served.
 
-    Users without standing are folded in, so that their own recommendations are personal.
+    Users without standing are folded in, so that their own recommendations are personal. The response model weights
+    all users by standing.
     """
     known = of_standing(interactions)
     matrix = InteractionMatrix.build(known)
@@ -152,6 +154,9 @@ def fit_on_all(
         items=items,
         interactions=interactions,
     )
+    if config.variant is Variant.RESPONSE:
+        names = index.extra[RESPONSE_CATEGORIES]
+        return index, UserVectors(*response_vectors(interactions, items=response_items(items, names=names)))
     content = content_vectors(matrix, embeddings=items.aligned(matrix.item_ids).embeddings)
     vectors = UserVectors(matrix.user_ids, factors.users, content)
     warm = [item_id for item_id, is_warm in zip(index.item_ids, index.is_warm, strict=True) if is_warm]
@@ -256,6 +261,7 @@ class _Training:
             seed=self._seed,
             progress=self._progress,
             kind=self._kind,
+            interactions=of_standing(self._interactions),
         )
 
     def _fit(self, report: EvaluationReport | None, *, run_id: str, served: str) -> tuple[ItemIndex, UserVectors]:
@@ -287,7 +293,8 @@ class _Training:
     def _params(self, report: EvaluationReport | None) -> dict[str, object]:
         given = {
             "data_version": self._data_version,
-            "interactions": len(self._interactions),
+            "interactions": len(acts_of(self._interactions)),
+            "impressions": len(self._interactions) - len(acts_of(self._interactions)),
             "items": len(self._items.frame),
             "seed": self._seed,
         }

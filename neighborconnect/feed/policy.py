@@ -115,7 +115,7 @@ class Hides(_Section):
 
 
 class Priors(_Section):
-    """Multipliers of the relevance of events and marketplace items, by facts that are known when serving alone."""
+    """Multipliers of the relevance of items, by facts that are known when serving alone."""
 
     soon_days: float = Field(gt=0)
     soon: float = Field(ge=1)
@@ -129,7 +129,7 @@ class Priors(_Section):
         Args:
             starts_in_days: days until the start, negative for an event that has begun; None without a start.
             distance_km: distance from the viewer's home; None if either is unknown.
-            is_followed: whether the viewer follows the host or seller.
+            is_followed: whether the viewer follows the author, host or seller, or a member of the connector.
         """
         held = (
             (starts_in_days is not None and starts_in_days < self.soon_days, self.soon),
@@ -137,7 +137,8 @@ class Priors(_Section):
             (is_followed, self.followed),
         )
         product = math.prod(multiplier for holds, multiplier in held if holds)
-        return product / (self.soon * self.near * self.followed)
+        soonest = 1.0 if starts_in_days is None else self.soon
+        return product / (soonest * self.near * self.followed)
 
 
 class DialRules(_Section):

@@ -1,4 +1,4 @@
-"""Training interactions: positive implicit feedback with its time and a weight."""
+"""Training interactions: implicit feedback with its time and a weight, and impressions with weight 0."""
 
 from __future__ import annotations
 
@@ -33,8 +33,12 @@ Messages to a seller are private and no interactions, and the platform has no li
 """
 
 
+IMPRESSION_WEIGHTS: Final = {"impression": 0.0, "hide": 0.0}
+"""Acts that say that an item was seen. The response model learns from those that no other act followed."""
+
+
 def training_interactions(events: pl.LazyFrame, *, kind: ItemKind) -> pl.LazyFrame:
-    """Select the acts that express interest in items of ``kind``.
+    """Select the acts that express interest in items of ``kind``, and their impressions.
 
     Args:
         events: ``ACTIVITY_EVENT_SCHEMA``, the complete history.
@@ -45,7 +49,7 @@ def training_interactions(events: pl.LazyFrame, *, kind: ItemKind) -> pl.LazyFra
         after the act; ``category`` is that of the item's connector at the time of the act. Retracted acts are dropped,
         except joins: a membership that was left expressed interest.
     """
-    weights = IMPLICIT_FEEDBACK_WEIGHTS[kind]
+    weights = IMPLICIT_FEEDBACK_WEIGHTS[kind] | IMPRESSION_WEIGHTS
     is_valid = pl.col("retracted_at").is_null() | (pl.col("kind") == "join")
     return (
         events.filter(pl.col("item_kind") == kind.value, pl.col("kind").is_in(list(weights)), is_valid)

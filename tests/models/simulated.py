@@ -14,15 +14,14 @@ import numpy.typing as npt
 import polars as pl
 
 from benchmarks.living_town import acts_of_town
-from models.recommendation.als import fit
-from models.recommendation.data import InteractionMatrix, TimeSplit, checked_interactions, checked_items
+from models.recommendation.data import TimeSplit, checked_interactions, checked_items
 from models.recommendation.features import InteractionFeatures
-from models.recommendation.index_builder import assemble
 from models.recommendation.masks import mask_users
-from models.recommendation.model_selection import select_config
+from models.recommendation.model_selection import Variant, select_config
 from models.recommendation.predictor import Predictor, UserProfile
-from models.recommendation.score_components import Items, content_vectors
+from models.recommendation.score_components import Items
 from models.recommendation.scoring import normalize_rows
+from models.recommendation.train import fit_on_all
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.feed.eligibility import Mask
 from pipelines.transforms.training_interactions import training_interactions
@@ -82,8 +81,10 @@ class Simulated:
         return np.asarray(town.choice_model.click(of_each) * town.choice_model.agree(of_each))
 
 
-def simulate(*, users: int, days: int = 28, seed: int = 1, end: datetime = END) -> Simulated:
-    """Build a town, and train on it."""
+def simulate(
+    *, users: int, days: int = 28, seed: int = 1, end: datetime = END, variant: Variant = Variant.RESPONSE
+) -> Simulated:
+    """Build a town, and fit a variant of the model on it."""
     town = build_town(TownSpec(users=users, days=days, seed=seed, end=end))
     ids = draw_ids(town)
     start = town.spec.start
@@ -110,26 +111,22 @@ def simulate(*, users: int, days: int = 28, seed: int = 1, end: datetime = END) 
         seed=seed,
         progress=lambda _: None,
     )
-    matrix = InteractionMatrix.build(interactions)
-    factors = fit(matrix, hyperparameters=config.hyperparameters, seed=seed)
-    index = assemble(
+    index, vectors = fit_on_all(
         kind=ItemKind.POST,
         model_version="post-simulated",
-        config=config,
-        matrix=matrix,
-        factors=factors,
-        items=described,
+        config=config.reduced_to(variant),
         interactions=interactions,
+        items=described,
+        seed=seed,
     )
-    contents = content_vectors(matrix, embeddings=described.aligned(matrix.item_ids).embeddings)
     return Simulated(
         town=town,
         acts=acts,
         items=items,
         predictor=Predictor(index),
         user_ids=ids.users.to_list(),
-        vectors=dict(zip(matrix.user_ids, factors.users, strict=True)),
-        contents=dict(zip(matrix.user_ids, contents, strict=True)),
+        vectors=dict(zip(vectors.user_ids, vectors.factors, strict=True)),
+        contents=dict(zip(vectors.user_ids, vectors.content, strict=True)),
         end=end,
     )
 

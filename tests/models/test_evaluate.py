@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from models.recommendation.gate import decide
+from models.recommendation.gate import decide, over_all_items, paired_differences
 from models.recommendation.ranking_metrics import bootstrap, evaluate
 
 
@@ -71,9 +71,9 @@ def test_gate_passes_significant_gains_only() -> None:
         for scores in (noise[0], noise[1], right)
     )
 
-    assert decide(better, baseline=by_chance, champion=None, seed=0).passed
-    assert not decide(also_by_chance, baseline=by_chance, champion=None, seed=0).passed
-    assert not decide(by_chance, baseline=by_chance, champion=None, seed=0).passed
+    assert decide(better, baseline=by_chance, over_champion={}, seed=0).passed
+    assert not decide(also_by_chance, baseline=by_chance, over_champion={}, seed=0).passed
+    assert not decide(by_chance, baseline=by_chance, over_champion={}, seed=0).passed
 
 
 def test_gate_accepts_a_tie_and_refuses_a_significant_loss() -> None:
@@ -86,5 +86,6 @@ def test_gate_accepts_a_tie_and_refuses_a_significant_loss() -> None:
         for scores in (noise, noise + 0.4 * held_out.toarray(), noise + held_out.toarray())
     )
 
-    assert decide(good, baseline=by_chance, champion=good, seed=0).passed
-    assert not decide(good, baseline=by_chance, champion=best, seed=0).passed
+    tie, loss = (paired_differences(over_all_items(good), over_all_items(other), seed=0) for other in (good, best))
+    assert decide(good, baseline=by_chance, over_champion=tie, seed=0).passed
+    assert not decide(good, baseline=by_chance, over_champion=loss, seed=0).passed

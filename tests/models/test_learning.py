@@ -11,12 +11,11 @@ import pytest
 from models.recommendation.als import Hyperparameters, fit, popularity
 from models.recommendation.data import InteractionMatrix, TimeSplit, checked_interactions, checked_items
 from models.recommendation.features import InteractionFeatures
-from models.recommendation.gate import select_variant
+from models.recommendation.gate import Measured, select_variant
 from models.recommendation.index_builder import assemble, fold_in_users, refresh
 from models.recommendation.model_selection import ModelConfig, Variant, select_config
 from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
 from models.recommendation.predictor import Predictor, UserProfile
-from models.recommendation.ranking_metrics import RankingMetrics
 from models.recommendation.report import model_card
 from models.recommendation.score_components import Items
 from models.recommendation.scoring import BlendWeights
@@ -110,8 +109,8 @@ def test_the_model_card_says_which_variant_ships_and_why() -> None:
     assert "| variant factors |" in card
 
 
-def metrics_of(values: np.ndarray) -> RankingMetrics:
-    return RankingMetrics(20, np.arange(len(values)), values, values, values, 1.0)
+def metrics_of(values: np.ndarray) -> Measured:
+    return {"recall@20": values, "ndcg@20": values}
 
 
 def test_a_tie_or_a_doubtful_gain_ships_the_simpler_variant() -> None:

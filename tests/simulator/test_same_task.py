@@ -88,6 +88,9 @@ async def served(
     connection.execute("UPDATE posts SET is_active = (id = ANY(%s::uuid[]))", [world.items["item_id"].to_list()])
     # Offline evaluation knows no memberships: the share of other connectors holds on any page of people without them.
     connection.execute("DELETE FROM connector_members")
+    # It knows neither homes nor follows, which multiply the relevance when a page is served.
+    connection.execute("DELETE FROM follows")
+    connection.execute("UPDATE users SET home_cell = NULL")
     connection.execute("DELETE FROM mutes")
     connection.execute("DELETE FROM blocks")
     stated = dict(connection.execute("SELECT id::text, interests FROM users").fetchall())

@@ -49,9 +49,14 @@ class TestTrainingInteractions:
         assert weights(act, kind=kind, retracted=True) == []
 
     @pytest.mark.parametrize("kind", list(ItemKind))
-    @pytest.mark.parametrize("act", ["impression", "hide", "post", "found", "host", "sell"])
+    @pytest.mark.parametrize("act", ["post", "found", "host", "sell"])
     def test_acts_without_interest_are_dropped(self, act: str, kind: ItemKind) -> None:
         assert weights(act, kind=kind) == []
+
+    @pytest.mark.parametrize("kind", list(ItemKind))
+    @pytest.mark.parametrize("act", ["impression", "hide"])
+    def test_impressions_and_hides_have_no_weight(self, act: str, kind: ItemKind) -> None:
+        assert weights(act, kind=kind) == [0.0]
 
     def test_acts_on_another_item_kind_are_dropped(self) -> None:
         assert weights("click", kind=ItemKind.POST, item_kind="connector") == []

@@ -53,7 +53,7 @@ _ITEMS = CompiledStatement(offered_items(VIEWER_PLACEHOLDER).where(MarketplaceIt
 class HydratedItem(Generic[ItemT]):
     """Visible item, with the attributes for re-ranking: author, connector, category, age and membership.
 
-    ``prior`` is the factor of what the model does not know of an event or item (``feed.policy.Priors``).
+    ``prior`` is the factor of what the model does not know of an item (``feed.policy.Priors``).
     """
 
     item: ItemT
@@ -88,6 +88,7 @@ async def _posts(runner: StatementRunner, viewer: Viewer, ids: Sequence[UUID]) -
             row.connector_category,
             row.created_at,
             is_outside=not row.is_member,
+            prior=_prior(row),
             distance_km=_distance_km(row),
             is_followed=row.is_followed,
         )
@@ -107,6 +108,7 @@ async def _connectors(
             str(row.id),
             row.category,
             None,
+            prior=_prior(row),
             distance_km=_distance_km(row),
             is_followed=row.is_followed,
         )
@@ -125,7 +127,7 @@ async def _items(runner: StatementRunner, viewer: Viewer, ids: Sequence[UUID]) -
 
 
 def _offered(rows: Sequence[Any], items: Mapping[UUID, ItemT]) -> dict[UUID, HydratedItem[ItemT]]:
-    priors, now = ranking_policy().priors, datetime.now(UTC)
+    now = datetime.now(UTC)
     return {
         row.id: HydratedItem(
             items[row.id],
@@ -134,10 +136,8 @@ def _offered(rows: Sequence[Any], items: Mapping[UUID, ItemT]) -> dict[UUID, Hyd
             row.category,
             row.published_at,
             is_outside=not row.is_member,
-            prior=priors.factor(
-                starts_in_days=None if row.starts_at is None else (row.starts_at - now) / timedelta(days=1),
-                distance_km=_distance_km(row),
-                is_followed=row.is_followed,
+            prior=_prior(
+                row, starts_in_days=None if row.starts_at is None else (row.starts_at - now) / timedelta(days=1)
             ),
             distance_km=_distance_km(row),
             is_followed=row.is_followed,
@@ -145,6 +145,13 @@ def _offered(rows: Sequence[Any], items: Mapping[UUID, ItemT]) -> dict[UUID, Hyd
         for row in rows
         if row.id in items
     }
+
+
+def _prior(row: Any, *, starts_in_days: float | None = None) -> float:
+    """Return the multiplier of what the model does not know: the start, the place and whom the viewer follows."""
+    return ranking_policy().priors.factor(
+        starts_in_days=starts_in_days, distance_km=_distance_km(row), is_followed=row.is_followed
+    )
 
 
 def _distance_km(row: Any) -> float | None:

@@ -1,0 +1,126 @@
+"""Response model: how a user responds to an item that they see, learned from impressions with and without an act.
+
+    response = mean + quality_i + category_u[category_i] + taste_u . embedding_i + bias_u
+
+The response to an item that was seen is ``log1p`` of the largest weight of the user's acts with it, and zero without
+one, so that an impression that nothing followed counts against the item and what resembles it. The coefficients of a
+user are a ridge regression on their own impressions; the quality of an item is what remains, shrunk toward zero and
+weighted by standing. Both are estimated in turns (backfitting; Buja, Hastie and Tibshirani, "Linear Smoothers and
+Additive Models", 1989). All coefficients are additive, so that each part of a score is exact, and a new item has a
+score as soon as it has a text and a category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.recommendation.data import STANDING
+from models.recommendation.response_items import CATEGORY_VARIANCE, RIDGE, ResponseItems
+from models.recommendation.scoring import FloatArray, IntArray
+
+BIAS_VARIANCE: Final = 10.0
+SHRINKAGE: Final = 8.0
+"""Average impressions that the quality of an item is averaged with, so that few impressions say little."""
+ROUNDS: Final = 2
+MAX_IMPRESSIONS: Final = 500
+"""Newest impressions of a user that count; the system of equations of a user has this many at most."""
+MIN_IMPRESSIONS: Final = 500
+MIN_SHARE_WITHOUT_ACT: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Fitted model: (n, width) vectors of the users, and the quality of each item."""
+
+    user_ids: tuple[str, ...]
+    vectors: FloatArray
+    quality: dict[str, float]
+
+    def quality_of(self, item_ids: Sequence[str]) -> FloatArray:
+        """Return the (n,) quality of items, zero for an unknown one."""
+        return np.array([self.quality.get(item_id, 0.0) for item_id in item_ids], dtype=np.float32)
+
+    def vectors_of(self, user_ids: Sequence[str]) -> FloatArray:
+        """Return the (n, width) vectors of users, zeros for an unknown one."""
+        row_of = {user_id: row for row, user_id in enumerate(self.user_ids)}
+        vectors: FloatArray = np.zeros((len(user_ids), self.vectors.shape[1]), dtype=np.float32)
+        for row, user_id in enumerate(user_ids):
+            if user_id in row_of:
+                vectors[row] = self.vectors[row_of[user_id]]
+        return vectors
+
+
+def has_enough_impressions(seen: pl.DataFrame) -> bool:
+    """Return whether the response model applies: whether enough impressions have no act after them."""
+    without_act = int((seen["weight"] <= 0).sum())
+    return len(seen) >= MIN_IMPRESSIONS and without_act >= MIN_SHARE_WITHOUT_ACT * len(seen)
+
+
+def fit_responses(seen: pl.DataFrame, *, items: ResponseItems) -> Responses:
+    """Fit the model.
+
+    Args:
+        seen: columns of ``INTERACTIONS_SCHEMA``, one row per impression (weight 0) and per act, and optionally
+            ``STANDING``. Items that are not in ``items`` are left out.
+        items: the items.
+    """
+    pairs = _newest_pairs(seen, items=items)
+    user_ids = pairs["user_id"].unique().sort()
+    quality = np.zeros(len(items.item_ids))
+    vectors = np.zeros((len(user_ids), items.width), dtype=np.float32)
+    if pairs.is_empty():
+        return Responses((), vectors, {})
+    columns = pairs["column"].to_numpy()
+    response = np.log1p(pairs["weight"].to_numpy().astype(np.float64))
+    standing = pairs[STANDING].to_numpy().astype(np.float64)
+    # Where nobody has standing, as in the first days of a community, everybody counts alike.
+    standing = standing if standing.any() else np.ones(len(standing))
+    response -= np.average(response, weights=standing)
+    first = np.flatnonzero(np.append(True, pairs["user_id"].to_numpy()[1:] != pairs["user_id"].to_numpy()[:-1]))
+    rows_of_users = np.split(np.arange(len(pairs)), first[1:])
+    for _ in range(ROUNDS):
+        explained = np.zeros(len(pairs))
+        for user, rows in enumerate(rows_of_users):
+            vectors[user], explained[rows] = _fit_user(
+                columns[rows], residual=response[rows] - quality[columns[rows]], items=items
+            )
+        count = len(quality)
+        sums = np.bincount(columns, weights=standing * (response - explained), minlength=count)
+        quality = sums / (np.bincount(columns, weights=standing, minlength=count) + SHRINKAGE)
+    return Responses(tuple(user_ids), vectors, dict(zip(items.item_ids, quality.tolist(), strict=True)))
+
+
+def _newest_pairs(seen: pl.DataFrame, *, items: ResponseItems) -> pl.DataFrame:
+    """Return the newest pairs of each user with ``column`` of the item and the largest weight, by user and time."""
+    known = pl.DataFrame({"item_id": items.item_ids}, schema={"item_id": pl.String}).with_row_index("column")
+    standing = pl.col(STANDING).max() if STANDING in seen.columns else pl.lit(1.0).alias(STANDING)
+    return (
+        seen.join(known, on="item_id")
+        .group_by("user_id", "column")
+        .agg(pl.col("weight").max(), pl.col("occurred_at").max(), standing)
+        .sort("user_id", "occurred_at", "column")
+        .group_by("user_id", maintain_order=True)
+        .tail(MAX_IMPRESSIONS)
+    )
+
+
+def _fit_user(columns: IntArray, *, residual: FloatArray, items: ResponseItems) -> tuple[FloatArray, FloatArray]:
+    """Return the vector of a user and the fitted values of their impressions.
+
+    Ridge regression in its dual form, whose system has one equation per impression: users have fewer impressions than a
+    text embedding has dimensions.
+    """
+    categories, texts = items.category_rows[columns], items.embeddings[columns]
+    is_known = categories < items.categories
+    same = (categories[:, None] == categories[None, :]) & is_known[:, None]
+    # The products of the texts take most of the time, in half of it with half of the digits.
+    kernel = CATEGORY_VARIANCE * same + (texts @ texts.T).astype(np.float64) + BIAS_VARIANCE
+    dual = np.linalg.solve(kernel + RIDGE * np.eye(len(columns)), residual)
+    by_category = np.bincount(categories[is_known], weights=dual[is_known], minlength=items.categories)
+    vector = np.concatenate([CATEGORY_VARIANCE * by_category, dual @ texts, [BIAS_VARIANCE * dual.sum()]])
+    return vector.astype(np.float32), kernel @ dual
