@@ -12,5 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    column = sa.Column("shows_read_receipts", sa.Boolean(), server_default=sa.text("true"), nullable=False)
+    column: sa.Column[bool] = sa.Column(
+        "shows_read_receipts", sa.Boolean(), server_default=sa.text("true"), nullable=False
+    )
     op.add_column("users", column, if_not_exists=True)
