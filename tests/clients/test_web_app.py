@@ -339,6 +339,7 @@ async def test_a_neighbor_starts_a_group_and_plans_an_event(
     browser: Browser, app_url: str, town: dict[str, Any]
 ) -> None:
     seen = await browser.journey("group_and_event", app_url, **town)
+    assert seen["isPublic"] is False, "a draft keeps a group private"
     assert re.search(r"6:30\sPM", seen["planned"])
     assert "8 places left" in seen["places"]
     assert re.search(r"7:30\sPM", seen["moved"])

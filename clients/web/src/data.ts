@@ -38,6 +38,12 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: unkn
   };
 }
 
+/** Whether two entries are the same thing; entries without an id are all different. */
+function isSame(one: unknown, other: unknown): boolean {
+  const [id, otherId] = [one, other].map((entry) => (entry as { id?: unknown }).id);
+  return id !== undefined && id === otherId;
+}
+
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
@@ -95,7 +101,9 @@ export function useList<T>(
     load(from.cursor ?? undefined, leaving.signal).then(
       (page) => {
         if (leaving.signal.aborted) return;
-        update({ items: [...present.current.items, ...page.items], cursor: page.next_cursor, isLoading: false });
+        // What was put into the list in the meantime, such as an own comment, may also be on the page.
+        const before = present.current.items.filter((one) => !page.items.some((other) => isSame(one, other)));
+        update({ items: [...before, ...page.items], cursor: page.next_cursor, isLoading: false });
       },
       (error: unknown) => {
         if (!leaving.signal.aborted) update({ ...present.current, error, isLoading: false });

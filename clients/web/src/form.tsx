@@ -14,12 +14,20 @@ export function forgetDrafts(): void {
   for (const name of Object.keys(sessionStorage)) if (name.startsWith(DRAFT)) sessionStorage.removeItem(name);
 }
 
+/** Keep a text that was not sent, after what the next form with this draft has already. */
+export function keepDraft(name: string, field: string, text: string): void {
+  const kept = readDraft(name);
+  sessionStorage.setItem(DRAFT + name, JSON.stringify({ ...kept, [field]: [kept[field], text].filter(Boolean).join(" ") }));
+}
+
 function readDraft(name: string | undefined): Values {
   return name ? (JSON.parse(sessionStorage.getItem(DRAFT + name) ?? "{}") as Values) : {};
 }
 
 function read(form: HTMLFormElement): Values {
   const values: Values = {};
+  // Form data has no boxes that are not checked, and a draft must keep them so.
+  for (const { name } of form.querySelectorAll<HTMLInputElement>("input[type=checkbox]")) values[name] = "";
   for (const [name, value] of new FormData(form)) if (typeof value === "string") values[name] = value;
   return values;
 }
@@ -91,9 +99,12 @@ export function Form({ action, icon, kind = "primary", submit, initial = {}, dra
       setBusy(false);
     }
   };
+  // What is sent later is the form as it is then, with the pictures that it has then.
+  const present = useRef(send);
+  present.current = send;
   useEffect(() => {
     if (!isWaiting) return;
-    const retry = () => void send();
+    const retry = () => void present.current();
     addEventListener("online", retry);
     return () => removeEventListener("online", retry);
   }, [isWaiting]);
@@ -174,16 +185,18 @@ export function EditForm<T>({ load, values, save, children, ...rest }: EditProps
   if (!first) return <Skeleton rows={2} />;
   const initial = values(first.data);
   const submit = async (given: Values, idempotencyKey: string): Promise<void> => {
-    const { tag, data } = (present.current ??= first);
     const changed: Values = {};
     for (const [name, before] of Object.entries(initial)) {
       const value = given[name] ?? "";
       if (value !== before) changed[name] = value;
     }
-    try {
-      await save(changed, { ifMatch: tag, idempotencyKey }, data);
+    const write = async (on: Version<T>): Promise<void> => {
+      await save(changed, { ifMatch: on.tag, idempotencyKey }, on.data);
       setTheirs(undefined);
       forgetLists();
+    };
+    try {
+      await write(present.current ??= first);
     } catch (failure) {
       if (!(failure instanceof ApiError && failure.status === 412)) throw failure;
       const next = (present.current = await version());
@@ -193,6 +206,8 @@ export function EditForm<T>({ load, values, save, children, ...rest }: EditProps
         if (name in changed) others.push([name, control(name)?.labels?.[0]?.firstChild?.textContent ?? name, value]);
         else put(name, value);
       }
+      // Without a field that both changed there is nothing to decide, such as after a new picture of a profile.
+      if (!others.length) return write(next);
       setTheirs(others);
       throw failure;
     }

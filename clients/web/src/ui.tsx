@@ -250,12 +250,15 @@ export function Field({ label, name, type = "text", autocomplete, hint, errors, 
     "aria-describedby": errors || hint ? note : undefined,
     "aria-invalid": errors ? true : undefined,
   };
-  const chosen = value ?? options?.[0]?.[0] ?? "";
+  // A choice that is not offered must not become the first one unnoticed.
+  const isOffered = !value || !options || options.some(([one]) => one === value);
+  const chosen = isOffered ? value || (options?.[0]?.[0] ?? "") : "";
   return (
     <div class="field">
       <label for={id}>{label}{!required && type !== "password" && !options && <span class="fine"> optional</span>}</label>
       {options ? (
         <select {...shared}>
+          {!isOffered && <option value="" selected>Choose one</option>}
           {options.map(([one, text]) => <option key={one} value={one} selected={one === chosen}>{text}</option>)}
         </select>
       ) : rows ? (

@@ -1,4 +1,4 @@
-import type { AttachedMedia } from "@neighborconnect/client";
+import { type AttachedMedia, NetworkError } from "@neighborconnect/client";
 import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { client, problemText } from "./api.ts";
@@ -12,6 +12,8 @@ interface Upload {
   /** Share that is sent. */
   sent: number;
   problem?: string;
+  /** Not sent for want of a connection. */
+  isLost?: boolean;
   file?: File;
   /** Id of the upload, as soon as the file is sent. */
   id: Promise<string>;
@@ -47,16 +49,19 @@ function existing(media: AttachedMedia[]): Upload[] {
 export function useUploads(media: AttachedMedia[] = []): Uploads {
   const [items, setItems] = useState(() => existing(media));
   const [isChanged, setChanged] = useState(false);
-  const leaving = useRef(new AbortController());
-  const previews = useRef<string[]>([]);
-  useEffect(() => () => {
-    leaving.current.abort();
-    for (const one of previews.current) URL.revokeObjectURL(one);
-  }, []);
+  const running = useRef(new Map<string, { leaving: AbortController; preview: string }>());
+  /** Stop sending a file, and free its preview. */
+  const drop = (key: string): void => {
+    const one = running.current.get(key);
+    one?.leaving.abort();
+    if (one) URL.revokeObjectURL(one.preview);
+    running.current.delete(key);
+  };
+  useEffect(() => () => [...running.current.keys()].forEach(drop), []);
   const change = (key: string, fields: Partial<Upload>) =>
     setItems((before) => before.map((one) => (one.key === key ? { ...one, ...fields } : one)));
   const send = (key: string, file: File): Promise<string> => {
-    const { signal } = leaving.current;
+    const signal = running.current.get(key)?.leaving.signal ?? AbortSignal.abort();
     const sending = client.media
       .uploadFile(file, { signal, waitUntilReady: false, onProgress: ({ sent, total }) => change(key, { sent: sent / total }) })
       .then(({ id }) => {
@@ -69,14 +74,19 @@ export function useUploads(media: AttachedMedia[] = []): Uploads {
       });
     sending.catch((error: unknown) => {
       const { title, detail } = problemText(error);
-      if (!signal.aborted) change(key, { state: "failed", problem: detail || title });
+      if (!signal.aborted) change(key, { state: "failed", problem: detail || title, isLost: error instanceof NetworkError });
     });
     return sending;
   };
   const start = (key: string, file: File): Upload => {
     const preview = URL.createObjectURL(file);
-    previews.current.push(preview);
+    running.current.set(key, { leaving: new AbortController(), preview });
     return { key, name: file.name, preview, state: "sending", sent: 0, file, id: send(key, file) };
+  };
+  const again = (key: string, file: File): Promise<string> => {
+    const id = send(key, file);
+    change(key, { state: "sending", sent: 0, isLost: false, id });
+    return id;
   };
   return {
     items,
@@ -88,6 +98,7 @@ export function useUploads(media: AttachedMedia[] = []): Uploads {
     },
     remove: (key) => {
       setChanged(true);
+      drop(key);
       setItems((before) => before.filter((one) => one.key !== key));
     },
     lead: (key) => {
@@ -96,10 +107,13 @@ export function useUploads(media: AttachedMedia[] = []): Uploads {
     },
     retry: (key) => {
       const file = items.find((one) => one.key === key)?.file;
-      if (file) change(key, { state: "sending", sent: 0, id: send(key, file) });
+      if (file) void again(key, file);
     },
-    clear: () => setItems([]),
-    ids: () => Promise.all(items.map(({ id }) => id)),
+    clear: () => {
+      for (const { key } of items) drop(key);
+      setItems([]);
+    },
+    ids: () => Promise.all(items.map(({ key, id, file, isLost }) => (isLost && file ? again(key, file) : id))),
   };
 }
 

@@ -409,6 +409,10 @@ const journeys = {
   async group_and_event() {
     const page = await open("/new/group");
     await signIn(page, given.cleo);
+    await page.locator('input[name="is_public"]').click();
+    await page.reload();
+    const isPublic = await page.waitForSelector('input[name="is_public"]').then((one) => one.evaluate(({ checked }) => checked));
+    await page.locator('input[name="is_public"]').click();
     await send(page, { name: "Bakers", category: "food", description: "Bread of the street" });
     await page.waitForSelector("main h1 ::-p-text(Bakers)");
     await page.locator(".segments button ::-p-text(Events)").click();
@@ -431,7 +435,7 @@ const journeys = {
     await visit(page, "/groups");
     await page.waitForSelector(".cards .name");
     const groups = await page.$$eval(".cards .name", (found) => found.map((one) => one.textContent));
-    return { planned, places, moved, canceled, groups: groups.filter((one) => one === "Bakers") };
+    return { isPublic, planned, places, moved, canceled, groups: groups.filter((one) => one === "Bakers") };
   },
 
   async accessibility() {

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { client } from "../api.ts";
 import { useLoad } from "../data.ts";
 import { Form } from "../form.tsx";
-import { currentLocation, href, Link } from "../router.tsx";
+import { currentLocation, href } from "../router.tsx";
 import { useTitle } from "../title.ts";
 import { ErrorBox, Field, Logo, Skeleton } from "../ui.tsx";
 
@@ -20,7 +20,8 @@ function AccountPage({ title, children }: { title: string; children: JSX.Element
     <main class="sign-in">
       <div class="welcome"><Logo /><h1>{title}</h1></div>
       {children}
-      <p class="switch"><Link to="/">Go to NeighborConnect</Link></p>
+      {/* The whole page is loaded, since the account, its address or its session is another one now. */}
+      <p class="switch"><a href={href("/")} target="_self">Go to NeighborConnect</a></p>
     </main>
   );
 }

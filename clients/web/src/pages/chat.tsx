@@ -3,12 +3,12 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { client, problemText } from "../api.ts";
 import { useList, useLoad } from "../data.ts";
-import { Form } from "../form.tsx";
+import { Form, keepDraft, randomKey } from "../form.tsx";
 import { ago, moment } from "../format.ts";
 import { Link, navigate, type PageProps } from "../router.tsx";
 import { useUser } from "../session.tsx";
 import { useTitle } from "../title.ts";
-import { Avatar, BackLink, Button, Confirm, Empty, ErrorBox, Field, Icon, ListView, Menu, type MenuEntry, Pictures, Skeleton, toast } from "../ui.tsx";
+import { Avatar, BackLink, Button, Confirm, Empty, ErrorBox, Field, Icon, ListView, Menu, type MenuEntry, Pictures, Skeleton } from "../ui.tsx";
 import { refreshUnread, useLive } from "../unread.ts";
 import { PicturesField, useUploads } from "../uploads.tsx";
 import { ReportDialog } from "./report.tsx";
@@ -87,6 +87,8 @@ export function NewConversationPage(): JSX.Element {
         <Form action="Start" icon="chat" submit={({ title }, key) => start(title, key)}>
           {(field) => (
             <>
+              {/* A conversation with others is another one for its idempotency key. */}
+              <input type="hidden" name="people" value={chosen.map(({ id }) => id).join(" ")} />
               <div class="chips" role="group" aria-label="Chosen">
                 {chosen.map((one) => (
                   <Button key={one.id} small icon="close" label={`Remove ${nameOfPerson(one)}`} onClick={() => setChosen(chosen.filter(({ id }) => id !== one.id))}>{nameOfPerson(one)}</Button>
@@ -170,6 +172,9 @@ function ConversationMenu({ conversation }: { conversation: Conversation }): JSX
 interface Outgoing {
   key: string;
   content: string;
+  mediaIds: string[];
+  /** Why it was not sent. */
+  problem?: string;
 }
 
 function Thread({ conversation }: { conversation: Conversation }): JSX.Element {
@@ -222,23 +227,37 @@ function Thread({ conversation }: { conversation: Conversation }): JSX.Element {
     void client.chat.markConversationRead(id, { event_id: newest.event_id }).then(refreshUnread, () => undefined);
   }, [newest?.id]);
 
+  const hasLeft = useRef(false);
+  useEffect(() => () => void (hasLeft.current = true), []);
+  const forget = (key: string): void => setOutgoing((before) => before.filter((one) => one.key !== key));
+  // Without a connection the socket keeps it, and sends it when it is connected again.
+  const transmit = ({ key, content, mediaIds }: Outgoing): void =>
+    void socket.current?.send(content, mediaIds.length ? { mediaIds } : {}).then(
+      () => forget(key),
+      async (failure: unknown) => {
+        const problem = problemText(failure).detail;
+        setOutgoing((before) => before.map((one) => (one.key === key ? { ...one, problem } : one)));
+        // Whoever leaves before it is sent finds the text in the form again, unless the session has ended.
+        if (hasLeft.current && (await client.auth.session())?.userId === user.id) keepDraft(`message ${id}`, "content", content);
+      },
+    );
   const send = async (content: string): Promise<void> => {
-    const mediaIds = await pictures.ids();
-    const key = `${Date.now()} ${content}`;
-    setOutgoing((before) => [...before, { key, content }]);
+    if (!content.trim()) {
+      if (pictures.items.length) throw new Error("Write something about the picture.");
+      return;
+    }
+    const message = { key: randomKey(), content, mediaIds: await pictures.ids() };
+    setOutgoing((before) => [...before, message]);
     pictures.clear();
     setAttaching(false);
-    // Without a connection the socket keeps it, and sends it when it is connected again.
-    void socket.current
-      ?.send(content, mediaIds.length ? { mediaIds } : {})
-      .catch((failure: unknown) => toast(problemText(failure).detail, "error"))
-      .finally(() => setOutgoing((before) => before.filter((one) => one.key !== key)));
+    transmit(message);
   };
   const lastOwn = list.items.find(({ author_id, deleted_at }) => author_id === user.id && !deleted_at);
   return (
     <>
       <div class="split"><BackLink to="/chat">Conversations</BackLink><ConversationMenu conversation={conversation} /></div>
       <h1>{nameOf(conversation, user.id)}</h1>
+      {state === "closed" && <p class="notice" role="status">This conversation is not live any more. Load the page again.</p>}
       {state === "reconnecting" && <p class="notice waiting" role="status">Connecting again. What you write is kept, and sent when you are connected.</p>}
       {!list.isComplete && !list.isLoading && <Button small onClick={list.more}>Earlier messages</Button>}
       {list.isLoading && !list.items.length && <Skeleton rows={1} />}
@@ -253,16 +272,26 @@ function Thread({ conversation }: { conversation: Conversation }): JSX.Element {
             onChange={(changed) => put(changed, false)}
           />
         ))}
-        {outgoing.map(({ key, content }) => (
-          <li key={key} class="own outgoing">
-            <p class="content">{content}</p>
-            <small>Sending…</small>
+        {outgoing.map(({ problem, ...message }) => (
+          <li key={message.key} class={problem === undefined ? "own outgoing" : "own outgoing failed"}>
+            <p class="content">{message.content}</p>
+            {problem === undefined ? (
+              <small>Sending…</small>
+            ) : (
+              <>
+                <small class="wrong" role="alert">Not sent. {problem}</small>
+                <span class="buttons">
+                  <Button small onClick={() => { setOutgoing((before) => before.map((one) => (one.key === message.key ? message : one))); transmit(message); }}>Again</Button>
+                  <Button small onClick={() => forget(message.key)}>Remove</Button>
+                </span>
+              </>
+            )}
           </li>
         ))}
       </ol>
       {list.isComplete && !list.items.length && !outgoing.length && <Empty icon="chat" title="No messages yet" />}
       <p class="fine typing" role="status">{typing && `${typing} is typing…`}</p>
-      <Form class="message-form" action="Send" icon="send" label="Write a message" repeats draft={`message ${id}`} submit={({ content = "" }) => (content.trim() ? send(content) : Promise.resolve())}>
+      <Form class="message-form" action="Send" icon="send" label="Write a message" repeats draft={`message ${id}`} submit={({ content = "" }) => send(content)}>
         {(field) => (
           <>
             {isAttaching && <PicturesField uploads={pictures} />}

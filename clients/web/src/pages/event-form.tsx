@@ -32,7 +32,8 @@ function EventFields({ field, pictures }: { field: FieldSource; pictures: Upload
 
 export function NewEventPage({ query }: PageProps): JSX.Element {
   useTitle("New event");
-  const groups = useOwnGroups();
+  const groups = useOwnGroups("all");
+  const group = query.get("group") ?? "";
   const pictures = useUploads();
   const create = async (values: Values, idempotencyKey: string): Promise<void> => {
     const zone = values["time_zone"] ?? "UTC";
@@ -59,7 +60,7 @@ export function NewEventPage({ query }: PageProps): JSX.Element {
       <BackLink to="/events">Events</BackLink>
       <h1>New event</h1>
       <NeedsGroup groups={groups}>
-        <Form action="Plan it" icon="calendar" submit={create} draft="event" initial={{ connector_id: query.get("group") ?? "", time_zone: ownTimeZone() }}>
+        <Form action="Plan it" icon="calendar" submit={create} draft={`event ${group}`} initial={{ connector_id: group, time_zone: ownTimeZone() }}>
           {(field) => (
             <>
               <Field label="Group" options={groups.options} {...field("connector_id")} />

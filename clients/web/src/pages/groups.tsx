@@ -6,7 +6,7 @@ import { forgetLists, useList, useLoad } from "../data.ts";
 import { EditForm, type FieldSource, Form, orNull, type Values } from "../form.tsx";
 import { Link, navigate, type PageProps } from "../router.tsx";
 import { useTitle } from "../title.ts";
-import { BackLink, Check, Empty, Field, Icon, ListView, type Option, Segments } from "../ui.tsx";
+import { BackLink, Check, Empty, ErrorBox, Field, Icon, ListView, type Option, Segments } from "../ui.tsx";
 import { PicturesField, type Uploads, useUploads } from "../uploads.tsx";
 
 export function GroupsPage({ query }: PageProps): JSX.Element {
@@ -44,10 +44,10 @@ export function GroupsPage({ query }: PageProps): JSX.Element {
   );
 }
 
-/** Groups in which the person may write, as choices of a form. */
-export function useOwnGroups(): { options: Option[]; error: unknown; isLoading: boolean; reload: () => void } {
+/** Groups of the person, as choices of a form: those in which they may write posts, or all. */
+export function useOwnGroups(use: "posts" | "all"): { options: Option[]; error: unknown; isLoading: boolean; reload: () => void } {
   const { data, error, reload } = useLoad((signal) => client.connectors.list({ joined: true, limit: 100 }, { signal }), []);
-  const own = data?.items.filter(({ role, settings }) => settings.posting !== "moderators" || role !== "member") ?? [];
+  const own = data?.items.filter(({ role, settings }) => use === "all" || settings.posting !== "moderators" || role !== "member") ?? [];
   return { options: own.map(({ id, name }) => [id, name]), error, isLoading: !data && !error, reload };
 }
 
@@ -110,12 +110,13 @@ export function NewGroupPage(): JSX.Element {
 }
 
 export function EditGroupPage({ id }: PageProps): JSX.Element {
-  const { data: connector } = useLoad((signal) => client.connectors.get(id, { signal }), [id]);
+  const { data: connector, error, reload } = useLoad((signal) => client.connectors.get(id, { signal }), [id]);
   useTitle("Edit group");
   return (
     <>
       <BackLink to={`/connectors/${id}`}>Group</BackLink>
       <h1>Edit group</h1>
+      {Boolean(error) && <ErrorBox error={error} retry={reload} />}
       {connector && <EditGroup connector={connector} />}
     </>
   );

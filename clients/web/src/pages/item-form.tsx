@@ -37,7 +37,8 @@ function ItemFields({ field, pictures }: { field: FieldSource; pictures: Uploads
 
 export function NewItemPage({ query }: PageProps): JSX.Element {
   useTitle("New offer");
-  const groups = useOwnGroups();
+  const groups = useOwnGroups("all");
+  const group = query.get("group") ?? "";
   const pictures = useUploads();
   const create = async (values: Values, idempotencyKey: string): Promise<void> => {
     const made = await client.marketplace.createItem(
@@ -61,7 +62,7 @@ export function NewItemPage({ query }: PageProps): JSX.Element {
       <BackLink to="/market">Marketplace</BackLink>
       <h1>New offer</h1>
       <NeedsGroup groups={groups}>
-        <Form action="Offer it" icon="tag" submit={create} draft="item" initial={{ connector_id: query.get("group") ?? "" }}>
+        <Form action="Offer it" icon="tag" submit={create} draft={`item ${group}`} initial={{ connector_id: group }}>
           {(field) => (
             <>
               <Field label="Group" options={groups.options} {...field("connector_id")} />

@@ -34,7 +34,8 @@ export function NeedsGroup({ groups, children }: { groups: ReturnType<typeof use
 
 export function NewPostPage({ query }: PageProps): JSX.Element {
   useTitle("New post");
-  const groups = useOwnGroups();
+  const groups = useOwnGroups("posts");
+  const group = query.get("group") ?? "";
   const pictures = useUploads();
   const create = async ({ connector_id = "", title, content = "" }: Values, idempotencyKey: string): Promise<void> => {
     const made = await client.posts.create({ connector_id, title: orNull(title), content, media_ids: await pictures.ids() }, { idempotencyKey });
@@ -46,7 +47,7 @@ export function NewPostPage({ query }: PageProps): JSX.Element {
       <BackLink />
       <h1>New post</h1>
       <NeedsGroup groups={groups}>
-        <Form action="Post" icon="send" submit={create} draft="post" initial={{ connector_id: query.get("group") ?? "" }}>
+        <Form action="Post" icon="send" submit={create} draft={`post ${group}`} initial={{ connector_id: group }}>
           {(field) => (
             <>
               <Field label="Group" options={groups.options} {...field("connector_id")} />
