@@ -288,6 +288,7 @@ class ServedPolicy:
                 seed=self._seed,
                 progress=_ignore,
                 kind=ItemKind.POST,
+                interactions=interactions,
             )
         except NotEnoughDataError:
             return self._config

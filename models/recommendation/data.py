@@ -78,12 +78,13 @@ def masking_interactions(interactions: pl.DataFrame) -> pl.DataFrame:
 def of_standing(interactions: pl.DataFrame) -> pl.DataFrame:
     """Return the interactions of users with standing, from whom others' recommendations are learnt.
 
-    All of them where no column says who has, or where nobody has any yet, as in the first days of a community.
+    All of them where no column says who has, or where nobody who has any acted yet, as in the first days of a
+    community.
     """
     if STANDING not in interactions.columns:
         return interactions
     known = interactions.filter(pl.col(STANDING) > 0)
-    return interactions if known.is_empty() else known
+    return interactions if acts_of(known).is_empty() else known
 
 
 def checked_items(items: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:

@@ -68,12 +68,14 @@ class Taste:
         liked_categories: categories that the user acted on.
         stated_interests: interests that the user stated.
         liked: rows of the items that the user liked or joined, newest first.
+        has_acted: whether the user acted on any item with a text; seeing items alone is a taste, but no reason.
     """
 
     weights: FloatArray
     liked_categories: frozenset[str]
     stated_interests: Sequence[str]
     liked: IntArray
+    has_acted: bool = True
 
 
 def explain(
@@ -122,7 +124,7 @@ class _Codes:
         """Return the reason of a part of one row."""
         index, row = self._index, int(self._rows[place])
         category, reason = index.categories[row], None
-        if part == "content":
+        if part == "content" and self._taste.has_acted:
             with_reference, without = _CONTENT.get(index.kind, _OTHER_CONTENT)
             reason = self._referring(with_reference, without, self._closest[place], share=share)
         elif part == "collaborative" and index.is_warm[row]:

@@ -4,8 +4,8 @@ Held-out acts over all items favor a model that predicts what people were shown:
 A replay counts only impressions that both the log and the page of the model have (Li et al., "Unbiased Offline
 Evaluation of Contextual-bandit-based News Article Recommendation Algorithms", WSDM 2011): a model is worth the mean
 response to them. The pages are the served ones (``page_of``), of each day by a model of the days before, among all
-items that exist on that day. The estimate is unbiased if the log was drawn at random; where another model made it, it
-favors pages like that model's, so that a replay compares, and an experiment decides.
+items that exist on that day and were not closed before it. The estimate is unbiased if the log was drawn at random;
+where another model made it, it favors pages like that model's, so that a replay compares, and an experiment decides.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -38,6 +39,8 @@ DAYS: Final = 10
 PAGE: Final = 20
 MAX_USERS: Final = 500
 MIN_USERS: Final = 30
+MAX_FITTED_USERS: Final = 5_000
+"""Users whom the response model of a day is fitted on, next to the replayed ones; each takes milliseconds."""
 
 UserScorer = Callable[[str], FloatArray]
 
@@ -87,8 +90,10 @@ def replay(
         shown = interactions.filter(~is_before, is_that_day, pl.col("user_id").is_in(chosen.implode()))
         if acts_of(before).is_empty() or shown.is_empty():
             continue
-        day = _Day(before, items=items, kind=kind, at=cut + timedelta(days=1))
-        scorers = {name: day.scorer(config, seed=seed) for name, config in configs.items()}
+        day = _Day(before, users=shown["user_id"].unique(), items=items, kind=kind, at=cut + timedelta(days=1))
+        # The champion often has the configuration of a variant, which is fitted once.
+        of_config = {config: day.scorer(config, seed=seed) for config in dict.fromkeys(configs.values())}
+        scorers = {name: of_config[config] for name, config in configs.items()}
         for user_id, rows, responses in day.shown_to(shown):
             of_user = totals.setdefault(user_id, {name: np.zeros(2) for name in configs})
             for name, scorer in scorers.items():
@@ -113,19 +118,21 @@ def _sample(interactions: pl.DataFrame, *, since: datetime, seed: int) -> pl.Ser
 class _Day:
     """One day: what is known before it, and the scores of all items."""
 
-    def __init__(self, before: pl.DataFrame, *, items: Items, kind: ItemKind, at: datetime) -> None:
-        self._before, self._items, self._at = before, items, at
+    def __init__(self, before: pl.DataFrame, *, users: pl.Series, items: Items, kind: ItemKind, at: datetime) -> None:
+        self._before, self._users, self._items, self._at = before, users, items, at
         self._acts = acts_of(before)
         self._attributes = attributes_of(items.frame, kind=kind)
         self._names = items.category_names
         self._described = response_items(items, names=self._names)
         self._row_of = {item_id: row for row, item_id in enumerate(items.frame["item_id"])}
         self._masked: dict[str, list[int]] = {}
-        for user_id, item_id in masking_interactions(self._acts).select("user_id", "item_id").iter_rows():
+        masking = masking_interactions(self._acts).filter(pl.col("user_id").is_in(users.implode()))
+        for user_id, item_id in masking.select("user_id", "item_id").iter_rows():
             if item_id in self._row_of:
                 self._masked.setdefault(user_id, []).append(self._row_of[item_id])
-        created = items.frame["created_at"]
-        self._exists = (created.is_null() | (created <= at)).to_numpy()
+        created, closed = items.frame["created_at"], items.frame["closed_at"]
+        is_open = closed.is_null() | (closed > at - timedelta(days=1))
+        self._exists = ((created.is_null() | (created <= at)) & is_open).to_numpy()
 
     def shown_to(self, shown: pl.DataFrame) -> list[tuple[str, IntArray, FloatArray]]:
         """Return the rows of the items that each user saw, and the responses to them."""
@@ -149,11 +156,14 @@ class _Day:
 
     def scorer(self, config: ModelConfig, *, seed: int) -> UserScorer:
         """Return the scores of all items for a user under a configuration fitted on what is known before the day."""
-        return self._responses() if config.variant is Variant.RESPONSE else self._blend(config, seed=seed)
+        return self._responses if config.variant is Variant.RESPONSE else self._blend(config, seed=seed)
 
+    @cached_property
     def _responses(self) -> UserScorer:
-        items = self._described
-        fitted = fit_responses(self._before, items=items)
+        items, users = self._described, self._before["user_id"].unique().sort()
+        if len(users) > MAX_FITTED_USERS:
+            users = pl.concat([users.sample(MAX_FITTED_USERS, seed=0), self._users])
+        fitted = fit_responses(self._before.filter(pl.col("user_id").is_in(users.implode())), items=items)
         quality = fitted.quality_of(items.item_ids)
 
         def score(user_id: str) -> FloatArray:
@@ -176,7 +186,7 @@ class _Day:
         popular = popularity(self._acts, item_ids=item_ids, half_life=half_life_of(config.half_life_days))
         contents = content_vectors(matrix, embeddings=trained)
         row_of_user = {user_id: row for row, user_id in enumerate(matrix.user_ids)}
-        shares = self._shares()
+        shares = self._shares
 
         def score(user_id: str) -> FloatArray:
             scores = weights.popularity * popular
@@ -189,10 +199,12 @@ class _Day:
 
         return score
 
+    @cached_property
     def _shares(self) -> dict[str, FloatArray]:
         """Return each category's share of the weight of a user's acts; the last is of items without a category."""
         categories = self._items.frame.select("item_id", pl.Series("row", self._described.category_rows))
-        counted = self._acts.join(categories, on="item_id").group_by("user_id", "row").agg(pl.col("weight").sum())
+        own = self._acts.filter(pl.col("user_id").is_in(self._users.implode()))
+        counted = own.join(categories, on="item_id").group_by("user_id", "row").agg(pl.col("weight").sum())
         shares: dict[str, FloatArray] = {}
         for (user_id,), part in counted.partition_by("user_id", as_dict=True).items():
             weights = np.zeros(len(self._names) + 1)

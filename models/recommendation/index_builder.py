@@ -10,7 +10,7 @@ import polars as pl
 from models.recommendation.als import Factors, Hyperparameters, fold_in, popularity, predict_cold_start_factors
 from models.recommendation.data import InteractionMatrix
 from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig
-from models.recommendation.response import fit_responses
+from models.recommendation.response import Responses, fit_responses
 from models.recommendation.response_items import ResponseItems
 from models.recommendation.score_components import (
     Items,
@@ -43,10 +43,12 @@ def assemble(
     factors: Factors,
     items: Items,
     interactions: pl.DataFrame,
+    responses: Responses | None = None,
 ) -> ItemIndex:
     """Return the index of ``items`` under fitted factors; trained items that are not in ``items`` are left out.
 
-    ``factors`` were fitted on ``matrix``, which was built from ``interactions``. The response model has no factors.
+    ``factors`` were fitted on ``matrix``, which was built from ``interactions``. The response model has no factors, and
+    ``responses``, which were fitted on ``interactions`` and ``items``.
     """
     trained = items.aligned(matrix.item_ids)
     counts = np.bincount(matrix.weights.indices, minlength=len(matrix.item_ids)).astype(np.float32)
@@ -70,7 +72,7 @@ def assemble(
         popularity_half_life_days=config.half_life_days,
         extra={VARIANT: config.variant.value, RESPONSE_CATEGORIES: list(items.category_names)},
     )
-    return refresh(index, items=items, interactions=interactions)
+    return refresh(index, items=items, interactions=interactions, responses=responses)
 
 
 def assemble_popularity(
@@ -98,11 +100,13 @@ def assemble_popularity(
     return refresh(empty, items=items, interactions=interactions)
 
 
-def refresh(index: ItemIndex, *, items: Items, interactions: pl.DataFrame) -> ItemIndex:
+def refresh(
+    index: ItemIndex, *, items: Items, interactions: pl.DataFrame, responses: Responses | None = None
+) -> ItemIndex:
     """Return a newer index of the same model for exactly ``items``, with the popularity of ``interactions``.
 
     An item that the model was not trained on gets factors predicted from its text. The response model gets the quality
-    of all items.
+    of all items: that of ``responses``, or one that is fitted on ``interactions``.
     """
     item_ids = tuple(items.frame["item_id"])
     rows = np.array([index.row_of.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
@@ -126,7 +130,8 @@ def refresh(index: ItemIndex, *, items: Items, interactions: pl.DataFrame) -> It
     quality = None
     if index.response_items is not None:
         described = response_items(items, names=index.extra[RESPONSE_CATEGORIES])
-        quality = fit_responses(interactions, items=described).quality_of(item_ids)
+        fitted = fit_responses(interactions, items=described) if responses is None else responses
+        quality = fitted.quality_of(item_ids)
     return replace(
         index,
         version=new_version(),
@@ -199,10 +204,13 @@ def fold_in_users(index: ItemIndex, *, interactions: pl.DataFrame) -> tuple[tupl
 
 
 def response_vectors(
-    interactions: pl.DataFrame, *, items: ResponseItems
+    interactions: pl.DataFrame, *, items: ResponseItems, responses: Responses | None = None
 ) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
-    """Return the users who saw any of the items, their vectors (n, f) and their content vectors (n, d)."""
-    fitted = fit_responses(interactions, items=items)
+    """Return the users who saw any of the items, their vectors (n, f) and their content vectors (n, d).
+
+    The vectors are those of ``responses``, or are fitted on ``interactions``.
+    """
+    fitted = fit_responses(interactions, items=items) if responses is None else responses
     known = pl.DataFrame({"item_id": items.item_ids}, schema={"item_id": pl.String})
     matrix = InteractionMatrix.build(interactions.join(known, on="item_id", how="semi"))
     row_of_item = {item_id: row for row, item_id in enumerate(items.item_ids)}

@@ -71,7 +71,7 @@ class Predictor:
     def warm_up(self) -> None:
         """Compute cached properties before the first request."""
         _ = self.index.row_of, self.index.category_rows, self.index.category_keys
-        _ = self.index.attributes, self.index.just_indexed, ranking_policy()
+        _ = self.index.attributes, self.index.just_indexed, self.index.response_items, ranking_policy()
 
     def rank(self, request: RankRequest, *, user: UserProfile, at: datetime | None = None) -> RankResponse:
         """Return at most ``request.limit`` items, best first, none of them excluded; fewer when there are no more.
@@ -243,6 +243,7 @@ class Predictor:
             liked_categories=frozenset({*user.affinity, *(index.categories[row] for row in recent)} - {""}),
             stated_interests=user.stated_interests,
             liked=self._rows(liked),
+            has_acted=self._content_of(user) is not None,
         )
         rows = np.array([ranked.row for ranked in page], dtype=np.int64)
         reasons = explain(rows, candidates=candidates, index=index, parts=parts, taste=taste)

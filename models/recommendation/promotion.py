@@ -11,9 +11,10 @@ import polars as pl
 
 from feature_repo.vendor_patches import FeatureStore
 from models.recommendation.data import checked_interactions
-from models.recommendation.index_builder import fold_in_users, open_items, refresh
+from models.recommendation.index_builder import fold_in_users, open_items, refresh, response_vectors
 from models.recommendation.recommender_tracker import RecommenderTracker
-from models.recommendation.serving_artifact import ItemIndexStore
+from models.recommendation.score_components import response_items
+from models.recommendation.serving_artifact import RESPONSE_CATEGORIES, ItemIndexStore
 from models.recommendation.train import TrainingResult, describe
 from models.recommendation.user_vectors import UserVectors, push
 from models.registry import RegisteredVersion
@@ -86,7 +87,7 @@ def refresh_item_index(
     Args:
         settings: URLs of MLflow and the lake.
         kind: kind of the items.
-        items: all items that may be recommended now, as for ``train``.
+        items: as for ``train``; closed ones are not published.
         interactions: as for ``train``.
         version: another version than the champion.
 
@@ -102,10 +103,10 @@ def refresh_item_index(
     if version is None:
         return None
     trained, described = tracker.item_index(version), describe(settings, items)
-    if trained.item_ids and described.frame.is_empty() and kind not in SHORT_LIVED:
+    if trained.item_ids and not described.frame["is_open"].any() and kind not in SHORT_LIVED:
         raise ValueError(f"No {kind.value} may be recommended; the item index of {version.model_version} stays.")
     fresh = refresh(trained, items=described, interactions=checked_interactions(interactions))
-    return ItemIndexStore(settings).publish(fresh)
+    return ItemIndexStore(settings).publish(open_items(fresh))
 
 
 def refresh_vectors(
@@ -115,10 +116,12 @@ def refresh_vectors(
     interactions: pl.DataFrame | pl.LazyFrame,
     store: FeatureStore,
     version: RegisteredVersion | None = None,
+    items: pl.DataFrame | pl.LazyFrame | None = None,
 ) -> int:
     """Fold the users of ``interactions`` into a factor space and push their vectors; return the number.
 
-    The space is the champion's, or that of ``version``.
+    The space is the champion's, or that of ``version``. The response model learns from what users did with ``items``,
+    also with those since its training; without them, and with factors, from those of the training.
     """
     tracker = RecommenderTracker(settings, kind=kind)
     version = version or tracker.champion()
@@ -127,8 +130,12 @@ def refresh_vectors(
     index = tracker.item_index(version)
     if not index.is_personal:
         return 0
-    user_ids, factors, content = fold_in_users(index, interactions=checked_interactions(interactions))
-    vectors = UserVectors(user_ids, factors, content)
+    checked = checked_interactions(interactions)
+    if index.response_items is None or items is None:
+        vectors = UserVectors(*fold_in_users(index, interactions=checked))
+    else:
+        described = response_items(describe(settings, items), names=index.extra[RESPONSE_CATEGORIES])
+        vectors = UserVectors(*response_vectors(checked, items=described))
     return push(store, vectors, model_version=version.model_version, at=datetime.now(UTC))
 
 

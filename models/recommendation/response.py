@@ -56,9 +56,9 @@ class Responses:
 
 
 def has_enough_impressions(seen: pl.DataFrame) -> bool:
-    """Return whether the response model applies: whether enough impressions have no act after them."""
-    without_act = int((seen["weight"] <= 0).sum())
-    return len(seen) >= MIN_IMPRESSIONS and without_act >= MIN_SHARE_WITHOUT_ACT * len(seen)
+    """Return whether the response model applies: whether enough of the items that users saw have no act of theirs."""
+    largest = seen.group_by("user_id", "item_id").agg(pl.col("weight").max())["weight"]
+    return len(largest) >= MIN_IMPRESSIONS and int((largest <= 0).sum()) >= MIN_SHARE_WITHOUT_ACT * len(largest)
 
 
 def fit_responses(seen: pl.DataFrame, *, items: ResponseItems) -> Responses:

@@ -26,6 +26,8 @@ from neighborconnect.feed.interests import category_key
 from neighborconnect.settings import Settings
 
 FORMAT = 2
+RESPONSE_FORMAT = 3
+"""Format of an index with qualities, which code that reads format 2 alone refuses, and serves what it has."""
 VARIANT = "variant"
 """Key in ``extra``: variant of the model (``model_selection.Variant`` or ``POPULARITY``)."""
 POPULARITY = "popularity"
@@ -172,7 +174,7 @@ def new_version(now: datetime | None = None) -> str:
 def to_bytes(index: ItemIndex) -> bytes:
     """Serialize an index as one safetensors file."""
     described = {
-        "format": FORMAT,
+        "format": FORMAT if index.quality is None else RESPONSE_FORMAT,
         "kind": index.kind.value,
         "model_version": index.model_version,
         "version": index.version,
@@ -218,8 +220,9 @@ def from_bytes(data: bytes) -> ItemIndex:
         described = json.loads(header["__metadata__"]["item_index"])
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise ItemIndexError(f"not an item index: {error}") from error
-    if described["format"] != FORMAT:
-        raise ItemIndexError(f"item index of format {described['format']}; this code reads format {FORMAT}")
+    if described["format"] not in {FORMAT, RESPONSE_FORMAT}:
+        formats = f"{FORMAT} and {RESPONSE_FORMAT}"
+        raise ItemIndexError(f"item index of format {described['format']}; this code reads formats {formats}")
     return ItemIndex(
         kind=ItemKind(described["kind"]),
         model_version=described["model_version"],

@@ -27,8 +27,9 @@ from models.recommendation.model_selection import ModelConfig, Variant, select_c
 from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
 from models.recommendation.recommender_tracker import RecommenderTracker
 from models.recommendation.report import model_card, plot
+from models.recommendation.response import fit_responses
 from models.recommendation.score_components import Items, content_vectors, response_items
-from models.recommendation.serving_artifact import POPULARITY, RESPONSE_CATEGORIES, ItemIndex
+from models.recommendation.serving_artifact import POPULARITY, ItemIndex
 from models.recommendation.user_vectors import UserVectors
 from models.registry import RegisteredVersion, model_version_name
 from neighborconnect.contracts.events import ItemKind
@@ -100,7 +101,7 @@ def train(
     Args:
         settings: URLs of MLflow and the lake.
         kind: kind of the items.
-        interactions: ``data.INTERACTIONS_SCHEMA``, one row per positive interaction.
+        interactions: ``data.INTERACTIONS_SCHEMA``, one row per act, and per impression with weight 0.
         items: ``data.ITEMS_SCHEMA`` and, if there are, its optional columns: all items that may be recommended now, and
             closed ones that the interactions refer to.
         features: source of features as of the split; the interactions themselves if left out.
@@ -122,7 +123,7 @@ def train(
             items=described,
             data_version=data_version,
             data_sets=(
-                lake_data_set(settings, data_version, counts={"interactions": len(checked)}),
+                lake_data_set(settings, data_version, counts={"interactions": len(acts_of(checked))}),
                 mart_data_set(settings, "marts.recommendable_items", counts={"items": len(described.frame)}),
             ),
             hyperparameters=hyperparameters,
@@ -145,6 +146,8 @@ def fit_on_all(
     known = of_standing(interactions)
     matrix = InteractionMatrix.build(known)
     factors = config.fit(matrix, seed=seed)
+    seen = response_items(items, names=items.category_names) if config.variant is Variant.RESPONSE else None
+    responses = None if seen is None else fit_responses(interactions, items=seen)
     index = assemble(
         kind=kind,
         model_version=model_version,
@@ -153,10 +156,10 @@ def fit_on_all(
         factors=factors,
         items=items,
         interactions=interactions,
+        responses=responses,
     )
-    if config.variant is Variant.RESPONSE:
-        names = index.extra[RESPONSE_CATEGORIES]
-        return index, UserVectors(*response_vectors(interactions, items=response_items(items, names=names)))
+    if seen is not None:
+        return index, UserVectors(*response_vectors(interactions, items=seen, responses=responses))
     content = content_vectors(matrix, embeddings=items.aligned(matrix.item_ids).embeddings)
     vectors = UserVectors(matrix.user_ids, factors.users, content)
     warm = [item_id for item_id, is_warm in zip(index.item_ids, index.is_warm, strict=True) if is_warm]

@@ -40,6 +40,8 @@ ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
 _CAST: Final = {"price": "price::double precision"}
 RETENTION: Final = timedelta(days=30)
 """The data of a model can be read again for this long."""
+IMPRESSION_HORIZON: Final = timedelta(days=90)
+"""Age up to which impressions are trained on: there are many more of them than acts, and each user's newest count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class TrainingSet:
 def collect_interactions(settings: Settings, *, kind: ItemKind) -> pl.DataFrame:
     """Return the current interactions with items of ``kind``: ``TRAINING_SCHEMA`` and ``STANDING``, without order.
 
-    Users without consent to personalization and acts before a reset of it are excluded.
+    Users without consent to personalization, acts before a reset of it and impressions before ``IMPRESSION_HORIZON``
+    are excluded.
     """
-    lake = LakeSnapshot(settings)
-    interactions = training_interactions(read_activity(lake), kind=kind)
+    lake, now = LakeSnapshot(settings), datetime.now(UTC)
+    is_recent = (pl.col("weight") > 0) | (pl.col("occurred_at") >= now - IMPRESSION_HORIZON)
+    interactions = training_interactions(read_activity(lake), kind=kind).filter(is_recent)
     withdrawn = read_personalization_withdrawals(lake)
-    weights = read_standing(lake, at=datetime.now(UTC))
+    weights = read_standing(lake, at=now)
     return (
         since_resets(interactions, read_resets(lake))
         .join(withdrawn, on="user_id", how="anti")

@@ -148,11 +148,11 @@ def _publish(settings: Settings, kind: ItemKind, target: RegisteredVersion, *, p
     """Publish what serving reads next to the registered files: the item index and the vectors of the users."""
     interactions = read_interactions(settings, kind=kind).interactions
     progress("publishing the item index with the current items")
-    items = read_items(settings, kind=kind)
+    items = read_items(settings, kind=kind, with_closed=True)
     refresh_item_index(settings, kind=kind, items=items, interactions=interactions, version=target)
     progress("computing the vectors of the users")
     with open_store(settings) as store:
-        refresh_vectors(settings, kind=kind, interactions=interactions, store=store, version=target)
+        refresh_vectors(settings, kind=kind, interactions=interactions, store=store, version=target, items=items)
 
 
 def _target(settings: Settings, model: str, version: str) -> tuple[ModelTracker, RegisteredVersion]:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from models.recommendation.als import Hyperparameters
-from models.recommendation.data import STANDING, InteractionMatrix, checked_interactions, checked_items
+from models.recommendation.data import STANDING, InteractionMatrix, checked_interactions, checked_items, of_standing
 from models.recommendation.impression_replay import Replay, replay
 from models.recommendation.index_builder import fold_in_users, open_items, refresh
 from models.recommendation.model_selection import ModelConfig, Variant
@@ -24,6 +24,7 @@ from models.recommendation.train import fit_on_all
 from models.recommendation.user_vectors import UserVectors
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.serving import RankingPath, RankRequest
+from neighborconnect.feed.reasons import ReasonCode
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CATEGORIES = ("books", "cycling", "gardening")
@@ -118,6 +119,19 @@ class TestFit:
         assert has_enough_impressions(community.interactions)
         assert not has_enough_impressions(community.interactions.filter(pl.col("weight") > 0))
 
+    def test_impressions_that_an_act_always_follows_do_not_count(self, community: Community) -> None:
+        seen = community.interactions
+        acted = seen.join(seen.filter(pl.col("weight") > 0), on=["user_id", "item_id"], how="semi")
+        repeated = pl.concat([acted] * 3)
+        assert int((repeated["weight"] <= 0).sum()) >= 500
+        assert not has_enough_impressions(repeated)
+
+    def test_standing_without_an_act_leaves_everybody_counted(self, community: Community) -> None:
+        is_visitor = (pl.col("user_id") == "user-00") & (pl.col("weight") == 0)
+        seen = community.interactions.filter(is_visitor | (pl.col("user_id") > "user-00"))
+        of_visitor = (pl.col("user_id") == "user-00").cast(pl.Float32).alias(STANDING)
+        assert len(of_standing(seen.with_columns(of_visitor))) == len(seen)
+
     def test_no_impressions_at_all_give_an_empty_model(self, community: Community) -> None:
         items = response_items(community.items, names=CATEGORIES)
         fitted = fit_responses(community.interactions.clear(), items=items)
@@ -187,6 +201,28 @@ class TestServing:
         assert left.quality.tolist() == index.quality[1:].tolist()
 
 
+def test_seeing_posts_alone_is_no_reason_to_call_others_similar(community: Community) -> None:
+    frame = community.items.frame
+    directions = np.eye(2, dtype=np.float32)[np.arange(POSTS) % 2]
+    passed_over = [(frame["item_id"][row], START + timedelta(minutes=row)) for row in range(0, POSTS, 2)]
+    rows = [("visitor", item_id, at, 0.0, False) for item_id, at in passed_over]
+    seen = pl.concat([community.interactions, pl.DataFrame(rows, schema=community.interactions.schema, orient="row")])
+    index, vectors = fit_on_all(
+        kind=ItemKind.POST,
+        model_version="post-test",
+        config=CONFIG.reduced_to(Variant.RESPONSE),
+        interactions=seen,
+        items=Items(frame, directions),
+        seed=0,
+    )
+    content = vectors.content[vectors.user_ids.index("visitor")]
+    request = RankRequest(request_id="r", user_id="visitor", item_kind=ItemKind.POST, limit=10)
+    at = START + timedelta(days=DAYS + 20)
+    answer = Predictor(index).rank(request, user=profile(vectors, "visitor", content=content), at=at)
+    codes = {reason.code for item in answer.items for reason in item.reasons}
+    assert not codes & {ReasonCode.SIMILAR_TO_READ, ReasonCode.BECAUSE_YOU_LIKED}
+
+
 class TestReplay:
     def test_it_prefers_the_model_that_knows_good_items(self, community: Community) -> None:
         configs = {name.value: CONFIG.reduced_to(name) for name in (Variant.AFFINITY, Variant.RESPONSE)}
@@ -194,6 +230,14 @@ class TestReplay:
         assert replayed is not None
         assert len(replayed.user_ids) == USERS
         assert replayed.mean_response("response") > replayed.mean_response("affinity") + 0.05
+
+    def test_closed_items_are_on_no_page(self, community: Community) -> None:
+        closed = community.items.frame.with_columns(pl.lit(START).cast(pl.Datetime("us", "UTC")).alias("closed_at"))
+        configs = {"response": CONFIG.reduced_to(Variant.RESPONSE)}
+        items = Items(closed, community.items.embeddings)
+        replayed = replay(community.interactions, configs=configs, items=items, kind=ItemKind.POST, seed=0)
+        assert replayed is not None
+        assert not replayed.impressions["response"].any()
 
     def test_its_terms_have_the_mean_response_as_their_mean(self) -> None:
         responses, impressions = np.array([3.0, 0.0, 1.0]), np.array([4.0, 0.0, 1.0])

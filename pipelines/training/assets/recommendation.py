@@ -40,7 +40,7 @@ def _training_set(kind: ItemKind) -> dg.AssetsDefinition:
         deps=_EVENTS,
         group_name=GROUP,
         kinds={"polars", "deltalake"},
-        description=f"Positive implicit feedback on {kind.value}s; each run writes a version.",
+        description=f"Implicit feedback on {kind.value}s, and their impressions; each run writes a version.",
         freshness_policy=DAILY,
     )
     def training_set(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
@@ -119,11 +119,11 @@ def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
         from models.recommendation.promotion import refresh_item_index
         from pipelines.training.interactions import collect_interactions, read_items
 
-        items = read_items(settings, kind=kind)
+        items = read_items(settings, kind=kind, with_closed=True)
         key = refresh_item_index(
             settings, kind=kind, items=items, interactions=collect_interactions(settings, kind=kind)
         )
-        return dg.MaterializeResult(metadata={"key": key or "no champion yet", "items": items.height})
+        return dg.MaterializeResult(metadata={"key": key or "no champion yet", "items": items["is_open"].sum()})
 
     return item_index
 
@@ -131,7 +131,7 @@ def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
 def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
     @dg.asset(
         key=vectors_key(kind),
-        deps=[recommender_champion_key(kind), *_EVENTS],
+        deps=[recommender_champion_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
         group_name=GROUP,
         kinds={"feast", "redis"},
         description="User vectors of the champion, folded in from all interactions up to the run.",
@@ -141,11 +141,12 @@ def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
         from feature_repo.store import open_store
         from models.recommendation.promotion import refresh_vectors
         from pipelines.features import online_store
-        from pipelines.training.interactions import collect_interactions
+        from pipelines.training.interactions import collect_interactions, read_items
 
+        items = read_items(settings, kind=kind, with_closed=True)
         interactions = collect_interactions(settings, kind=kind)
         with open_store(settings) as store, online_store.writing(settings, online_store.vectors_part(kind)):
-            pushed = refresh_vectors(settings, kind=kind, interactions=interactions, store=store)
+            pushed = refresh_vectors(settings, kind=kind, interactions=interactions, store=store, items=items)
         return dg.MaterializeResult(metadata={"users": pushed})
 
     return vectors
