@@ -201,26 +201,19 @@ class TestServing:
         assert left.quality.tolist() == index.quality[1:].tolist()
 
 
-def test_seeing_posts_alone_is_no_reason_to_call_others_similar(community: Community) -> None:
-    frame = community.items.frame
+def test_seeing_posts_alone_is_no_reason_to_call_others_similar(served: tuple[ItemIndex, UserVectors]) -> None:
     directions = np.eye(2, dtype=np.float32)[np.arange(POSTS) % 2]
-    passed_over = [(frame["item_id"][row], START + timedelta(minutes=row)) for row in range(0, POSTS, 2)]
-    rows = [("visitor", item_id, at, 0.0, False) for item_id, at in passed_over]
-    seen = pl.concat([community.interactions, pl.DataFrame(rows, schema=community.interactions.schema, orient="row")])
-    index, vectors = fit_on_all(
-        kind=ItemKind.POST,
-        model_version="post-test",
-        config=CONFIG.reduced_to(Variant.RESPONSE),
-        interactions=seen,
-        items=Items(frame, directions),
-        seed=0,
-    )
-    content = vectors.content[vectors.user_ids.index("visitor")]
+    predictor = Predictor(replace(served[0], embeddings=directions))
+    passed_over_the_first = np.array([0, 0, 0, -1, 0, 0], dtype=np.float32)
     request = RankRequest(request_id="r", user_id="visitor", item_kind=ItemKind.POST, limit=10)
-    at = START + timedelta(days=DAYS + 20)
-    answer = Predictor(index).rank(request, user=profile(vectors, "visitor", content=content), at=at)
-    codes = {reason.code for item in answer.items for reason in item.reasons}
-    assert not codes & {ReasonCode.SIMILAR_TO_READ, ReasonCode.BECAUSE_YOU_LIKED}
+
+    def reasons(content: list[float]) -> set[ReasonCode]:
+        user = UserProfile(vector=passed_over_the_first, content=np.array(content, dtype=np.float32))
+        answer = predictor.rank(request, user=user, at=START + timedelta(days=DAYS + 20))
+        return {reason.code for item in answer.items for reason in item.reasons}
+
+    assert ReasonCode.SIMILAR_TO_READ in reasons([0.0, 1.0])
+    assert ReasonCode.SIMILAR_TO_READ not in reasons([0.0, 0.0]), "who acted on nothing has read nothing"
 
 
 class TestReplay:
