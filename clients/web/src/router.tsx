@@ -70,12 +70,21 @@ export interface PageProps {
 
 export type Routes = Record<string, ComponentType<PageProps>>;
 
+/** A part of an address, as it is where it cannot be decoded. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The page of a path, such as `/posts/:id`, and its key, so that another id is another page. */
 export function match(routes: Routes, { path, query }: Location): JSX.Element | null {
   for (const [pattern, Page] of Object.entries(routes)) {
     const expression = new RegExp(`^${pattern.replace(":id", "([^/]+)")}/?$`);
     const found = expression.exec(path);
-    if (found) return <Page key={`${pattern} ${found[1] ?? ""}`} id={decodeURIComponent(found[1] ?? "")} query={query} />;
+    if (found) return <Page key={`${pattern} ${found[1] ?? ""}`} id={decoded(found[1] ?? "")} query={query} />;
   }
   return null;
 }

@@ -391,7 +391,7 @@ export function Menu({ label, entries, icon = "more" }: { label: string; entries
               onClick={() => {
                 setOpen(false);
                 root.current?.querySelector<HTMLElement>("button")?.focus();
-                entry.run();
+                void attempt(async () => entry.run());
               }}
             >
               <Icon name={entry.icon} />

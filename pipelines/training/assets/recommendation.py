@@ -123,7 +123,7 @@ def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
         key = refresh_item_index(
             settings, kind=kind, items=items, interactions=collect_interactions(settings, kind=kind)
         )
-        return dg.MaterializeResult(metadata={"key": key or "no champion yet", "items": items["is_open"].sum()})
+        return dg.MaterializeResult(metadata={"key": key or "no champion yet", "items": items.filter("is_open").height})
 
     return item_index
 
