@@ -78,7 +78,8 @@ def replay(
 ) -> Replay | None:
     """Replay the last days of ``interactions``, which include impressions, under each configuration.
 
-    Affinities are those of acts with items of this kind. None with fewer than ``MIN_USERS`` users.
+    Affinities are those of acts with items of this kind. None with fewer than ``MIN_USERS`` users, or if nobody
+    saw an item of the pages of a configuration: that says nothing about it.
     """
     newest: datetime = interactions["occurred_at"].max()  # type: ignore[assignment]
     chosen = _sample(interactions, since=newest - timedelta(days=DAYS), seed=seed)
@@ -103,6 +104,8 @@ def replay(
     if len(user_ids) < MIN_USERS:
         return None
     sums = {name: np.array([totals[user_id][name] for user_id in user_ids]) for name in configs}
+    if any(not values[:, 1].any() for values in sums.values()):
+        return None
     return Replay(
         user_ids,
         {name: values[:, 0] for name, values in sums.items()},
