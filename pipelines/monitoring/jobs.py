@@ -22,7 +22,7 @@ FROM (
 ) AS due
 """
 _FAILED = "SELECT task_name, count(*) FROM procrastinate_jobs WHERE status = 'failed' GROUP BY 1"
-_LANES = ("default", "models", "media", "renditions")
+_LANES = ("default", "models", "media", "renditions", "webhooks")
 _STATES = ("todo", "doing", "failed")
 
 

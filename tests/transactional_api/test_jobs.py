@@ -86,6 +86,8 @@ async def test_letters_wait_for_no_screening_and_no_media(town: Town) -> None:
         assert lanes[urgent][1] > lanes["notifications.deliver"][1] > upkeep
     for slow in ("moderation.screen", "moderation.triage", "media.analyze", "media.process", "media.renditions"):
         assert lanes[slow][0] != Lane.DEFAULT
+    # A server of an app that never answers holds up no job of another lane.
+    assert [name for name, (lane, _) in lanes.items() if lane == Lane.WEBHOOKS] == ["webhooks.deliver"]
 
 
 async def test_what_is_urgent_runs_first(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ async def test_every_collector_reads_the_real_stores(restricted: Settings) -> No
     assert metrics.value("neighborconnect_worker_backlog_events", worker="relay") == 3
     buckets = metrics.by("le", "neighborconnect_event_latency_seconds_bucket", stage="kafka")
     assert (buckets["0.05"], buckets["0.25"], buckets["300.0"], buckets["+Inf"]) == (1, 2, 2, 3)
-    assert set(metrics.by("lane", "neighborconnect_jobs")) >= {"default", "models", "media", "renditions"}
+    assert set(metrics.by("lane", "neighborconnect_jobs")) >= {"default", "models", "media", "renditions", "webhooks"}
     assert metrics.value("neighborconnect_kafka_topic_end_offset", topic=TOPIC) is not None
     assert (metrics.value("neighborconnect_postgres_connections", database="neighborconnect") or 0) >= 1
     assert "neighborconnect_model_champion_info" in metrics.names

@@ -102,7 +102,7 @@ class _Message:
     body: bytes
 
 
-@queue.task("webhooks.deliver", priority=queue.Priority.NOTICE)
+@queue.task("webhooks.deliver", lane=queue.Lane.WEBHOOKS)
 async def deliver(context: AppContext, *, delivery_id: str, attempt: int) -> None:
     """Attempt a delivery, unless this attempt was made; record it, and queue the next one after a failure."""
     async with context.transaction() as session:
@@ -182,12 +182,15 @@ async def _post(context: AppContext, message: _Message) -> tuple[int | None, Att
 
 
 async def _record(session: AsyncSession, delivery_id: UUID, *, attempt: int, entry: dict[str, Any]) -> None:
-    locked = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id).with_for_update()
-    delivery = await session.scalar(locked)
-    if delivery is None or delivery.state != DeliveryState.PENDING or len(delivery.attempts) >= attempt:
+    # The webhook is locked before its delivery, as the removal of a webhook does.
+    of_delivery = select(WebhookDelivery.endpoint_id).where(WebhookDelivery.id == delivery_id).scalar_subquery()
+    endpoint = await session.scalar(select(WebhookEndpoint).where(WebhookEndpoint.id == of_delivery).with_for_update())
+    delivery = await session.get(WebhookDelivery, delivery_id, with_for_update=True)
+    if endpoint is None or delivery is None:
+        return
+    if delivery.state != DeliveryState.PENDING or len(delivery.attempts) >= attempt:
         return
     delivery.attempts = [*delivery.attempts, entry]
-    endpoint = await session.get_one(WebhookEndpoint, delivery.endpoint_id, with_for_update=True)
     now = datetime.now(UTC)
     if entry["error"] is None:
         delivery.state, delivery.next_attempt_at = DeliveryState.DELIVERED, None

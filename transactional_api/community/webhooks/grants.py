@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from transactional_api.community.events import queries as events
 from transactional_api.community.marketplace import queries as marketplace
 from transactional_api.community.notifications.checks import VISIBLE
 from transactional_api.community.posts import queries as posts
-from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER
+from transactional_api.core.compiled_queries import viewer_of
 from transactional_api.core.db.tables import (
     Comment,
     Connector,
@@ -29,8 +28,7 @@ from transactional_api.core.viewer import is_account_active
 from transactional_api.core.webhooks import SCOPE_OF, WebhookEvent
 from transactional_api.identity.users import queries as users
 
-_USER_ID: Any = UserSession.user_id
-_READER: Final = replace(VIEWER_PLACEHOLDER, id=_USER_ID)
+_READER: Final = viewer_of(UserSession.user_id)
 """The granting user, in the row of their session."""
 
 

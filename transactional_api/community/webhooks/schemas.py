@@ -56,7 +56,7 @@ class NewWebhookOut(WebhookOut):
 
 
 class DeliveryState(StrEnum):
-    """State of a delivery. Withheld: no user of the app may see the subject any more."""
+    """State of a delivery. Withheld: no user of the app may see the subject any more, or the webhook is disabled."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

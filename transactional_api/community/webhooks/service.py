@@ -101,7 +101,7 @@ async def replace(
         NotFoundError: the viewer has no such webhook.
         UnsafeUrlError: the URL is not allowed.
     """
-    endpoint = await _own(session, viewer=viewer, app_id=app_id, webhook_id=webhook_id)
+    endpoint = await _own(session, viewer=viewer, app_id=app_id, webhook_id=webhook_id, for_update=True)
     _require_safe(body.url, settings=settings)
     if body.enabled and not endpoint.is_enabled:
         endpoint.failing_since = None
@@ -121,7 +121,7 @@ async def rotate_secret(
     session: AsyncSession, *, viewer: Viewer, app_id: UUID, webhook_id: UUID, cipher: FieldCipher
 ) -> NewWebhookOut:
     """Replace the secret; for ``ROTATION``, messages are signed with both. Raises ``NotFoundError``."""
-    endpoint = await _own(session, viewer=viewer, app_id=app_id, webhook_id=webhook_id)
+    endpoint = await _own(session, viewer=viewer, app_id=app_id, webhook_id=webhook_id, for_update=True)
     secret = _new_secret()
     endpoint.previous_secret_encrypted = endpoint.secret_encrypted
     endpoint.previous_secret_until = datetime.now(UTC) + ROTATION
@@ -168,12 +168,17 @@ async def list_deliveries(
     return page.of((await session.scalars(statement)).all(), WebhookDeliveryOut.model_validate)
 
 
-async def _own(session: AsyncSession, *, viewer: Viewer, app_id: UUID, webhook_id: UUID) -> WebhookEndpoint:
-    endpoint: WebhookEndpoint | None = await session.scalar(
+async def _own(
+    session: AsyncSession, *, viewer: Viewer, app_id: UUID, webhook_id: UUID, for_update: bool = False
+) -> WebhookEndpoint:
+    own = (
         select(WebhookEndpoint)
         .join(OAuthApp, OAuthApp.id == WebhookEndpoint.app_id)
         .where(WebhookEndpoint.id == webhook_id, OAuthApp.id == app_id, OAuthApp.owner_id == viewer.id)
     )
+    if for_update:
+        own = own.with_for_update(of=WebhookEndpoint)
+    endpoint: WebhookEndpoint | None = await session.scalar(own)
     if endpoint is None:
         raise NotFoundError
     return endpoint

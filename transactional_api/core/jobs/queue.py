@@ -39,6 +39,8 @@ class Lane(StrEnum):
     """Jobs that decode or compress files."""
     RENDITIONS = "renditions"
     """Jobs that take minutes, such as video encoding."""
+    WEBHOOKS = "webhooks"
+    """Jobs that wait for servers of third-party apps."""
 
 
 class Priority(IntEnum):
