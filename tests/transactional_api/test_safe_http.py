@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from typing import Any
 
 import pytest
@@ -55,6 +56,26 @@ def test_unsafe_urls_are_refused(url: str, public: Settings) -> None:
 async def test_a_name_of_a_private_address_is_refused(public: Settings) -> None:
     with pytest.raises(UnsafeAddressError):
         await safe_http.request("GET", "https://localhost/", settings=public)
+
+
+async def test_a_connection_goes_to_the_checked_address(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def answer(host: str, port: int, *rest: Any, **named: Any) -> list[Any]:
+        """Return the address of the site at first, and later one of a network inside, as a rebinding name does."""
+        if host != "rebinding.example":
+            return resolve(host, port, *rest, **named)
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "10.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    async with serving(Site()) as url:
+        monkeypatch.setattr(socket, "getaddrinfo", answer)
+        named = url.replace("127.0.0.1", "rebinding.example")
+        fetched = await safe_http.request("GET", f"{named}/page", settings=settings, max_bytes=1)
+        monkeypatch.undo()
+    assert (fetched.status, fetched.url, asked) == (200, f"{named}/page", ["rebinding.example"])
 
 
 class Site:

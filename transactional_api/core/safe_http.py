@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,8 @@ MAX_BYTES: Final = 512 * 1024
 _IETF_PROTOCOLS = ipaddress.IPv4Network("192.0.0.0/24")
 _HOST = re.compile(r"^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[?[0-9A-Fa-f:.]+\]?)$")
 _MAX_PORT = 65_535
+# A name server that does not answer occupies one of these threads, and none of those that hash or decode.
+_RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -164,7 +167,9 @@ async def _send(
 async def _resolve(url: httpx.URL, *, settings: Settings) -> Address:
     host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            _RESOLVERS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
     except (OSError, UnicodeError):
         raise httpx.ConnectError("The host has no address") from None
     # An address with a scope ("%eth0") is link-local.
