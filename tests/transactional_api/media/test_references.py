@@ -351,6 +351,17 @@ async def test_pictures_of_people_are_their_own_uploads(town: Town, ada: Person,
     assert (await ben.put("/users/profile", {**names, "avatar_url": lasting})).json()["code"] == "unknown_media"
     new = {**names, "email": f"{uuid4()}@example.org", "username": uuid4().hex[:20], "password": "a long pass phrase 9"}
     assert (await town.nobody.post("/users/register", {**new, "avatar_url": FOREIGN})).json()["code"] == "foreign_link"
+    # Moderation hides the picture: the rest of the profile can still be changed, but the picture not be taken again.
+    await town.write("UPDATE uploads SET is_active = false WHERE id = :id", id=upload["id"])
+    for answer in (
+        await ada.put("/users/profile", {**names, "avatar_url": lasting}),
+        await ada.request("PATCH", "/users/profile", json={"first_name": "Adaeze"}),
+    ):
+        assert (answer.status_code, answer.json()["avatar_url"]) == (200, lasting)
+    await ada.put("/users/profile", names)
+    assert (await ada.put("/users/profile", {**names, "avatar_url": lasting})).json()["code"] == "unusable_media"
+    await town.write("UPDATE uploads SET is_active = true WHERE id = :id", id=upload["id"])
+    assert (await ada.put("/users/profile", {**names, "avatar_url": lasting})).json()["avatar_url"] == lasting
     await ada.delete(f"/media/{upload['id']}")
     assert (await ben.get(f"/users/{ada.id}")).json()["avatar_url"] is None
 

@@ -19,7 +19,7 @@ from transactional_api.core.db.statements import BoundStatement, CompiledStateme
 from transactional_api.core.db.tables import Block, ModerationCase, Upload
 from transactional_api.core.documents import StoredDocument
 from transactional_api.core.errors import Problem
-from transactional_api.core.media.addresses import AVATAR_PATH, avatar_url
+from transactional_api.core.media.addresses import AVATAR_PATH, avatar_of, avatar_url
 from transactional_api.core.media.attachments import AttachedMedia, AttachedState, attachments_in
 from transactional_api.core.media.processing import MediaKind
 from transactional_api.core.media.stores import COLLECTION, MediaStores, UploadState, is_under_review, media_of
@@ -149,10 +149,23 @@ async def references_to(
     return list(dict.fromkeys(ids))
 
 
-async def own_avatar(session: AsyncSession, *, viewer: Viewer, link: str | None, public_url: str) -> str | None:
-    """Return the lasting address of the picture that a client names by a link; raises what ``references_to`` does."""
+async def own_avatar(
+    session: AsyncSession, *, viewer: Viewer, link: str | None, public_url: str, stored: str | None
+) -> str | None:
+    """Return the lasting address of the picture that a client names by a link; raises what ``references_to`` does.
+
+    ``stored`` is the present address: its upload may stay although moderation hides it.
+    """
     links = [link] if link else []
-    ids = await references_to(session, viewer=viewer, media_ids=None, links=links, kinds={MediaKind.IMAGE})
+    kept = avatar_of(stored) if stored else None
+    ids = await references_to(
+        session,
+        viewer=viewer,
+        media_ids=None,
+        links=links,
+        present={str(kept)} if kept else (),
+        kinds={MediaKind.IMAGE},
+    )
     return avatar_url(public_url, ids[0]) if ids else None
 
 

@@ -274,7 +274,8 @@ async def replace_profile(
 ) -> OwnUser:
     """Replace the viewer's profile."""
     public_url = accounts.settings.public_url
-    avatar = await own_avatar(session, viewer=viewer, link=profile.avatar_url, public_url=public_url)
+    stored = await session.scalar(select(User.avatar_url).where(User.id == viewer.id))
+    avatar = await own_avatar(session, viewer=viewer, link=profile.avatar_url, public_url=public_url, stored=stored)
     columns = {
         **profile.model_dump(),
         **personal_data.phone_columns(accounts.cipher, profile.phone),
