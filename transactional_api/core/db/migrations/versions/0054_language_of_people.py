@@ -22,7 +22,8 @@ _TITLES = {
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("language", sa.String(35), nullable=True), if_not_exists=True)
+    """Change the titles first: every request waits for the lock of the column, which is then held for a moment."""
     change = sa.text("UPDATE notifications SET title = :title WHERE kind = 'moderation.decided' AND title = :was")
     for outcome, title in _TITLES.items():
         op.execute(change.bindparams(title=title, was=f"A moderator's decision: {outcome}"))
+    op.add_column("users", sa.Column("language", sa.String(35), nullable=True), if_not_exists=True)
