@@ -113,6 +113,15 @@ def test_the_catalog_has_the_texts_of_the_code() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     assert {text for text in details if isinstance(text, str)} - known == set()
+    of_fields = {
+        node.args[0].value
+        for path in (API / "core" / "text.py", *API.rglob("schemas.py"), *API.rglob("feedback.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) == "ValueError"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert of_fields - known == set()
     stored = {HELP_TITLE, HELP_TEXT, *_TITLES.values(), "A moderator decided about your report"}
     assert stored <= {entry.en for entry in texts.root.values() if isinstance(entry.en, str)}
     assert OF_PLATFORM
