@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ from transactional_api.community.webhooks.delivery import DELAYS, deliver
 from transactional_api.core.db.tables import UserSession
 from transactional_api.core.http.scopes import SCOPES
 from transactional_api.core.jobs import queue
-from transactional_api.core.webhooks import SCOPE_OF, WebhookEvent
+from transactional_api.core.webhooks import DISPATCH, SCOPE_OF, WebhookEvent
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
 FAR = datetime.now(UTC) + timedelta(days=1)
@@ -154,6 +154,17 @@ async def test_notifications_arrive_for_their_reader(
     message = Webhook(app.secret).verify(body, headers)
     [notification] = (await ada.get("/notifications")).json()["items"]
     assert message["data"] == {"id": notification["id"], "authorized_user_id": str(ada.id)}
+
+
+async def test_an_announcement_is_one_query_without_apps(town: Town, app: App, statements: Any) -> None:
+    await town.run_jobs()
+    now, announced = datetime.now(UTC).isoformat(), [[str(uuid4()), str(uuid4())] for _ in range(20)]
+    async with town.app.state.context.transaction() as session:
+        await queue.defer(session, DISPATCH, event="notification.created", events=announced, occurred_at=now)
+    with statements() as sent:
+        await town.run_jobs()
+    choosing = [one for one in sent if "webhook_endpoints.event_types @>" in one and "FROM notifications" in one]
+    assert len(choosing) == 1
 
 
 async def test_retries_keep_the_id_and_end_with_success(

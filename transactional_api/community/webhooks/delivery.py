@@ -57,6 +57,11 @@ log = get_logger(__name__)
 async def dispatch(context: AppContext, *, event: str, events: list[list[str]], occurred_at: str) -> None:
     """Create the deliveries of events to the webhooks that may receive them; a repetition creates none twice."""
     kind = WebhookEvent(event)
+    if kind is WebhookEvent.NOTIFICATION_CREATED:
+        async with context.transaction() as session:
+            ids = [UUID(subject_id) for _, subject_id in events]
+            of_app_users = {str(one) for one in await session.scalars(grants.notifications_of_app_users(ids))}
+        events = [one for one in events if one[1] in of_app_users]
     for event_id, subject_id in events:
         async with context.transaction() as session:
             chosen = select(WebhookEndpoint.id).where(

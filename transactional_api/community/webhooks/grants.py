@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from transactional_api.community.events import queries as events
 from transactional_api.community.marketplace import queries as marketplace
@@ -84,6 +84,22 @@ _SUBJECT: Final[dict[WebhookEvent, Callable[[UUID], Select[Any]]]] = {
     WebhookEvent.NOTIFICATION_CREATED: _notification,
 }
 """Subject of an event, if the granting user may see it now."""
+
+
+def notifications_of_app_users(notification_ids: Sequence[UUID]) -> Select[tuple[UUID]]:
+    """Select the notifications whose reader granted an app with a webhook for them the scope: a few of an announcement.
+
+    Whether the reader may see them is not checked.
+    """
+    event = WebhookEvent.NOTIFICATION_CREATED
+    granted = exists().where(
+        UserSession.user_id == Notification.user_id,
+        UserSession.scopes.contains([SCOPE_OF[event]]),
+        UserSession.app_id == WebhookEndpoint.app_id,
+        WebhookEndpoint.is_enabled.is_(True),
+        WebhookEndpoint.event_types.contains([event.value]),
+    )
+    return select(Notification.id).where(Notification.id.in_(notification_ids), granted)
 
 
 def may_receive(event: WebhookEvent, subject_id: UUID) -> ColumnElement[bool]:
