@@ -89,7 +89,7 @@ class ChatSettings(RequestBody):
     """Settings of your conversations."""
 
     read_receipts: StrictBool = Field(
-        description="Whether other members see how far you have read; if not, you do not see it of them either.",
+        description="Whether other members see how far you have read; if not, you do not see how far they have either.",
         examples=[True],
     )
 
