@@ -48,6 +48,7 @@ SCREENED = {
     "createStory": ("title", "content"),
     "createReel": ("title", "description"),
     "registerApp": ("name",),
+    "setAltText": ("alt_text",),
 }
 # Operation: fields that are not words, or that nobody but their writer, moderators or a conversation's members read.
 OWN = {"state", "country", "postal_code", "phone", "avatar_url", "password", "current_password"}
@@ -220,6 +221,9 @@ async def test_each_field_is_screened(
         upload = await town.keep_upload(ben, png() if operation == "createStory" else video())
         path = "/stories" if operation == "createStory" else "/reels"
         answer = await ben.post(path, marks.into(of | {"media_id": upload["id"]}))
+    elif operation == "setAltText":
+        upload = await town.keep_upload(ben, png())
+        answer = await ben.put(f"/media/{upload['id']}/alt-text", marks.into({}))
     elif operation == "register":
         answer = await town.nobody.post("/users/register", marks.into(registration()))
     else:

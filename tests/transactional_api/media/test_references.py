@@ -188,6 +188,24 @@ async def test_repeated_foreign_and_hidden_uploads_are_refused(
         assert (answer.status_code, answer.json()["code"]) == (422, "repeated_media")
 
 
+@KINDS
+async def test_everything_shows_the_alt_text_of_the_author(
+    town: Town, ada: Person, ben: Person, garden: dict[str, Any], kind: str
+) -> None:
+    upload = await pending(ada)
+    described = await ada.put(f"/media/{upload['id']}/alt-text", {"alt_text": "A ripe tomato"})
+    assert (described.status_code, described.json()["alt_text"]) == (200, "A ripe tomato")
+    await town.run_jobs()
+    path, body, _ = await place_of(kind, ada, ben, garden)
+    made = (await ada.post(path, {**body, **named(kind, upload["id"])})).json()
+    assert only(kind, await read(kind, ben, made, path))["alt_text"] == "A ripe tomato"
+    for refused in ({"alt_text": "x" * 1_501}, {"alt_text": 3}, {}):
+        assert (await ada.put(f"/media/{upload['id']}/alt-text", refused)).status_code == 422
+    assert (await ben.put(f"/media/{upload['id']}/alt-text", {"alt_text": "Mine"})).status_code == 404
+    await ada.put(f"/media/{upload['id']}/alt-text", {"alt_text": None})
+    assert only(kind, await read(kind, ben, made, path))["alt_text"] is None
+
+
 def change(body: dict[str, Any], media_ids: list[str]) -> dict[str, Any]:
     """Return the body of a PUT for the body of a POST."""
     return {**{name: value for name, value in body.items() if name != "connector_id"}, "media_ids": media_ids}

@@ -22,6 +22,7 @@ ROWS = [
     Row("POST", "/media/upload", ANYONE_CREATES, files={"file": ("a.png", png())}),
     Row("POST", "/media/uploads", ANYONE_CREATES, lambda _: {"size": 10}),
     Row("POST", "/media/uploads/{media_id}/complete", OWN),
+    Row("PUT", "/media/{media_id}/alt-text", OWN, lambda _: {"alt_text": "A ladder"}),
     Row("POST", "/media/process", OWN, lambda it: {"media_id": it.things["media_id"]}),
     Row("PUT", "/users/profile/avatar", OWN, lambda it: {"media_id": it.things["media_id"]}),
     # Nobody shows this one as their picture.

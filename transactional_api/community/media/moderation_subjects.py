@@ -17,6 +17,5 @@ def _uploads(viewer: Viewer) -> Select[Any]:
     return select(Upload).where(Upload.is_active.is_(True), visible_owner)
 
 
-UPLOAD = register(
-    SubjectKind.UPLOAD, Subject(Upload.id, Upload.owner_id, (Upload.moderated_text,), _uploads, Upload.is_active)
-)
+_WORDS = (Upload.moderated_text, Upload.alt_text)
+UPLOAD = register(SubjectKind.UPLOAD, Subject(Upload.id, Upload.owner_id, _WORDS, _uploads, Upload.is_active))

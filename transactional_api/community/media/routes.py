@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse
 
 from transactional_api.community.media import renditions, service
 from transactional_api.community.media.quota import QuotaExceededError
-from transactional_api.community.media.schemas import MediaOut, MediaReference, NewUpload, UploadLink
+from transactional_api.community.media.schemas import AltText, MediaOut, MediaReference, NewUpload, UploadLink
 from transactional_api.community.media.service import NotUploadedError, UnreadableUploadError
 from transactional_api.core.db.session import SessionDep
 from transactional_api.core.errors import (
@@ -101,6 +101,19 @@ async def complete_upload(media_id: UUID, session: SessionDep, writer: WritingUs
 async def process(body: MediaReference, session: SessionDep, writer: WritingUser, media: MediaDep) -> MediaOut:
     """Process one of your uploads again."""
     return await service.process_again(session, media=media, viewer=writer, media_id=body.media_id)
+
+
+@router.put(
+    "/{media_id}/alt-text",
+    operation_id="setAltText",
+    summary="Describe an upload",
+    responses=problem_responses(*WRITES),
+)
+async def set_alt_text(
+    media_id: UUID, body: AltText, session: SessionDep, writer: WritingUser, media: MediaDep
+) -> MediaOut:
+    """Set your description of one of your uploads; everything that shows the upload has it."""
+    return await service.set_alt_text(session, media=media, viewer=writer, media_id=media_id, alt_text=body.alt_text)
 
 
 @router.get("/{media_id}", operation_id="getMedia", summary="Get an upload", responses=problem_responses(*READS))

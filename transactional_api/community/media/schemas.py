@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
 from neighborconnect.contracts.vision import VideoCodec
 from transactional_api.core.media.processing import MediaKind
 from transactional_api.core.media.stores import UploadState
-from transactional_api.core.text import RequestBody
+from transactional_api.core.text import RequestBody, Text
 
 
 class RenditionOut(BaseModel):
@@ -49,7 +50,7 @@ class MediaOut(BaseModel):
     )
     alt_text: str | None = Field(
         default=None,
-        description="Suggested alternative text for screen readers.",
+        description="Alternative text for screen readers: yours (`PUT /media/{id}/alt-text`), or a suggested one.",
         examples=["Picture, perhaps of a person and a bicycle"],
     )
     blur_hash: str | None = Field(
@@ -78,6 +79,15 @@ class NewUpload(RequestBody):
         le=20 * 1024 * 1024,
         description="Bytes of the file, at most 20 MiB; the upload link takes no other size.",
         examples=[182_044],
+    )
+
+
+class AltText(RequestBody):
+    """Description of one of your uploads."""
+
+    alt_text: Annotated[Text, StringConstraints(max_length=1_500)] | None = Field(
+        description="For readers who cannot see it, wherever it is shown; null or empty for the suggested one.",
+        examples=["Two neighbors carry a ladder across the street"],
     )
 
 

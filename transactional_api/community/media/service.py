@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.sandbox import UnreadableError
@@ -17,12 +18,22 @@ from transactional_api.community.media.jobs import UPLOAD_TIMEOUT, expire_upload
 from transactional_api.community.media.quota import QUOTA_RESERVED, release, reserve
 from transactional_api.community.media.schemas import MediaOut, RenditionOut, UploadLink
 from transactional_api.community.media.visibility import is_visible
+from transactional_api.core.db.tables import Upload
 from transactional_api.core.documents import StoredDocument
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem
 from transactional_api.core.jobs import queue
 from transactional_api.core.media.objects import INCOMING
 from transactional_api.core.media.processing import MediaKind, sniff
-from transactional_api.core.media.stores import COLLECTION, HOLD_UNTIL, MediaStores, UploadState, is_under_review
+from transactional_api.core.media.stores import (
+    AUTHOR_ALT_TEXT,
+    COLLECTION,
+    HOLD_UNTIL,
+    MediaStores,
+    UploadState,
+    alt_text_of,
+    is_under_review,
+)
+from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.viewer import Viewer
 
 
@@ -176,6 +187,24 @@ async def process_again(session: AsyncSession, *, media: MediaStores, viewer: Vi
     return await _out(media, await get_own(media, viewer=viewer, media_id=media_id))
 
 
+async def set_alt_text(
+    session: AsyncSession, *, media: MediaStores, viewer: Viewer, media_id: UUID, alt_text: str | None
+) -> MediaOut:
+    """Set the viewer's description of their upload, which everything that shows the upload has; it is screened.
+
+    Raises:
+        NotFoundError: when the viewer has no such upload.
+    """
+    stored = await get_own(media, viewer=viewer, media_id=media_id)
+    text = alt_text or None
+    row = insert(Upload).values(id=stored.id, owner_id=viewer.id, alt_text=text)
+    await session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"alt_text": text}))
+    await media.documents.change(COLLECTION, document_id=media_id, fields={AUTHOR_ALT_TEXT: text})
+    if text is not None:
+        await request_screening(session, SubjectKind.UPLOAD, media_id)
+    return await _out(media, await get_own(media, viewer=viewer, media_id=media_id))
+
+
 async def get_own(media: MediaStores, *, viewer: Viewer, media_id: UUID) -> StoredDocument:
     """Return an upload of the viewer.
 
@@ -219,7 +248,7 @@ async def _out(media: MediaStores, stored: StoredDocument) -> MediaOut:
         duration_seconds=document.get("duration_seconds"),
         url=await media.objects.link(document["processed_key"]) if ready else None,
         thumbnails={width: await media.objects.link(key) for width, key in document["thumbnails"].items() if ready},
-        alt_text=document.get("alt_text"),
+        alt_text=alt_text_of(document),
         blur_hash=document.get("blur_hash"),
         colors=document.get("colors", []),
         renditions=[

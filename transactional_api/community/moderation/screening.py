@@ -64,8 +64,8 @@ HELP_TEXT = (
     "https://findahelpline.com lists those of your country. They are free, confidential and open at night."
 )
 
-WITHOUT_SPAM_CHECK = frozenset({SubjectKind.USER})
-"""Kinds that are not checked for spam: the model was trained on messages and classifies names as spam."""
+WITHOUT_SPAM_CHECK = frozenset({SubjectKind.USER, SubjectKind.UPLOAD})
+"""Kinds that are not checked for spam: the model was trained on messages and classifies names and captions as spam."""
 
 
 @queue.handler(SCREEN)
@@ -96,7 +96,10 @@ async def screen(context: AppContext, *, kind: str, subject_id: str) -> None:
         {"source": PredictionSource.MODEL} | moderation.model_dump(mode="json") | {"spam": spam.model_dump(mode="json")}
     )
     async with context.transaction() as session:
-        repeated = await _repeats(session, subject, subject_id=UUID(subject_id), row=row) >= MIN_REPEATS
+        repeated = (
+            kind not in WITHOUT_SPAM_CHECK
+            and await _repeats(session, subject, subject_id=UUID(subject_id), row=row) >= MIN_REPEATS
+        )
         if repeated:
             triage["spam"]["signals"].append("repeats")
         if await has_tracking_consent(session, row.owner_id):

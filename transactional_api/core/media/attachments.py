@@ -68,7 +68,7 @@ class AttachedMedia(BaseModel):
     )
     alt_text: str | None = Field(
         default=None,
-        description="A description for readers who cannot see it.",
+        description="A description for readers who cannot see it: the one of its author, or a suggested one.",
         examples=["Picture, perhaps of a person and a bicycle"],
     )
 

@@ -22,7 +22,14 @@ from transactional_api.core.errors import Problem
 from transactional_api.core.media.addresses import AVATAR_PATH, avatar_of, avatar_url
 from transactional_api.core.media.attachments import AttachedMedia, AttachedState, attachments_in
 from transactional_api.core.media.processing import MediaKind
-from transactional_api.core.media.stores import COLLECTION, MediaStores, UploadState, is_under_review, media_of
+from transactional_api.core.media.stores import (
+    COLLECTION,
+    MediaStores,
+    UploadState,
+    alt_text_of,
+    is_under_review,
+    media_of,
+)
 from transactional_api.core.moderation import SubjectKind
 from transactional_api.core.viewer import Viewer
 
@@ -228,7 +235,7 @@ async def _sign(media: MediaStores, shown: dict[UUID, AttachedMedia], documents:
                 "height": document.get("height"),
                 "duration_seconds": document.get("duration_seconds"),
                 "blur_hash": document.get("blur_hash"),
-                "alt_text": document.get("alt_text"),
+                "alt_text": alt_text_of(document),
             }
         )
 

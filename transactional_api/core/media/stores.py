@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from transactional_api.core.app_context import AppContext
@@ -15,6 +15,8 @@ from transactional_api.core.media.objects import Objects
 
 COLLECTION = "media"
 HOLD_UNTIL = "hold_until"
+AUTHOR_ALT_TEXT = "author_alt_text"
+"""Field of the description that the author gave; ``alt_text`` is the one of the vision model."""
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 MEDIA = "neighborconnect.media"
 """Key of a session's ``info`` under which a request stores the media stores."""
@@ -53,6 +55,11 @@ def is_under_review(stored: StoredDocument) -> bool:
     """Return whether an upload is hidden from others until the vision models have analyzed it."""
     until = stored.document.get(HOLD_UNTIL)
     return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
+
+
+def alt_text_of(document: dict[str, Any]) -> str | None:
+    """Return the description of an upload: the one of its author, or the suggested one."""
+    return document.get(AUTHOR_ALT_TEXT) or document.get("alt_text")
 
 
 def open_media(context: AppContext) -> MediaStores:

@@ -47,7 +47,10 @@ class DocumentChange(Base):
 
 
 class Upload(Base):
-    """A processed upload as a subject of moderation: a description of its content, and whether others can see it."""
+    """An upload as a subject of moderation: texts that describe its content, and whether others can see it.
+
+    ``moderated_text`` is the description of the vision model, ``alt_text`` the one that the author gave.
+    """
 
     __tablename__ = "uploads"
 
@@ -56,6 +59,7 @@ class Upload(Base):
     moderated_text: Mapped[str] = mapped_column(Text, server_default="")
     is_active: Mapped[Active]
     created_at: Mapped[CreatedAt]
+    alt_text: Mapped[str | None]
 
 
 class MediaCaption(Base):
