@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_delay
 
+from neighborconnect.retry import BACKOFF
 from neighborconnect.settings import Settings
 from pipelines.training import lifecycle
 
 _TIMEOUT_SECONDS: Final = 10.0
 _MAX_DETAIL: Final = 2_000
+_REPORT_SECONDS: Final = 120
+"""Time in which the report of a made change is repeated; nobody makes the change, or reports it, a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ def make_next(settings: Settings) -> MadeChange | None:
     """Claim the oldest requested change, make it, and report it; None without one.
 
     Raises:
-        httpx.HTTPError: if the API is unreachable or responds with an error.
+        httpx.HTTPError: if the API is unreachable or responds with an error. A change whose report fails for two
+            minutes is made all the same: MLflow's history has it, and the API states that it has no result.
     """
     with _api(settings) as api:
         change = api.post("/platform").raise_for_status().json()["change"]
@@ -41,8 +46,22 @@ def make_next(settings: Settings) -> MadeChange | None:
             return None
         made = _make(settings, change)
         body = {"is_done": made.is_done, "version": made.version, "detail": made.detail[:_MAX_DETAIL]}
-        api.post(f"/{change['id']}/platform", json=body).raise_for_status()
+        for attempt in Retrying(
+            retry=retry_if_exception(_may_pass),
+            wait=BACKOFF,
+            stop=stop_after_delay(_REPORT_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                api.post(f"/{change['id']}/platform", json=body).raise_for_status()
     return made
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether a request that failed may succeed later: the API is unreachable, restarts, or is overloaded."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
 
 
 def _make(settings: Settings, change: dict[str, Any]) -> MadeChange:

@@ -69,7 +69,7 @@ def requested_change_sensor(settings: dg.ResourceParam[Settings]) -> dg.SkipReas
     try:
         made = requested_changes.make_next(settings)
     except httpx.HTTPError as error:
-        return dg.SkipReason(f"The API request failed: {error}; the next evaluation retries")
+        return dg.SkipReason(f"The API request failed: {error}")
     if made is None:
         return dg.SkipReason("No change of a model is requested.")
     if not made.is_done:

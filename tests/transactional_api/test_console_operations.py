@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -213,6 +214,20 @@ async def test_changes_of_models_are_requested_once(town: Town, mod: Person, adm
     assert (HOSTILE in page.text, ">done<" in page.text) == (False, True)
     assert "POST /console/models/{name}/change" in await actions_of(town, admin)
 
+    # A browser sends the list of versions to promote with a rollback, too.
+    sent = await browser(admin).send(path, csrf=csrf, action="rollback", version="4", reason="slow")
+    assert sent.status_code == 303
+    claimed = (await town.nobody.post("/models/changes/platform", **platform)).json()["change"]
+    assert (claimed["action"], claimed["version"]) == ("rollback", None)
+    # A result that comes after the time limit is stored all the same.
+    await town.write("UPDATE model_changes SET started_at = now() - interval '1 hour' WHERE state = 'running'")
+    assert (await town.nobody.post("/models/changes/platform", **platform)).json()["change"] is None
+    states = "SELECT state FROM model_changes WHERE CAST(id AS text) = :id"
+    assert [tuple(row) for row in await town.rows(states, id=claimed["id"])] == [("failed",)]
+    late = f"/models/changes/{claimed['id']}/platform"
+    assert (await town.nobody.post(late, {"is_done": True, "version": "2"}, **platform)).status_code == 204
+    assert [tuple(row) for row in await town.rows(states, id=claimed["id"])] == [("done",)]
+
 
 READOUT = {
     "users": {"control": 400, "newest": 410},
@@ -282,8 +297,12 @@ neighborconnect_drifted_features 1
         assert words in page.text, words
 
 
-async def test_stored_traces_are_listed_and_shown(town: Town, admin: Person) -> None:
-    settings = town.app.state.settings
+async def test_stored_traces_are_listed_and_shown(
+    town: Town, admin: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other processes store slower ones in the folder of the session.
+    settings = town.app.state.settings.model_copy(update={"traces_folder": tmp_path})
+    monkeypatch.setattr(town.app.state, "settings", settings)
     configure_tracing("api", settings)
     request = start_request("GET", f"00-{(trace_id := uuid4().hex)}-b7ad6b7169203331-01")
     start_trace(current_traceparent(), name="<inner>").end()

@@ -76,8 +76,10 @@ def _change(given: dict[str, Any]) -> ModelChangeBody:
         InvalidRequestError: it is not valid.
     """
     try:
-        body = given | {"version": given["version"].strip() or None, "action": Action(given["action"])}
-        return ModelChangeBody.model_validate(body)
+        action = Action(given["action"])
+        # The form has one list of versions for both buttons, and a browser sends its first one with a rollback, too.
+        version = (given["version"].strip() or None) if action is Action.PROMOTE else None
+        return ModelChangeBody.model_validate(given | {"version": version, "action": action})
     except ValidationError as error:
         fields = {str(one["loc"][0]) for one in error.errors()}
         raise InvalidRequestError(

@@ -118,10 +118,14 @@ def test_changes_that_admins_request_are_made_and_reported(
         change | {"id": "3", "action": "rollback", "version": None},
     ]
     reported: list[tuple[str, bool, str | None]] = []
+    attempts: list[str] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/models/changes/platform":
             return httpx.Response(200, json={"change": waiting.pop(0) if waiting else None})
+        if not attempts:
+            attempts.append(request.url.path)
+            return httpx.Response(503)
         body = json.loads(request.content)
         reported.append((request.url.path.split("/")[-2], body["is_done"], body["version"]))
         return httpx.Response(204)
@@ -133,6 +137,7 @@ def test_changes_that_admins_request_are_made_and_reported(
     made = [requested_changes.make_next(stopped) for _ in range(4)]
 
     first, second = versions[1].registry_version, versions[0].registry_version
+    assert attempts == ["/models/changes/1/platform"]  # The report is repeated, and the change is not.
     assert reported == [("1", True, first), ("2", False, None), ("3", True, second)]
     assert made[1] is not None
     assert ("refused by its gate" in made[1].detail, made[3], champion(tracked)) == (True, None, second)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,7 @@ from transactional_api.intelligence.model_changes.schemas import (
 
 ABANDONED_AFTER: Final = timedelta(minutes=15)
 """Time after which a claimed change without a result has failed."""
+_ABANDONED: Final = "The pipelines ended without a result."
 
 
 class ChangeInProgressError(Problem):
@@ -39,7 +40,7 @@ async def request_change(session: AsyncSession, *, viewer: Viewer, model: str, b
     Raises:
         ForbiddenError: the viewer is not an admin of the platform.
         NotFoundError: there is no such model.
-        InvalidRequestError: a promotion without a version.
+        InvalidRequestError: a promotion without a version, or a rollback with one, which no gate would check.
         ChangeInProgressError: another change of this model is not finished.
     """
     if not viewer.is_admin:
@@ -48,6 +49,8 @@ async def request_change(session: AsyncSession, *, viewer: Viewer, model: str, b
         raise NotFoundError
     if body.action is Action.PROMOTE and body.version is None:
         raise InvalidRequestError("A promotion needs a version")
+    if body.action is Action.ROLLBACK and body.version is not None:
+        raise InvalidRequestError("A rollback has no version: it serves the one that the champion replaced")
     await _fail_abandoned(session)
     row_id = await session.scalar(
         insert(ModelChange)
@@ -85,7 +88,7 @@ async def claim(session: AsyncSession) -> ModelChangeOut | None:
 
 
 async def finish(session: AsyncSession, *, change_id: UUID, body: ModelChangeResult) -> None:
-    """Store the result of a claimed change; a repetition changes nothing.
+    """Store the result of a claimed change, also after ``ABANDONED_AFTER``; a repetition changes nothing.
 
     Raises:
         NotFoundError: there is no such change.
@@ -93,7 +96,7 @@ async def finish(session: AsyncSession, *, change_id: UUID, body: ModelChangeRes
     state = State.DONE if body.is_done else State.FAILED
     await session.execute(
         update(ModelChange)
-        .where(ModelChange.id == change_id, ModelChange.state == State.RUNNING)
+        .where(ModelChange.id == change_id, or_(ModelChange.state == State.RUNNING, ModelChange.detail == _ABANDONED))
         .values(
             state=state,
             finished_at=func.now(),
@@ -110,5 +113,5 @@ async def _fail_abandoned(session: AsyncSession) -> None:
     await session.execute(
         update(ModelChange)
         .where(ModelChange.state == State.RUNNING, ModelChange.started_at < func.now() - ABANDONED_AFTER)
-        .values(state=State.FAILED, finished_at=func.now(), detail="The pipelines ended without a result.")
+        .values(state=State.FAILED, finished_at=func.now(), detail=_ABANDONED)
     )
