@@ -29,6 +29,14 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(*arguments, **options)
         for storage in (self.run_storage, self.event_log_storage, self.schedule_storage):
             storage.optimize_for_webserver(_NO_TIMEOUT, POOL_RECYCLE_SECONDS, POOL_MAX_OVERFLOW)
+        # The code server opens an instance for each evaluation of a sensor. Its end disposes of the storage of runs and
+        # closes no pool: connections would stay open until the garbage collector finds their engines.
+        self._run_storage.dispose = self.close  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; a later statement opens another one."""
+        for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            storage._engine.dispose()  # noqa: SLF001 (nothing else closes it)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:

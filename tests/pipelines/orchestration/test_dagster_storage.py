@@ -48,5 +48,17 @@ def test_statements_use_one_connection(settings: Settings, monkeypatch: pytest.M
     assert len({server_process(storage) for _ in range(5)}) == 1
 
 
+def test_an_instance_that_ends_closes_its_connections(settings: Settings) -> None:
+    storage = PooledPostgresStorage(settings.dagster_database_url)
+    runs = storage.run_storage
+    assert isinstance(runs, PostgresRunStorage)
+    with runs.connect() as connection:
+        kept = connection.connection.driver_connection
+    assert kept is not None
+    assert not kept.closed
+    runs.dispose()  # As ``DagsterInstance.dispose`` does, and with it each evaluation of a sensor.
+    assert kept.closed
+
+
 def test_the_feature_registry_tests_connections(settings: Settings) -> None:
     assert repo_config(settings).registry.sqlalchemy_config_kwargs["pool_pre_ping"] is True
