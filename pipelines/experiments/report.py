@@ -60,12 +60,13 @@ def plot(readout: Readout) -> Figure:
 
 
 def log(settings: Settings, readout: Readout) -> str:
-    """Log a readout with its plot as a run of the MLflow experiment ``EXPERIMENT``; return its id."""
+    """Log a readout in the run of its experiment, in the MLflow experiment ``EXPERIMENT``; return the id of the run.
+
+    The run has the metrics of all readouts over time, and the plot of the last one.
+    """
     connect(settings)
     client, now = MlflowClient(), datetime.now(UTC)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-    run_id: str = client.create_run(experiment_id, run_name=f"{readout.experiment} {now:%Y-%m-%d %H:%M}").info.run_id
+    run_id = _run_of(client, readout.experiment)
     figures = {f"users.{name}": float(size) for name, size in readout.users.items()}
     if readout.sample_ratio_p_value is not None:
         figures["sample_ratio_p_value"] = readout.sample_ratio_p_value
@@ -76,8 +77,18 @@ def log(settings: Settings, readout: Readout) -> str:
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, at, 0) for name, value in figures.items() if math.isfinite(value)],
-        tags=[RunTag("experiment", readout.experiment), RunTag("refusal", readout.refusal)],
+        tags=[RunTag("refusal", readout.refusal)],
     )
     client.log_figure(run_id, plot(readout), "effects.png")
     client.set_terminated(run_id)
     return run_id
+
+
+def _run_of(client: MlflowClient, key: str) -> str:
+    """Return the run of an experiment, which the first readout creates."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+    found = client.search_runs([experiment_id], filter_string=f"tags.experiment = '{key}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    return str(client.create_run(experiment_id, run_name=key, tags={"experiment": key}).info.run_id)

@@ -48,7 +48,6 @@ GUARDRAILS: Final[Mapping[str, Tolerance]] = {
 """Outcomes that stop an experiment."""
 OUTCOMES: Final = frozenset({"acts", "clicks", "likes", "comments", "joins", "posts", "active_days"})
 """Outcomes that may be the primary metric."""
-"""Outcomes that may be the primary metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +131,22 @@ def read_out(
     Args:
         users: a row per exposed user with ``variant``, the outcomes and ``COVARIATE``; null where a user has none.
         experiment: key.
-        weights: weight of each variant, the control first. Variants of weight zero are left out.
+        weights: weight of each variant, the control first. Other variants of weight zero are left out.
         primary_metric: outcome that decides.
         guardrails: names of ``GUARDRAILS``.
 
     Returns:
-        A readout without comparisons, with the reason, if a variant has fewer than ``MIN_USERS`` users or the sizes of
-        the variants do not fit their weights.
+        A readout without comparisons, with the reason, if the control has no weight, a variant has fewer than
+        ``MIN_USERS`` users, or the sizes of the variants do not fit their weights.
     """
-    control, *others = (name for name, weight in weights.items() if weight > 0)
+    control, *others = (name for place, (name, weight) in enumerate(weights.items()) if weight > 0 or place == 0)
     known = users.filter(pl.col(VARIANT).is_in([control, *others]))
     counted = dict(known.group_by(VARIANT).len().iter_rows())
     sizes = {name: int(counted.get(name, 0)) for name in (control, *others)}
+    if not weights[control]:
+        return Readout(
+            experiment, primary_metric, sizes, None, "The control has no weight, so that nothing is compared.", ()
+        )
     if not others or min(sizes.values()) < MIN_USERS:
         return Readout(
             experiment, primary_metric, sizes, None, f"A variant has fewer than {MIN_USERS} exposed users.", ()

@@ -203,3 +203,13 @@ async def test_a_readout_of_the_pipelines_stops_an_experiment(
         assert stored.status_code == 204
     [row] = await town.rows("SELECT is_active, stop_reason, readout FROM experiments WHERE key = :key", key=key)
     assert tuple(row) == (False, "hides rose", {"n": 2})
+
+    # Outcomes of people of the last day are complete a week later.
+    for days, is_listed in ((7, True), (9, False)):
+        await town.write(
+            "UPDATE experiments SET is_active = true, ends_at = now() - make_interval(days => :days) WHERE key = :key",
+            days=days,
+            key=key,
+        )
+        listed = await town.nobody.request("GET", "/experiments/platform", headers=token)
+        assert (key in [one["key"] for one in listed.json()["experiments"]]) == is_listed

@@ -59,7 +59,7 @@ async def stop(
         problem = InvalidRequestError("Say why, in at most 500 characters")
         response = await _experiment_page(request, session, viewer=viewer, key=key, reason=reason, problem=problem)
         raise RefusedFormError(response) from problem
-    await ranking.forget(redis)
+    ranking.forget_after_commit(session, redis)
     await service.stop_experiment(session, viewer=viewer, key=key, reason=body.reason)
     return redirect(f"{HOME}/{key}")
 

@@ -38,8 +38,9 @@ def test_the_hourly_readout_stops_what_harms_a_guardrail(tracked: Settings, monk
 
     monkeypatch.setattr(definitions, "_api", open_api)
     monkeypatch.setattr(report, "read_users", lambda _settings, experiment: samples[experiment])
-    result = experiments.execute_in_process(resources={"settings": tracked})
-    assert result.success
+    for _ in range(2):
+        result = experiments.execute_in_process(resources={"settings": tracked})
+        assert result.success
     assert {key: bool(body["stop_reason"]) for key, body in stored.items()} == {
         "good": False,
         "harmful": True,
@@ -51,5 +52,7 @@ def test_the_hourly_readout_stops_what_harms_a_guardrail(tracked: Settings, monk
     experiment = client.get_experiment_by_name(report.EXPERIMENT)
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
-    assert {run.data.tags["experiment"] for run in runs} == set(samples)
+    # Each hour adds a point to the metrics of the run, and no run.
+    assert sorted(run.data.tags["experiment"] for run in runs) == sorted(samples)
+    assert {len(client.get_metric_history(run.info.run_id, "users.control")) for run in runs} == {2}
     assert [file.path for file in client.list_artifacts(runs[0].info.run_id)] == ["effects.png"]

@@ -74,6 +74,8 @@ def test_a_broken_sample_ratio_refuses_the_readout() -> None:
     broken = readout(users)
     assert (broken.comparisons, "do not fit their weights" in broken.refusal) == ((), True)
     assert readout(users, weights={"control": 5, "new": 4}).comparisons
+    without = readout(users, weights={"published": 0, "control": 5, "new": 4})
+    assert (without.comparisons, "control has no weight" in without.refusal) == ((), True)
     few = readout(users.group_by("variant", maintain_order=True).head(MIN_USERS - 1))
     assert (few.comparisons, few.sample_ratio_p_value, "fewer than" in few.refusal) == ((), None, True)
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from neighborconnect.feed.policy import RankingPolicy, changed_policy, published_policy
 from neighborconnect.telemetry import get_logger
 from transactional_api.core.cache import CachedValue
+from transactional_api.core.db.session import UnitOfWork, after_commit
 from transactional_api.core.db.statements import CompiledStatement, StatementRunner
 from transactional_api.core.db.tables import Experiment
 from transactional_api.core.viewer import Viewer
@@ -75,12 +76,19 @@ async def assigned_ranking(runner: StatementRunner, *, viewer: Viewer, redis: Re
         return RankingAssignment()
 
 
-async def forget(redis: Redis) -> None:
-    """Let the next feed read the definitions again; without Redis they are read each time."""
-    try:
-        await redis.unlink(_CACHED.pattern.format(_NAME))
-    except RedisError as error:
-        log.warning("cache.write_failed", pattern=_CACHED.pattern, error=type(error).__name__)
+def forget_after_commit(unit: UnitOfWork, redis: Redis) -> None:
+    """Let the feeds after the commit read the definitions again; without Redis they are read each time.
+
+    Before the commit, a feed would cache the old ones again.
+    """
+
+    async def forget() -> None:
+        try:
+            await redis.unlink(_CACHED.pattern.format(_NAME))
+        except RedisError as error:
+            log.warning("cache.invalidation_failed", pattern=_CACHED.pattern, error=type(error).__name__)
+
+    after_commit(unit, forget)
 
 
 def _merge(changes: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -74,7 +74,7 @@ async def store_readout(
     _platform: PlatformDep, experiment: Key, body: ReadoutBody, session: SessionDep, redis: RedisDep
 ) -> None:
     """Store a readout; `stop_reason` stops the experiment, and everybody gets the published ranking."""
-    await ranking.forget(redis)
+    ranking.forget_after_commit(session, redis)
     await service.store_readout(session, key=experiment, body=body)
 
 
@@ -89,7 +89,7 @@ async def stop_experiment(
     experiment: Key, body: StoppedBody, session: SessionDep, writer: WritingUser, redis: RedisDep
 ) -> None:
     """Stop an experiment at once, with a reason; for admins of the platform."""
-    await ranking.forget(redis)
+    ranking.forget_after_commit(session, redis)
     await service.stop_experiment(session, viewer=writer, key=experiment, reason=body.reason)
 
 
@@ -104,7 +104,7 @@ async def create_experiment(
     experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser, redis: RedisDep
 ) -> ExperimentOut:
     """Create an experiment; for admins of the platform."""
-    await ranking.forget(redis)
+    ranking.forget_after_commit(session, redis)
     return await service.create_experiment(session, viewer=writer, key=experiment, body=body)
 
 
@@ -118,7 +118,7 @@ async def replace_experiment(
     experiment: Key, body: ExperimentBody, session: SessionDep, writer: WritingUser, redis: RedisDep
 ) -> ExperimentOut:
     """Replace or end an experiment; for admins of the platform. Changed weights move users between variants."""
-    await ranking.forget(redis)
+    ranking.forget_after_commit(session, redis)
     return await service.replace_experiment(session, viewer=writer, key=experiment, body=body)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,6 +38,8 @@ from transactional_api.intelligence.experiments.schemas import (
 
 EXPOSURES: Final = Counter("api_experiment_exposures", "Exposures to variants.", ["experiment", "variant"])
 _ROUNDING: Final = 1e-9
+_LAST_READOUT: Final = timedelta(days=8)
+"""Time after the end of an experiment in which it is read out: outcomes are those of a week."""
 
 
 class ExperimentConflictError(Problem):
@@ -207,8 +209,10 @@ async def store_readout(session: AsyncSession, *, key: str, body: ReadoutBody) -
 
 
 async def running(session: AsyncSession) -> list[ExperimentOut]:
-    """Return the experiments that have people now, or had some until now, by key."""
-    rows = (await session.scalars(select(Experiment).where(Experiment.is_active).order_by(Experiment.key))).all()
+    """Return the active experiments whose outcomes may still change, by key."""
+    is_read_out = or_(Experiment.ends_at.is_(None), Experiment.ends_at > func.now() - _LAST_READOUT)
+    statement = select(Experiment).where(Experiment.is_active, is_read_out).order_by(Experiment.key)
+    rows = (await session.scalars(statement)).all()
     return [ExperimentOut.model_validate(row) for row in rows]
 
 
