@@ -120,9 +120,9 @@ class MessageSpans:
         self._spans.clear()
 
 
-def traceparent_in(headers: Iterable[tuple[str, bytes]]) -> str | None:
-    """Return the ``traceparent`` of a message; None without one."""
+def traceparent_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+    """Return the ``traceparent`` of a message; None without one. A header of Kafka may have no value."""
     for name, value in headers:
-        if name == TRACEPARENT_HEADER:
+        if name == TRACEPARENT_HEADER and value is not None:
             return value.decode(errors="replace")
     return None

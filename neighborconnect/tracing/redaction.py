@@ -48,7 +48,8 @@ ALLOWED: Final = frozenset(
 """Attributes that are exported. Add one only if no value of it can be about a person."""
 _EXCEPTION_TYPE: Final = "exception.type"
 _PLACEHOLDERS: Final = re.compile(r"\?(?: \?){2,}")
-_LITERAL: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|\b\d+(?:\.\d+)?\b", re.DOTALL)
+# A literal may lack its end: attributes are cut at the limit of the provider before they are redacted.
+_LITERAL: Final = re.compile(r"'(?:[^']|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|\b\d+(?:\.\d+)?\b", re.DOTALL)
 _MAX_QUERY_CHARACTERS: Final = 1_000
 _MAX_NAME_CHARACTERS: Final = 120
 

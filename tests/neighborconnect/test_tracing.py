@@ -201,6 +201,8 @@ class TestRedaction:
             ("SELECT * FROM t WHERE id = %(id)s LIMIT 21", "SELECT * FROM t WHERE id = %(id)s LIMIT ?"),
             ("SELECT 'Ada''s', $$Ben$$, $a$Cy$a$", "SELECT ?, ?, ?"),
             ("SELECT t1.c2 FROM t1", "SELECT t1.c2 FROM t1"),
+            ("SELECT 'Ada', 'a text that was cu", "SELECT ?, ?"),
+            ("SELECT $a$a text that was cu", "SELECT ?"),
         ],
     )
     def test_literals_of_statements_are_replaced(self, statement: str, redacted: str) -> None:

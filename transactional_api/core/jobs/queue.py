@@ -19,6 +19,7 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import JobDeferrer
 from procrastinate.tasks import Task
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from neighborconnect.telemetry import get_logger
@@ -109,11 +110,16 @@ def task(
 
 
 async def _traceparent(resources: AppContext, context: JobContext) -> str | None:
-    """Return the trace of the transaction that queued a job; None for a periodic one."""
+    """Return the trace of the transaction that queued a job; None for a periodic one, or if it cannot be read."""
     if context.job is None or context.job.id is None:
         return None
-    async with resources.engine.connect() as connection:
-        traceparent: str | None = await connection.scalar(_TRACEPARENT, {"id": context.job.id})
+    try:
+        async with resources.engine.connect() as connection:
+            traceparent: str | None = await connection.scalar(_TRACEPARENT, {"id": context.job.id})
+    except SQLAlchemyError as error:
+        # The job itself fails, and is logged, if it needs the database.
+        log.warning("job.trace_unknown", task=context.job.task_name, error=type(error).__name__)
+        return None
     return traceparent
 
 
