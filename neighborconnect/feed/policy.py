@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ FloatOrArray = TypeVar("FloatOrArray", float, Any)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON has 1e999, which is infinite in Python and null when it is stored.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Relevance(_Section):
@@ -69,8 +71,12 @@ class Decay(_Section):
     floor: float = Field(ge=0, le=1)
 
     def factor(self, count: float) -> float:
-        """Return the multiplier for ``count``."""
-        return (1.0 - self.floor) * math.pow(self.decay, count) + self.floor
+        """Return the multiplier for ``count``, at most the largest number."""
+        try:
+            power = math.pow(self.decay, count)
+        except OverflowError:
+            power = sys.float_info.max
+        return (1.0 - self.floor) * power + self.floor
 
 
 class Repeat(Decay):

@@ -191,6 +191,13 @@ async def test_definitions_out_of_range_are_refused(admin: Person, wrong: dict[s
     assert (await admin.post(f"/experiments/try-{uuid4().hex}", body)).status_code == 422
 
 
+def test_infinite_parameters_are_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        changed_policy({"priors": {"soon": float("1e999")}})
+    steep = changed_policy({"hides": {"author": {"decay": 1e-300}}}).hides.author
+    assert steep.floor < steep.factor(-2.0) < float("inf")
+
+
 async def test_a_readout_of_the_pipelines_stops_an_experiment(
     town: Town, admin: Person, settings: Settings, ranking: Any
 ) -> None:
