@@ -333,6 +333,11 @@ class Settings(BaseSettings):
             return super().__getattr__(name)
 
     @property
+    def may_call_this_machine(self) -> bool:
+        """Whether requests to addresses that users name may go to this machine: in the embedded profile only."""
+        return self.neighborconnect_profile == "embedded"
+
+    @property
     def lake_storage_options(self) -> dict[str, str]:
         """Storage options of ``deltalake`` and Polars for ``s3://`` paths of the lake."""
         return {

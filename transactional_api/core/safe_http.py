@@ -60,8 +60,7 @@ def check_url(url: str, *, settings: Settings) -> httpx.URL:
         host = parsed.raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError, ValueError):
         raise UnsafeAddressError("The URL is not valid") from None
-    is_local = settings.neighborconnect_profile == "embedded"
-    if parsed.scheme != "https" and not (is_local and parsed.scheme == "http"):
+    if parsed.scheme != "https" and not (settings.may_call_this_machine and parsed.scheme == "http"):
         raise UnsafeAddressError("The URL must begin with https://")
     if parsed.userinfo or not _HOST.match(host) or not 0 < (parsed.port or 443) <= _MAX_PORT:
         raise UnsafeAddressError("The URL must name a host and no user")
@@ -87,7 +86,7 @@ def is_allowed(address: Address, *, settings: Settings) -> bool:
     elif address in _IETF_PROTOCOLS:
         return False
     if address.is_loopback:
-        return settings.neighborconnect_profile == "embedded"
+        return settings.may_call_this_machine
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
