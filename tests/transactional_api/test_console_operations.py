@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -297,13 +298,18 @@ neighborconnect_drifted_features 1
         assert words in page.text, words
 
 
-async def test_stored_traces_are_listed_and_shown(
-    town: Town, admin: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Other processes store slower ones in the folder of the session.
-    settings = town.app.state.settings.model_copy(update={"traces_folder": tmp_path})
-    monkeypatch.setattr(town.app.state, "settings", settings)
-    configure_tracing("api", settings)
+@pytest.fixture
+def traced(town: Town, tmp_path: Path) -> Iterator[None]:
+    """Store traces in a folder of the test: other processes store slower ones in that of the session."""
+    before = town.app.state.settings
+    town.app.state.settings = before.model_copy(update={"traces_folder": tmp_path})
+    configure_tracing("api", town.app.state.settings)
+    yield
+    town.app.state.settings = before
+
+
+@pytest.mark.usefixtures("traced")
+async def test_stored_traces_are_listed_and_shown(admin: Person) -> None:
     request = start_request("GET", f"00-{(trace_id := uuid4().hex)}-b7ad6b7169203331-01")
     start_trace(current_traceparent(), name="<inner>").end()
     end_request(request, method="GET", route="/posts/{post_id}", status=500)
