@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from neighborconnect.settings import Settings
+from tests.processes import stop_process
 
 START_SECONDS = 180
 
@@ -47,8 +48,7 @@ def tracked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         wait_until_healthy(url, server, log=folder / "log")
         yield settings.model_copy(update={"mlflow_tracking_uri": url})
     finally:
-        server.terminate()
-        server.wait()
+        stop_process(server)
 
 
 def wait_until_healthy(url: str, server: subprocess.Popen[bytes], *, log: Path) -> None:

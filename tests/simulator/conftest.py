@@ -21,6 +21,7 @@ from neighborconnect.settings import Settings
 from simulator.history import build_town
 from simulator.spec import TownSpec
 from simulator.town import Town
+from tests.processes import stop_process
 
 END = datetime(2026, 5, 4, 18, 30, tzinfo=UTC)
 
@@ -98,5 +99,4 @@ def api(environment: dict[str, str]) -> Iterator[str]:
                 time.sleep(0.2)
         yield url
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        stop_process(process)

@@ -178,7 +178,7 @@ async def test_a_member_hears_of_another_role_and_of_being_put_out(
     at = f"/connectors/{garden['id']}"
     assert (await ada.put(f"{at}/members/{ben.id}", {"role": "moderator"})).status_code == 204
     await town.run_jobs()
-    assert await shown(ben, "role.changed") == [(f"You have another role in {garden['name']} now", "moderator")]
+    assert await shown(ben, "role.changed") == [(f"You have another role in {garden['name']} now", "Moderator")]
     assert (await ada.put(f"{at}/bans/{ben.id}", {"reason": "rude"})).status_code == 204
     await town.run_jobs()
     assert await shown(ben) == [("You were removed from a connector", garden["name"])]

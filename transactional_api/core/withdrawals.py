@@ -193,6 +193,7 @@ HOLDINGS: dict[str, Holding] = {
     "search_documents.subject_id": _PRODUCT,
     "uploads.owner_id": _ACCOUNT,
     "media_usage.user_id": _ACCOUNT,
+    "model_changes.requested_by": _RECORD,
     "moderation_cases.owner_id": _RECORD,
     "moderation_cases.assignee_id": _RECORD,
     "moderation_reports.reporter_id": _RECORD,

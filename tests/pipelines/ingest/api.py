@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import httpx
 
 from neighborconnect.settings import Settings
+from tests.processes import stop_process
 from tests.transactional_api.cdc.rows import add_user, connect
 
 
@@ -33,8 +34,7 @@ def running_api(settings: Settings) -> Iterator[None]:
             time.sleep(0.2)
         yield
     finally:
-        process.terminate()
-        process.wait(30)
+        stop_process(process)
 
 
 def _answers(settings: Settings) -> bool:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_stack.servers.java import JarSet, java, resolve_jars
+from tests.processes import stop_process
 
 MONGO_JARS = JarSet(
     title="mongo-java-server",
@@ -50,4 +51,4 @@ def running_mongo(folder: Path) -> Iterator[str]:
             assert port.isdecimal(), (folder / "log").read_text()
             yield f"mongodb://127.0.0.1:{port}"
         finally:
-            server.terminate()
+            stop_process(server)
