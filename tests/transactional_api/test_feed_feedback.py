@@ -110,18 +110,21 @@ async def test_three_less_like_this_halve_a_subject(
             fan=fan.id,
         )
 
+    first = set(ids(await feed(ben, limit=50)))
+    subject = max(subjects, key=lambda one: len(first & set(posts[one])))
+
     async def share() -> int:
-        return len(set(ids(await feed(ben, limit=50))) & set(posts[subjects[0]]))
+        return len(set(ids(await feed(ben, limit=50))) & set(posts[subject]))
 
     before = await share()
     assert before >= 8
-    for post in posts[subjects[0]][-3:]:
+    for post in posts[subject][-3:]:
         await give(ben, "post", post, LESS)
     assert await share() <= before / 2
     (note,) = (await feed(ben, language="es"))["notes"]
     assert note == {
         "code": "less_of_category",
-        "text": f"Menos de «{subjects[0]}», porque ocultaste elementos de ese tema",
+        "text": f"Menos de «{subject}», porque ocultaste elementos de ese tema",
     }
     # Other tests share the town, and its popular posts.
     liked = [UUID(one) for of_subject in posts.values() for one in of_subject]

@@ -322,6 +322,9 @@ const journeys = {
     const page = await open(`/posts/${given.post}`);
     await signIn(page, given.ben);
     await page.waitForSelector(".composer textarea");
+    // What still loads would fail, and show the page anew.
+    await page.waitForFunction(() => !document.querySelector(".skeleton"));
+    await page.waitForNetworkIdle({ concurrency: 2 });
     await page.setOfflineMode(true);
     await page.waitForSelector(".offline:not([hidden])");
     const banner = await text(page, ".offline");

@@ -19,14 +19,16 @@ async def test_a_moderator_sees_what_the_model_stops_at(  # noqa: PLR0917 (fixtu
 ) -> None:
     vision.answers["/classify"] = SEEN | {"verdict": verdict, "nsfw": 0.9}
     picture = await vision.keep(ada, jpeg())
-    await ada.make_post(garden, media_ids=[picture["id"]])
-    seen = 200 if verdict == "review" else 404
+    post = {"connector_id": garden["id"], "content": "Seedlings", "media_ids": [picture["id"]]}
+    posted, seen = (201, 200) if verdict == "review" else (422, 404)
+    assert (await ada.post("/posts", post)).status_code == posted
     assert (await ben.get(f"/media/{picture['id']}")).status_code == seen
     assert (await ada.get(f"/media/{picture['id']}")).status_code == 200
     (case,) = [one for one in (await cases(mod)).values() if one["subject_id"] == picture["id"]]
     assert (case["subject_kind"], case["triage"]["categories"]) == ("upload", {"nsfw": 0.9})
     assert (await mod.get(f"/media/{picture['id']}")).status_code == 200
     await decide(mod, case["id"], "keep")
+    assert (await ada.post("/posts", post)).status_code == 201
     assert (await ben.get(f"/media/{picture['id']}")).status_code == 200
     await ada.post("/media/process", {"media_id": picture["id"]})
     await vision.work()
