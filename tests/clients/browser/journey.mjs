@@ -111,7 +111,7 @@ const journeys = {
     await page.reload();
     await page.waitForSelector('article.whole .action.like[aria-pressed="true"]');
     await page.locator("textarea").fill("A comment from the app");
-    await page.locator('.composer button[type="submit"]').click();
+    await press(page, '.composer button[type="submit"]');
     await page.waitForSelector(".comment");
     return { reason, shares, likes: await text(page, "article.whole .action.like"), comment: await text(page, ".comment .content") };
   },
@@ -191,7 +191,7 @@ const journeys = {
     await page.locator('button[aria-label^="Join "]').click();
     await page.waitForSelector('button[aria-label^="Joined: "]');
     await page.locator(".composer textarea").fill("Hello from the app");
-    await page.locator('.composer button[type="submit"]').click();
+    await press(page, '.composer button[type="submit"]');
     await page.waitForSelector(".cards .card a.body");
     const post = await text(page, ".cards .card a.body");
     await page.goto(`${url}/app/events/${given.event}`);
@@ -260,7 +260,7 @@ const journeys = {
     const own = "Actions on the message “Is the";
     await choose(ada, own, "Edit");
     await ada.locator('form[aria-label="Edit your message"] textarea').fill("Is the wheelbarrow free?");
-    await ada.locator('form[aria-label="Edit your message"] button[type="submit"]').click();
+    await press(ada, 'form[aria-label="Edit your message"] button[type="submit"]');
     await has(ben, "Is the wheelbarrow free?");
     const [edited] = await messages(ben);
     await choose(ada, own, "Delete");
@@ -329,14 +329,14 @@ const journeys = {
     await page.waitForSelector(".offline:not([hidden])");
     const banner = await text(page, ".offline");
     await page.locator(".composer textarea").fill("Written offline");
-    await page.locator('.composer button[type="submit"]').click();
+    await press(page, '.composer button[type="submit"]');
     await page.waitForSelector(".notice.waiting");
     await page.setOfflineMode(false);
     await page.waitForSelector(".comment");
     await page.waitForSelector(".offline", { hidden: true });
-    await page.locator('button[aria-label="Reply to Ben Okafor"]').click();
+    await press(page, 'button[aria-label="Reply to Ben Okafor"]');
     await page.locator(".comment form textarea").fill("A reply");
-    await page.locator('.comment form button[type="submit"]').click();
+    await press(page, '.comment form button[type="submit"]');
     await page.waitForSelector(".comment.reply");
     await page.reload();
     await page.waitForSelector(".comment.reply");
