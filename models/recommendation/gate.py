@@ -2,14 +2,13 @@
 
 | condition | threshold | action |
 |---|---|---|
-| larger variant against the selected one | interval above ``MARGIN`` on every metric | select the larger one |
+| larger variant against the selected one | 95 % interval above ``MARGIN`` on every metric | select the larger one |
 | candidate against popularity | 95 % interval not above zero | refuse |
 | candidate against the champion | 95 % interval below zero | refuse |
 
 All intervals are paired bootstrap intervals over the same users. Variants, and the candidate and the champion, are
-compared on replayed impressions (``impression_replay``) where there are enough, else on recall and ndcg over all items.
-The interval of variants is of 95 % over all items, and of 60 % on replayed impressions: those are few, and either
-variant must pass the gate, so that a wrong choice of the simpler one costs as much as one of the larger.
+compared on replayed impressions (``impression_replay``) for posts with enough of them, else on recall and ndcg over all
+items.
 """
 
 from __future__ import annotations
@@ -18,14 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.recommendation.model_selection import Variant
-from models.recommendation.ranking_metrics import CONFIDENCE, ConfidenceInterval, RankingMetrics, bootstrap
+from models.recommendation.ranking_metrics import ConfidenceInterval, RankingMetrics, bootstrap
 from models.recommendation.scoring import FloatArray
 
 Measured = Mapping[str, FloatArray]
 """Value of each user by the name of the metric."""
 MARGIN = 0.0
 """Lower bound that the paired interval of a larger variant must exceed."""
-REPLAY_CONFIDENCE = 0.6
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,9 @@ def over_all_items(metrics: RankingMetrics) -> Measured:
     return {f"recall@{metrics.k}": metrics.recall, f"ndcg@{metrics.k}": metrics.ndcg}
 
 
-def paired_differences(
-    left: Measured, right: Measured, *, seed: int, confidence: float = CONFIDENCE
-) -> dict[str, ConfidenceInterval]:
+def paired_differences(left: Measured, right: Measured, *, seed: int) -> dict[str, ConfidenceInterval]:
     """Return left minus right for each metric, with a bootstrap interval over the same users."""
-    return {metric: bootstrap(left[metric] - right[metric], seed=seed, confidence=confidence) for metric in left}
+    return {metric: bootstrap(left[metric] - right[metric], seed=seed) for metric in left}
 
 
 def _named(metric: str) -> str:
@@ -83,22 +79,19 @@ class VariantSelection:
         }
 
 
-def select_variant(
-    variants: Mapping[Variant, Measured], *, seed: int, confidence: float = CONFIDENCE
-) -> VariantSelection:
+def select_variant(variants: Mapping[Variant, Measured], *, seed: int) -> VariantSelection:
     """Select the simplest variant that no larger one significantly beats on every metric.
 
     Args:
         variants: metrics on the same users; variants that do not apply are left out.
         seed: seed of the bootstrap.
-        confidence: of the intervals.
     """
     names = [variant for variant in Variant if variant in variants]
     chosen = names[0]
     steps: dict[str, dict[str, ConfidenceInterval]] = {}
     reasons = []
     for larger in names[1:]:
-        differences = paired_differences(variants[larger], variants[chosen], seed=seed, confidence=confidence)
+        differences = paired_differences(variants[larger], variants[chosen], seed=seed)
         steps[f"{larger}_over_{chosen}"] = differences
         is_better = all(interval.low > MARGIN for interval in differences.values())
         figures = ", ".join(

@@ -12,7 +12,6 @@ from models.recommendation.als import popularity
 from models.recommendation.data import Split
 from models.recommendation.features import FeatureSource
 from models.recommendation.gate import (
-    REPLAY_CONFIDENCE,
     GateDecision,
     Measured,
     VariantSelection,
@@ -25,7 +24,6 @@ from models.recommendation.impression_replay import Replay, replay
 from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig, Progress, Variant, objective
 from models.recommendation.pages import page_order
 from models.recommendation.ranking_metrics import (
-    CONFIDENCE,
     ConfidenceInterval,
     K,
     RankingMetrics,
@@ -115,7 +113,8 @@ def evaluate_config(
 ) -> EvaluationReport:
     """Fit ``config`` on ``split.train``; evaluate it, its variants, the champion and popularity on ``split.test``.
 
-    ``interactions`` are both sides with their impressions, which are replayed if there are enough of them.
+    ``interactions`` are both sides with their impressions, which are replayed for posts if there are enough of them:
+    few impressions of other kinds are on the pages of a model, so that a replay of those is noise.
     """
     matrix = split.matrix
     relevant = matrix.encode(split.test)
@@ -132,13 +131,12 @@ def evaluate_config(
     scorers = _variants(config, components, seed=seed)
     variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
     replayed = None
-    if Variant.RESPONSE in variants and kind is not None and interactions is not None:
+    if Variant.RESPONSE in variants and kind is ItemKind.POST and interactions is not None:
         progress("replaying the impressions of the last days")
         compared = {variant.value: config.reduced_to(variant) for variant in variants}
         others = {} if champion_config is None else {CHAMPION: champion_config}
         replayed = replay(interactions, configs=compared | others, items=items, kind=kind, seed=seed)
-    confidence = CONFIDENCE if replayed is None else REPLAY_CONFIDENCE
-    selection = select_variant(_measured(variants, replayed=replayed), seed=seed, confidence=confidence)
+    selection = select_variant(_measured(variants, replayed=replayed), seed=seed)
     config, candidate = config.reduced_to(selection.variant), variants[selection.variant]
     for reason in selection.reasons:
         progress(reason)
@@ -198,10 +196,11 @@ def _variants(config: ModelConfig, components: ScoreComponents, *, seed: int) ->
 def _measured(variants: Mapping[Variant, RankingMetrics], *, replayed: Replay | None) -> dict[Variant, Measured]:
     """Return what the variants are compared by: replayed impressions where there are, else all items.
 
-    The response model learns from impressions and is compared on nothing else.
+    The response model learns from impressions and is compared on nothing else. There it takes the place of affinity
+    alone, which leaves the order within a category to the age of posts, and whose pages are much worse.
     """
     if replayed is not None:
-        return {variant: replayed.measured(variant) for variant in variants}
+        return {variant: replayed.measured(variant) for variant in variants if variant is not Variant.AFFINITY}
     over_all = {variant: over_all_items(metrics) for variant, metrics in variants.items()}
     return {variant: metrics for variant, metrics in over_all.items() if variant is not Variant.RESPONSE}
 

@@ -120,9 +120,7 @@ def _cells(matrix: sp.csr_matrix) -> tuple[IntArray, IntArray]:
     return rows, matrix.indices
 
 
-def bootstrap(
-    values: FloatArray, *, seed: int, draws: int = DRAWS, confidence: float = CONFIDENCE
-) -> ConfidenceInterval:
+def bootstrap(values: FloatArray, *, seed: int, draws: int = DRAWS) -> ConfidenceInterval:
     """Return the mean over users with its percentile bootstrap interval (Efron, 1979), resampling users.
 
     For the difference of two rankings pass the differences per user: the interval is then paired.
@@ -133,5 +131,5 @@ def bootstrap(
     # Only the number of draws per user matters: counts instead of copies limit the memory of a large data set.
     shares = np.full(len(values), 1.0 / len(values))
     means = np.array([generator.multinomial(len(values), shares) @ values for _ in range(draws)]) / len(values)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return ConfidenceInterval(float(values.mean()), float(low), float(high))

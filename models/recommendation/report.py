@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from models.content.encoder import ENCODER
-from models.recommendation.gate import MARGIN, REPLAY_CONFIDENCE
+from models.recommendation.gate import MARGIN
 from models.recommendation.model_selection import Variant
 from models.recommendation.offline_evaluation import EvaluationReport
-from models.recommendation.ranking_metrics import CONFIDENCE, bootstrap
+from models.recommendation.ranking_metrics import bootstrap
 from models.recommendation.scoring import STATED_EVIDENCE
 from neighborconnect.contracts.events import ItemKind
 
@@ -78,8 +78,8 @@ the affinity, with an interaction weight of {STATED_EVIDENCE:g}. The served mode
 evaluated configuration.
 
 **Why this variant.** The simplest that no larger one significantly beats (lower bound of the paired bootstrap interval
-above {MARGIN:g}) is served: by the response to replayed impressions where there are enough ({REPLAY_CONFIDENCE:.0%}
-interval), else by recall and ndcg ({CONFIDENCE:.0%}).
+above {MARGIN:g}) is served: by the response to replayed impressions for posts with enough of them, else by recall and
+ndcg.
 {selection}
 
 **Data.** {data_version}; {len(report.split.train)} training interactions of
