@@ -128,14 +128,15 @@ def evaluate_config(
         return ScoreComponents.build(split, items=items, features=as_of_cut, half_life_days=of.half_life_days)
 
     components = components_of(config)
-    scorers = _variants(config, components, seed=seed)
+    is_replayed = kind is ItemKind.POST and interactions is not None
+    scorers = _variants(config, components, with_responses=is_replayed, seed=seed)
     variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
     replayed = None
-    if Variant.RESPONSE in variants and kind is ItemKind.POST and interactions is not None:
+    if Variant.RESPONSE in variants and interactions is not None:
         progress("replaying the impressions of the last days")
         compared = {variant.value: config.reduced_to(variant) for variant in variants}
         others = {} if champion_config is None else {CHAMPION: champion_config}
-        replayed = replay(interactions, configs=compared | others, items=items, kind=kind, seed=seed)
+        replayed = replay(interactions, configs=compared | others, items=items, kind=ItemKind.POST, seed=seed)
     selection = select_variant(_measured(variants, replayed=replayed), seed=seed)
     config, candidate = config.reduced_to(selection.variant), variants[selection.variant]
     for reason in selection.reasons:
@@ -182,14 +183,19 @@ def evaluate_config(
     )
 
 
-def _variants(config: ModelConfig, components: ScoreComponents, *, seed: int) -> dict[Variant, Scorer]:
-    """Return the scorers of the full model and of the other variants that apply."""
+def _variants(
+    config: ModelConfig, components: ScoreComponents, *, with_responses: bool, seed: int
+) -> dict[Variant, Scorer]:
+    """Return the scorers of the full model and of the other variants that apply.
+
+    The response model is fitted only where impressions are replayed: it is a candidate nowhere else.
+    """
     scorers = {Variant.FACTORS: _scorer(config, components, seed=seed)}
     if config.cold_user.content or components.affinity.any():
         scorers[Variant.WITHOUT_FACTORS] = components.cold_user(config.cold_user)
     if components.affinity.any():
         scorers[Variant.AFFINITY] = components.cold_user(AFFINITY_ONLY)
-    responses = components.responses()
+    responses = components.responses() if with_responses else None
     return scorers if responses is None else scorers | {Variant.RESPONSE: responses}
 
 

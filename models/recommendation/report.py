@@ -78,8 +78,8 @@ the affinity, with an interaction weight of {STATED_EVIDENCE:g}. The served mode
 evaluated configuration.
 
 **Why this variant.** The simplest that no larger one significantly beats (lower bound of the paired bootstrap interval
-above {MARGIN:g}) is served: by the response to replayed impressions for posts with enough of them, else by recall and
-ndcg.
+above {MARGIN:g}) is served: by the response to replayed impressions for posts with enough of them, where affinity alone
+is no candidate, else by recall and ndcg.
 {selection}
 
 **Data.** {data_version}; {len(report.split.train)} training interactions of
