@@ -70,6 +70,13 @@ class TestGitHub:
         assert [path for path in owned[1:] if not (ROOT / path.lstrip("/")).exists()] == []
 
 
+class TestContents:
+    def test_no_package_or_archive_is_in_the_repository(self) -> None:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        archives = (".whl", ".tgz", ".gz", ".zip", ".jar", ".exe", ".so")
+        assert [path for path in listed.split("\0") if path.endswith(archives)] == []
+
+
 class TestDevcontainer:
     def test_the_devcontainer_builds_and_forwards_the_main_ports(self) -> None:
         container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
