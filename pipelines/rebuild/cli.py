@@ -74,7 +74,7 @@ def rebuild(
                 )
 
             engine.rebuild(settings, store.value, snapshot=snapshot, on_progress=show)
-    except (engine.HistoryLostError, RebuildRunningError, NotCaughtUpError) as error:
+    except (engine.HistoryLostError, engine.SnapshotRefusedError, RebuildRunningError, NotCaughtUpError) as error:
         _fail(str(error))
     except httpx.HTTPError as error:
         _fail(

@@ -64,6 +64,13 @@ class HistoryLostError(RuntimeError):
         )
 
 
+class SnapshotRefusedError(RuntimeError):
+    """PostgreSQL lacks a captured table or column, so a snapshot would fail."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"A snapshot is not possible. Nothing was changed. {reason}")
+
+
 @dataclass(frozen=True, slots=True)
 class RebuildProgress:
     """Step of the rebuild, number of events that the sink has not stored yet, and the highest such number so far."""
@@ -100,6 +107,7 @@ def rebuild(
 
     Raises:
         HistoryLostError: if Kafka does not have the complete history and ``snapshot`` is false.
+        SnapshotRefusedError: if a snapshot of the database is not possible. Nothing was changed.
         RebuildRunningError: if another rebuild is in progress.
         NotCaughtUpError: if the sink's worker stores nothing for ``timeout`` seconds.
         httpx.HTTPError: if the API is unreachable or responds with an error.
@@ -111,6 +119,8 @@ def rebuild(
         incomplete = find_incomplete(settings, sink, streams=streams)
         if incomplete and not snapshot:
             raise HistoryLostError(sink, incomplete)
+        if snapshot:
+            check_snapshot(streams)
         rebuild_log.begin(connection, sink=sink)
         on_progress(RebuildProgress("empty", 0, 0))
         reset(settings, sink, streams=streams, incomplete=incomplete)
@@ -191,6 +201,19 @@ def _reset_lake_table(
             return
 
 
+def check_snapshot(streams: Sequence[Stream]) -> None:
+    """Check that PostgreSQL has every captured table and column.
+
+    Raises:
+        SnapshotRefusedError: if it has not, or does not respond.
+    """
+    if arguments := _snapshot_arguments(streams):
+        checked = subprocess.run([*arguments, "--check"], check=False, capture_output=True, text=True)
+        if checked.returncode:
+            lines = checked.stderr.strip().splitlines()
+            raise SnapshotRefusedError(lines[-1] if lines else f"exit code {checked.returncode}")
+
+
 def publish_snapshot(settings: Settings, streams: Sequence[Stream]) -> int:
     """Publish the current rows of every captured table again; return the id of the newest event (0 if there is none).
 
@@ -199,12 +222,18 @@ def publish_snapshot(settings: Settings, streams: Sequence[Stream]) -> int:
     Raises:
         subprocess.CalledProcessError: if the snapshot fails.
     """
-    tables = {stream.table for stream in streams if stream.is_change_stream}
-    arguments = [argument for table in CAPTURED if table.name in tables for argument in ("--table", table.name)]
+    arguments = _snapshot_arguments(streams)
     if not arguments:
         return 0
-    subprocess.run([sys.executable, "-m", "transactional_api.cdc", "snapshot", *arguments], check=True)
+    subprocess.run(arguments, check=True)
     return outbox_events(settings).last_id
+
+
+def _snapshot_arguments(streams: Sequence[Stream]) -> list[str]:
+    """Return the command of the snapshot of the captured tables among the streams; empty if there are none."""
+    tables = {stream.table for stream in streams if stream.is_change_stream}
+    arguments = [argument for table in CAPTURED if table.name in tables for argument in ("--table", table.name)]
+    return [sys.executable, "-m", "transactional_api.cdc", "snapshot", *arguments] if arguments else []
 
 
 def copy_from_lake(settings: Settings, stream: Stream) -> int:

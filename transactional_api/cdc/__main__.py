@@ -14,7 +14,10 @@ from neighborconnect.telemetry import configure_logging, get_logger
 from neighborconnect.tracing.provider import configure_tracing
 from transactional_api.cdc.back_pressure import OutboxFullError
 from transactional_api.cdc.relay import Relay
+from transactional_api.cdc.snapshot import find_missing
 from transactional_api.cdc.snapshot import snapshot as publish_snapshot
+
+_MIGRATE = "Migrate it with `python -m transactional_api.core.db.migrate` and run the command again."
 
 app = typer.Typer(help="Change capture: from the outbox to Kafka.")
 
@@ -36,6 +39,10 @@ def relay(context: typer.Context) -> None:
 @app.command()
 def snapshot(
     table: Annotated[list[str] | None, typer.Option(help="A captured table; all captured tables by default.")] = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if the database lacks a table or column.")
+    ] = False,
 ) -> None:
     """Write every current row to the outbox as an ``r`` event, to rebuild Kafka from PostgreSQL.
 
@@ -46,7 +53,14 @@ def snapshot(
         raise typer.BadParameter(
             f"{', '.join(unknown)} is not captured; captured tables are {', '.join(captured_tables)}"
         )
-    for name in table or captured_tables:
+    names = table or list(captured_tables)
+    if missing := find_missing(get_settings().database_url, [captured_tables[name] for name in names]):
+        detail = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        typer.echo(f"The schema of the database is older than the contract ({detail}). {_MIGRATE}", err=True)
+        raise typer.Exit(1)
+    if check:
+        return
+    for name in names:
         try:
             rows = publish_snapshot(get_settings().database_url, captured_tables[name])
         except OutboxFullError as error:

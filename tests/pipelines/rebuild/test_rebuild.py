@@ -225,6 +225,22 @@ def _created(create: Callable[[], None]) -> bool:
     return True
 
 
+@pytest.mark.parametrize("sink", SINKS)
+def test_nothing_is_emptied_on_an_unmigrated_schema(topics: IsolatedTopics, database: Connection, sink: str) -> None:
+    before = ids(3)
+    topics.publish("posts", [row_change(topics.stream("posts"), n, image={"id": str(uuid.uuid4())}) for n in before])
+    with topics.running(sink):
+        wait_for(lambda: topics.stored(sink, "posts") == before, pause=0.2)
+    database.execute("ALTER TABLE posts RENAME COLUMN likes_count TO likes_before_a_migration")
+    try:
+        with pytest.raises(engine.SnapshotRefusedError, match=r"Nothing was changed.*posts: .*likes_count.*Migrate it"):
+            engine.rebuild(topics.settings, sink, streams=topics.streams, snapshot=True)
+    finally:
+        database.execute("ALTER TABLE posts RENAME COLUMN likes_before_a_migration TO likes_count")
+    assert topics.stored(sink, "posts") == before
+    assert unfinished_rebuilds(topics.settings) == set()
+
+
 def test_the_command_confirms_and_publishes_a_snapshot(
     fresh: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
