@@ -10,7 +10,7 @@ from neighborconnect.settings import Settings
 from pipelines.monitoring.database import reading, rows
 from pipelines.monitoring.exporter import Family
 
-COUNTED = 100_000
+COUNTED = 200_001
 """A longer outbox is not counted to its end."""
 # No WHERE for the age: the oldest waiting row is the first by id, which the primary key gives.
 _STATEMENT = """
@@ -28,7 +28,7 @@ def collect(settings: Settings) -> Iterator[Family]:
         [(waiting, age, rejected)] = rows(connection, _STATEMENT, [COUNTED])
     yield GaugeMetricFamily(
         "neighborconnect_outbox_events",
-        "Events that the relay has not published; 100000 stands for that and more.",
+        "Events that the relay has not published; 200001 stands for that and more.",
         value=waiting,
     )
     yield GaugeMetricFamily(

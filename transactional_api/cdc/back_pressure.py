@@ -47,6 +47,16 @@ def wait_for_room(
         time.sleep(_POLL_SECONDS)
 
 
+def wait_for_room_in(database_url: str) -> None:
+    """Return once the outbox of a database has room, for writers that have no connection of psycopg's.
+
+    Raises:
+        OutboxFullError: if the outbox is full and the relay publishes nothing.
+    """
+    with psycopg.connect(database_url, autocommit=True, application_name="back-pressure") as connection:
+        wait_for_room(connection)
+
+
 def _is_full(connection: psycopg.Connection, limit: int) -> bool:
     row = connection.execute(_COUNT, [limit + 1]).fetchone()
     return row is not None and int(row[0]) > limit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from neighborconnect.feed.eligibility import DECISION_DAYS, OPENED_DAYS
 from neighborconnect.telemetry import get_logger
+from transactional_api.cdc.back_pressure import wait_for_room_in
 from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.tables import (
     IdempotencyKey,
@@ -79,10 +82,18 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
 """Retention by class of data. Rows with an ``expires_at`` of their own are not listed."""
 
 
-async def purge(engine: AsyncEngine) -> dict[str, int]:
-    """Purge data past its retention; return the number of rows by class of data."""
+async def _no_wait() -> None:
+    """Wait for nothing."""
+
+
+async def purge(engine: AsyncEngine, *, wait: Callable[[], Awaitable[None]] = _no_wait) -> dict[str, int]:
+    """Purge data past its retention; return the number of rows by class of data.
+
+    ``wait`` is awaited before each class, because many of the rows are captured.
+    """
     purged: dict[str, int] = {}
     for policy in RETENTION_POLICIES:
+        await wait()
         async with engine.begin() as connection:
             result = await connection.execute(policy.statement, {"age": timedelta(days=policy.days)})
         purged[policy.data] = result.rowcount
@@ -109,8 +120,12 @@ async def remove_expired(context: AppContext, timestamp: int) -> None:  # noqa: 
 @queue.periodic("37 2 * * *")
 @queue.task("retention.purge_expired")
 async def purge_expired(context: AppContext, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
-    """Purge data past its retention."""
-    log.info("retention.purged", **await purge(context.engine))
+    """Purge data past its retention. A full outbox postpones the rest to the next night."""
+
+    async def wait() -> None:
+        await asyncio.to_thread(wait_for_room_in, context.settings.database_url)
+
+    log.info("retention.purged", **await purge(context.engine, wait=wait))
 
 
 @queue.periodic("* * * * *")
