@@ -23,7 +23,7 @@ _EXTERNAL_GROUPS: Final = frozenset({KAFKA, LAKE, RAW})
 _PLATFORM, _RECOMMENDATION, _TRUST = "team:platform", "team:recommendation", "team:trust"
 OWNERS: Final = {
     **dict.fromkeys((KAFKA, LAKE, RAW, "staging", "intermediate", "snapshots", "marts"), _PLATFORM),
-    **dict.fromkeys(("features", "recommendation", "matching", "serving"), _RECOMMENDATION),
+    **dict.fromkeys(("features", "recommendation", "matching", "serving", "evaluation"), _RECOMMENDATION),
     **dict.fromkeys(("content", "vision"), _TRUST),
 }
 """Owner of the assets of a group that name none themselves."""

@@ -20,6 +20,7 @@ TRAINING_RESULT: Final = "training_result"
 
 FEATURE_REGISTRY: Final = AssetKey(["feast", "registry"])
 FEATURE_DRIFT: Final = AssetKey(["feast", "drift"])
+WEEKLY_EVALUATION: Final = AssetKey(["evaluation", "recommendations"])
 DRIFTED_FEATURES: Final = "drifted_features"
 """Metadata key of ``FEATURE_DRIFT`` with the names of the features that have drifted."""
 RECOMMENDABLE_ITEMS: Final = AssetKey(["marts", "recommendable_items"])

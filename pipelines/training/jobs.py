@@ -2,7 +2,15 @@
 
 import dagster as dg
 
-from pipelines.asset_keys import FEATURE_DRIFT, FEATURE_REGISTRY, ITEM_INDEXES, SOCIAL_GRAPH, VECTORS, service_key
+from pipelines.asset_keys import (
+    FEATURE_DRIFT,
+    FEATURE_REGISTRY,
+    ITEM_INDEXES,
+    SOCIAL_GRAPH,
+    VECTORS,
+    WEEKLY_EVALUATION,
+    service_key,
+)
 from pipelines.features.jobs import HISTORY, LATEST_FEATURES
 from pipelines.run_control import NETWORK_RETRY
 from pipelines.training.assets import content, matching, recommendation, vision
@@ -42,9 +50,15 @@ train_vision = dg.define_asset_job(
     selection=VISION,
     description="Evaluate the installed vision networks and promote them if they pass the gate.",
 )
+evaluate_recommendations = dg.define_asset_job(
+    "evaluate_recommendations",
+    selection=dg.AssetSelection.keys(WEEKLY_EVALUATION),
+    description="Evaluate the recommendations that were served in the last seven days.",
+    op_retry_policy=NETWORK_RETRY,
+)
 bootstrap = dg.define_asset_job(
     "bootstrap",
-    selection=dg.AssetSelection.keys(FEATURE_REGISTRY, FEATURE_DRIFT)
+    selection=dg.AssetSelection.keys(FEATURE_REGISTRY, FEATURE_DRIFT, WEEKLY_EVALUATION)
     | HISTORY
     | MARTS
     | LATEST_FEATURES
@@ -54,4 +68,12 @@ bootstrap = dg.define_asset_job(
     | VISION,
     description="The first run: materialize every asset once.",
 )
-JOBS = [bootstrap, refresh_serving, train_recommenders, train_content, train_matching, train_vision]
+JOBS = [
+    bootstrap,
+    refresh_serving,
+    train_recommenders,
+    train_content,
+    train_matching,
+    train_vision,
+    evaluate_recommendations,
+]

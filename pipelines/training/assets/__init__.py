@@ -1,5 +1,5 @@
 """Assets by model family: data sets, registered model, champion and model service."""
 
-from pipelines.training.assets import content, matching, recommendation, vision
+from pipelines.training.assets import content, evaluation, matching, recommendation, vision
 
-ASSETS = [*recommendation.ASSETS, *content.ASSETS, *matching.ASSETS, *vision.ASSETS]
+ASSETS = [*recommendation.ASSETS, *content.ASSETS, *matching.ASSETS, *vision.ASSETS, *evaluation.ASSETS]
