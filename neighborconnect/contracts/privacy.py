@@ -192,6 +192,7 @@ DATABASE_LOCATIONS: tuple[DataLocation, ...] = (
     _table("conversations", "created_by", ErasureAction.UNLINKED),
     _table("conversation_members", "user_id", ErasureAction.DELETED),
     _table("chat_messages", "author_id", ErasureAction.REDACTED),
+    _table("chat_reactions", "user_id", ErasureAction.DELETED),
     _table(
         "chat_events", "user_id", ErasureAction.RETAINED, note="Sequence numbers that clients of other members rely on"
     ),

@@ -109,6 +109,112 @@ async def test_search_finds_text_in_visible_messages_only(town: Town, ada: Perso
     assert (await (await town.create_user()).get(path, q="ladder")).status_code == 404
 
 
+class TestReplies:
+    async def test_shows_the_present_state_of_the_original(self, ada: Person, ben: Person) -> None:
+        talk = await direct(ada, ben)
+        asked = (await say(ada, talk, "Who brings the ladder? " + "x" * 300)).json()
+        reply = (await say(ben, talk, "I do.", reply_to_id=asked["id"])).json()
+        assert (reply["reply_to_id"], reply["reply_to"]["author"]["id"]) == (asked["id"], str(ada.id))
+        assert reply["reply_to"]["content"] == asked["content"][:200]
+        path = f"{AT}/{talk['id']}/messages"
+        await ada.put(f"{path}/{asked['id']}", {"content": "Who brings it?"})
+        listed = (await ada.get(path)).json()["items"]
+        assert [one["reply_to"] and one["reply_to"]["content"] for one in listed] == ["Who brings it?", None]
+        await ada.delete(f"{path}/{asked['id']}")
+        for shown in ((await ben.get(path)).json()["items"][0], (await events(ben, talk))[3]["message"]):
+            assert (shown["reply_to_id"], shown["reply_to"]["content"]) == (asked["id"], None)
+
+    async def test_is_hidden_across_a_block(self, town: Town, ada: Person, ben: Person) -> None:
+        cleo = await town.create_user()
+        talk = await group(ada, ben, cleo)
+        asked = (await say(cleo, talk, "Who?")).json()
+        await say(ben, talk, "Me.", reply_to_id=asked["id"])
+        await town.block(cleo, ada)
+        path = f"{AT}/{talk['id']}/messages"
+        for person, is_shown in ((ada, False), (ben, True)):
+            listed = (await person.get(path)).json()["items"][0]
+            happened = (await events(person, talk))[-1]["message"]
+            assert [one["reply_to_id"] for one in (listed, happened)] == [asked["id"]] * 2
+            assert [one["reply_to"] is not None for one in (listed, happened)] == [is_shown] * 2
+        refused = await say(ada, talk, "Me too.", reply_to_id=asked["id"])
+        assert (refused.status_code, refused.json()["code"]) == (422, "unknown_reply")
+
+    async def test_needs_a_message_of_the_conversation(self, ada: Person, ben: Person) -> None:
+        talk, other = await direct(ada, ben), await group(ada, ben)
+        elsewhere, deleted = (await say(ada, other)).json(), (await say(ada, talk)).json()
+        await ada.delete(f"{AT}/{talk['id']}/messages/{deleted['id']}")
+        for reply_to_id in (str(uuid4()), elsewhere["id"], deleted["id"]):
+            refused = await say(ben, talk, "I do.", reply_to_id=reply_to_id)
+            assert (refused.status_code, refused.json()["code"]) == (422, "unknown_reply")
+        assert (await say(ben, talk, "I do.", reply_to_id="first")).status_code == 422
+        assert len((await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"]) == 1
+
+
+class TestReactions:
+    async def test_one_each_that_can_be_changed(self, ada: Person, ben: Person) -> None:
+        talk = await direct(ada, ben)
+        sent = (await say(ada, talk)).json()
+        path = f"{AT}/{talk['id']}/messages/{sent['id']}/reaction"
+        for kind in ("love", "helpful", "helpful"):
+            answer = await ben.put(path, {"kind": kind})
+            assert answer.status_code == 200, answer.text
+        assert answer.json()["reactions"] == [{"user_id": str(ben.id), "kind": "helpful"}]
+        await ada.put(path, {"kind": "care"})
+        both = [{"user_id": str(ben.id), "kind": "helpful"}, {"user_id": str(ada.id), "kind": "care"}]
+        assert (await ben.get(f"{AT}/{talk['id']}/messages")).json()["items"][0]["reactions"] == both
+        for _ in range(2):
+            assert (await ben.delete(path)).status_code == 204
+        happened = (await events(ada, talk))[3:]
+        assert [(one["kind"], one["user_id"]) for one in happened] == [
+            ("message.reacted", str(person.id)) for person in (ben, ben, ada, ben)
+        ]
+        assert happened[-1]["message"]["reactions"] == both[1:]
+        assert happened[-1]["message"]["author"]["id"] == str(ada.id)
+        assert (await ben.get(f"{AT}/{talk['id']}")).json()["unread_count"] == 1
+        assert (await ben.put(path, {"kind": "👍"})).status_code == 422
+
+    async def test_of_blocked_members_are_hidden(self, town: Town, ada: Person, ben: Person) -> None:
+        cleo = await town.create_user()
+        talk = await group(ada, ben, cleo)
+        sent = (await say(ben, talk)).json()
+        path = f"{AT}/{talk['id']}/messages/{sent['id']}/reaction"
+        await cleo.put(path, {"kind": "love"})
+        await town.block(cleo, ada)
+        listed = (await ada.get(f"{AT}/{talk['id']}/messages")).json()["items"][0]
+        created, reacted = (await events(ada, talk))[3:]
+        assert (listed["reactions"], created["message"]["reactions"]) == ([], [])
+        assert (reacted["user"], reacted["message"]) == (None, None)
+        assert len((await events(ben, talk))[3]["message"]["reactions"]) == 1
+
+    async def test_needs_a_visible_message(self, town: Town, ada: Person, ben: Person) -> None:
+        talk, other = await direct(ada, ben), await group(ada, ben)
+        sent = (await say(ben, talk)).json()
+        wrong = f"{AT}/{other['id']}/messages/{sent['id']}/reaction"
+        assert (await ada.put(wrong, {"kind": "love"})).status_code == 404
+        assert (await ada.delete(wrong)).status_code == 404
+        path = f"{AT}/{talk['id']}/messages/{sent['id']}/reaction"
+        own = (await say(ada, talk)).json()
+        await ada.put(path, {"kind": "love"})
+        await ben.delete(path.removesuffix("/reaction"))
+        gone = await ada.put(path, {"kind": "love"})
+        assert (gone.status_code, gone.json()["code"]) == (409, "message_deleted")
+        assert await town.rows("SELECT 1 FROM chat_reactions WHERE message_id = :id", id=UUID(sent["id"])) == []
+        await town.block(ben, ada)
+        assert (await ada.put(path, {"kind": "love"})).status_code == 404
+        blocked = await ada.put(f"{AT}/{talk['id']}/messages/{own['id']}/reaction", {"kind": "love"})
+        assert blocked.status_code == 403
+
+    async def test_former_members_can_take_theirs_back(self, ada: Person, ben: Person) -> None:
+        talk = await group(ada, ben)
+        sent = (await say(ada, talk)).json()
+        path = f"{AT}/{talk['id']}/messages/{sent['id']}/reaction"
+        await ben.put(path, {"kind": "love"})
+        await ben.delete(f"{AT}/{talk['id']}/members/{ben.id}")
+        assert (await ben.delete(path)).status_code == 204
+        assert (await ben.delete(path)).status_code == 404
+        assert (await ada.get(f"{AT}/{talk['id']}/messages")).json()["items"][0]["reactions"] == []
+
+
 async def test_events_are_numbered_without_a_gap_while_many_write(town: Town, ada: Person) -> None:
     people = [await town.create_user() for _ in range(5)]
     talk = await group(ada, *people)

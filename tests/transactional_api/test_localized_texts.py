@@ -17,11 +17,11 @@ from transactional_api.community.connectors.schemas import Role
 from transactional_api.community.moderation.screening import HELP_TEXT, HELP_TITLE
 from transactional_api.community.moderation.service import _TITLES
 from transactional_api.community.notifications.rendering import texts, topic_name
-from transactional_api.community.posts.schemas import ReactionKind
 from transactional_api.core import error_texts
 from transactional_api.core.errors import Problem
 from transactional_api.core.mailer import letters
 from transactional_api.core.notices import GROUPED, OF_PLATFORM, NoticeKind
+from transactional_api.core.reactions import ReactionKind
 from transactional_api.identity.users.recovery import Change
 
 API = Path(__file__).resolve().parents[2] / "transactional_api"

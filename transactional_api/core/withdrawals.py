@@ -186,6 +186,7 @@ HOLDINGS: dict[str, Holding] = {
         "typing and messages"
     ),
     "chat_messages.author_id": _TEXT,
+    "chat_reactions.user_id": _MARK,
     "chat_events.user_id": _RECORD,
     "notifications.user_id": Holding(stays="What was delivered; each new notice passes the reader's permission"),
     "notifications.actor_id": Holding(stays="What was delivered; each new notice passes the reader's permission"),

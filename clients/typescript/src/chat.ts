@@ -73,11 +73,12 @@ export class ChatSocket {
     void this.#open();
   }
 
-  /** Send a message; resolves when the API has committed it, which may be after a reconnection. */
-  send(content: string, { mediaIds }: { mediaIds?: string[] } = {}): Promise<SentMessage> {
+  /** Send a message, perhaps as a reply to another; resolves when the API has committed it, which may be after a reconnection. */
+  send(content: string, { mediaIds, replyTo }: { mediaIds?: string[]; replyTo?: string } = {}): Promise<SentMessage> {
     if (this.state === "closed") return Promise.reject(new ChatError("The chat socket is closed"));
     const client_id = randomId();
-    const frame = { type: "message", content, client_id, ...(mediaIds && { media_ids: mediaIds }) };
+    const media = mediaIds && { media_ids: mediaIds };
+    const frame = { type: "message", content, client_id, ...media, ...(replyTo && { reply_to_id: replyTo }) };
     const sent = new Promise<SentMessage>((resolve, reject) => this.#unsent.set(client_id, { frame, resolve, reject }));
     if (this.state === "ready") this.#transmit(frame);
     return sent;

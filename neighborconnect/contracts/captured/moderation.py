@@ -91,7 +91,11 @@ CONVERSATIONS = CapturedTable(
         withheld("title", _TEXT),
         withheld("created_by", _UUID, references="users"),
         withheld("direct_key", _TEXT),
-        public("last_event_id", _BIGINT, "Number of events so far: messages, edits, deletions, joins and departures."),
+        public(
+            "last_event_id",
+            _BIGINT,
+            "Number of events so far: messages, edits, deletions, reactions, joins, departures.",
+        ),
         time("last_message_at", "Time of the last message"),
         time("created_at", "Creation time"),
     ),

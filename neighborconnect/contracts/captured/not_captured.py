@@ -19,6 +19,7 @@ NOT_CAPTURED: Final[dict[str, str]] = {
     "cdc_relay_state": _MACHINERY,
     "chat_events": _CHAT,
     "chat_messages": _CHAT,
+    "chat_reactions": _CHAT,
     "connector_bans": _PERSONAL,
     "connector_invitations": _PERSONAL,
     "connector_join_requests": f"{_PERSONAL}: an accepted request is a membership",

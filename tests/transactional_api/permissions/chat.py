@@ -38,6 +38,8 @@ ROWS = [
     Row("POST", AT + "/messages", told(401, 404, 404, 201), lambda _: WORDS),
     Row("PUT", AT + "/messages/{message_id}", INSIDE, lambda _: WORDS),
     Row("DELETE", AT + "/messages/{message_id}", INSIDE_EMPTY),
+    Row("PUT", AT + "/messages/{message_id}/reaction", INSIDE, lambda _: {"kind": "helpful"}),
+    Row("DELETE", AT + "/messages/{message_id}/reaction", INSIDE_EMPTY),
     Row("PUT", AT + "/read", INSIDE_EMPTY, lambda _: {"event_id": 1}),
     Row("POST", AT + "/members", INSIDE_EMPTY, lambda it: {"user_id": it.things["further"]}),
     Row("DELETE", AT + "/members/{user_id}", INSIDE_EMPTY),

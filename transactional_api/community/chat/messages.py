@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from transactional_api.community.chat import queries, service, statements
@@ -20,12 +21,19 @@ from transactional_api.community.chat.schemas import (
     NewMessage,
 )
 from transactional_api.core.db.statements import SessionRunner, StatementRunner
-from transactional_api.core.db.tables import ChatMessage
+from transactional_api.core.db.tables import ChatMessage, ChatReaction
 from transactional_api.core.db.text_matching import contains
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
 from transactional_api.core.media.references import references_to, resolve_attachments
 from transactional_api.core.pagination import Page, PageRequest
+from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.viewer import Viewer
+
+
+class UnknownReplyError(Problem):
+    """The message to reply to does not exist, was deleted, or is hidden; the responses are identical."""
+
+    status, code, title = 422, "unknown_reply", "Reply to a message of this conversation that is not deleted"
 
 
 class MessageDeletedError(Problem):
@@ -43,12 +51,14 @@ async def send(
         NotFoundError: when the viewer is not a member of the conversation.
         UnauthenticatedError: when their session has ended, or their account is closed or suspended.
         ForbiddenError: when the conversation is direct and one of the two blocks the other.
+        UnknownReplyError: when the viewer cannot see the message to reply to.
     """
     message_key = {"viewer_id": viewer.id, "client_id": body.client_id}
     parameters = {"session_id": viewer.session_id, "conversation_id": conversation_id} | message_key
+    reply = {"reply_to_id": body.reply_to_id}
     # Checked under the lock, so that a removal, log-out or suspension that committed before takes effect.
     _, rows = await runner.fetch_pipelined(
-        (service.LOCK, {"conversation_id": conversation_id}), (statements.MAY_SEND, parameters)
+        (service.LOCK, {"conversation_id": conversation_id}), (statements.MAY_SEND, parameters | reply)
     )
     if not rows:
         raise NotFoundError
@@ -60,8 +70,10 @@ async def send(
     if permission.is_duplicate:
         original = await statements.DUPLICATE.one_or_none(runner, conversation_id=conversation_id, **message_key)
         return MessageOut.model_validate(original)
+    if not permission.may_reply:
+        raise UnknownReplyError
     media_ids = await references_to(runner, viewer=viewer, media_ids=body.media_ids, links=body.attachments)
-    content = {"content": body.content, "media_ids": media_ids}
+    content = {"content": body.content, "media_ids": media_ids} | reply
     job = {"conversation_id": str(conversation_id), "author_id": str(viewer.id)}
     (row,), _ = await runner.fetch_pipelined(
         (statements.WRITE, {"id_of_conversation": conversation_id, **message_key, **content}),
@@ -101,7 +113,7 @@ async def search_messages(
         NotFoundError: when the viewer is not a member.
     """
     await service.check_membership(SessionRunner(session), viewer=viewer, conversation_id=conversation_id)
-    statement = queries.with_author(queries.messages(viewer, conversation_id=conversation_id)).where(
+    statement = queries.with_author(queries.messages(viewer, conversation_id=conversation_id), viewer).where(
         ChatMessage.deleted_at.is_(None), contains(ChatMessage.content, query)
     )
     paged = page.select(statement, at=ChatMessage.created_at, row_id=ChatMessage.id)
@@ -150,8 +162,7 @@ async def edit(
         user_id=viewer.id,
         message_id=message_id,
     )
-    edited = queries.with_author(queries.messages(viewer, conversation_id=conversation_id))
-    return MessageOut.model_validate((await session.execute(edited.where(ChatMessage.id == message_id))).one())
+    return await _message(session, viewer=viewer, conversation_id=conversation_id, message_id=message_id)
 
 
 async def remove(
@@ -166,6 +177,7 @@ async def remove(
     message.content, message.attachments, message.media_ids = None, [], []
     message.deleted_at = await _database_time(session)
     await session.flush()
+    await session.execute(delete(ChatReaction).where(ChatReaction.message_id == message_id))
     await service.add_event(
         session,
         publisher=publisher,
@@ -174,6 +186,73 @@ async def remove(
         user_id=viewer.id,
         message_id=message_id,
     )
+
+
+async def react(
+    session: AsyncSession,
+    *,
+    viewer: Viewer,
+    publisher: ChatPublisher,
+    conversation_id: UUID,
+    message_id: UUID,
+    kind: ReactionKind,
+) -> MessageOut:
+    """Set the viewer's reaction to a message, in place of their previous one.
+
+    Raises:
+        NotFoundError: when the viewer is not a member, or cannot see the message.
+        ForbiddenError: when the conversation is direct and one of the two blocks the other.
+        MessageDeletedError: when the message was deleted.
+    """
+    conversation = await service.check_membership(
+        SessionRunner(session), viewer=viewer, conversation_id=conversation_id
+    )
+    await service.lock(session, conversation_id=conversation_id)
+    statement = queries.messages(viewer, conversation_id=conversation_id).where(ChatMessage.id == message_id)
+    message: ChatMessage | None = await session.scalar(statement)
+    if message is None:
+        raise NotFoundError
+    if message.deleted_at is not None:
+        raise MessageDeletedError
+    is_direct = conversation.kind is ConversationKind.DIRECT
+    if is_direct and await session.scalar(queries.direct_peer(viewer, conversation_id)) is None:
+        raise ForbiddenError("You cannot write to this neighbor")
+    changed = await session.scalar(
+        upsert(ChatReaction)
+        .values(message_id=message_id, user_id=viewer.id, kind=kind)
+        .on_conflict_do_update(
+            index_elements=["message_id", "user_id"], set_={"kind": kind}, where=ChatReaction.kind != kind
+        )
+        .returning(ChatReaction.id)
+    )
+    if changed is not None:
+        await _add_reaction_event(
+            session, viewer=viewer, publisher=publisher, conversation_id=conversation_id, message_id=message_id
+        )
+    return await _message(session, viewer=viewer, conversation_id=conversation_id, message_id=message_id)
+
+
+async def remove_reaction(
+    session: AsyncSession, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, message_id: UUID
+) -> None:
+    """Remove the viewer's reaction to a message; idempotent. Former members may remove their own."""
+    await service.lock(session, conversation_id=conversation_id)
+    of_conversation = select(ChatMessage.id).where(ChatMessage.conversation_id == conversation_id)
+    removed = await session.scalar(
+        delete(ChatReaction)
+        .where(ChatReaction.user_id == viewer.id, ChatReaction.message_id == message_id)
+        .where(ChatReaction.message_id.in_(of_conversation))
+        .returning(ChatReaction.id)
+    )
+    if removed is not None:
+        await _add_reaction_event(
+            session, viewer=viewer, publisher=publisher, conversation_id=conversation_id, message_id=message_id
+        )
+        return
+    await service.check_membership(SessionRunner(session), viewer=viewer, conversation_id=conversation_id)
+    visible = queries.messages(viewer, conversation_id=conversation_id).where(ChatMessage.id == message_id)
+    if await session.scalar(visible) is None:
+        raise NotFoundError
 
 
 async def mark_read(
@@ -225,10 +304,20 @@ async def blocked_users(runner: StatementRunner, *, viewer: Viewer) -> set[UUID]
 
 
 def redact(event: ChatEventOut, hidden: set[UUID]) -> ChatEventOut:
-    """Return the event without its user and message where the user is hidden; its number stays."""
+    """Return the event without what hidden users wrote and reacted; its number stays."""
     if event.user_id in hidden:
         return event.model_copy(update={"user": None, "message": None})
-    return event
+    message = event.message
+    if message is None or not hidden:
+        return event
+    if message.author_id in hidden:
+        return event.model_copy(update={"message": None})
+    reactions = [reaction for reaction in message.reactions if reaction.user_id not in hidden]
+    reply_to = None if message.reply_to and message.reply_to.author_id in hidden else message.reply_to
+    if (reactions, reply_to) == (message.reactions, message.reply_to):
+        return event
+    visible = message.model_copy(update={"reactions": reactions, "reply_to": reply_to})
+    return event.model_copy(update={"message": visible})
 
 
 def _event(row: Any) -> ChatEventOut:
@@ -238,10 +327,13 @@ def _event(row: Any) -> ChatEventOut:
             id=row.message_id,
             event_id=row.message_event_id,
             author_id=row.author_id,
-            author=row.user,
+            author=row.author,
             content=row.content,
             media_ids=row.media_ids,
             client_id=row.client_id,
+            reply_to_id=row.reply_to_id,
+            reply_to=row.reply_to,
+            reactions=row.reactions,
             created_at=row.message_created_at,
             edited_at=row.edited_at,
             deleted_at=row.deleted_at,
@@ -269,6 +361,24 @@ async def _own(
     if message.author_id != viewer.id:
         raise ForbiddenError("Only the author of a message may change it")
     return message
+
+
+async def _message(session: AsyncSession, *, viewer: Viewer, conversation_id: UUID, message_id: UUID) -> MessageOut:
+    visible = queries.with_author(queries.messages(viewer, conversation_id=conversation_id), viewer)
+    return MessageOut.model_validate((await session.execute(visible.where(ChatMessage.id == message_id))).one())
+
+
+async def _add_reaction_event(
+    session: AsyncSession, *, viewer: Viewer, publisher: ChatPublisher, conversation_id: UUID, message_id: UUID
+) -> None:
+    await service.add_event(
+        session,
+        publisher=publisher,
+        conversation_id=conversation_id,
+        kind=EventKind.MESSAGE_REACTED,
+        user_id=viewer.id,
+        message_id=message_id,
+    )
 
 
 async def _database_time(session: AsyncSession) -> Any:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
-from transactional_api.core.db.tables import Block, ChatEvent, ChatMessage, Conversation, ConversationMember, User
+from transactional_api.core.db.tables import (
+    Block,
+    ChatEvent,
+    ChatMessage,
+    ChatReaction,
+    Conversation,
+    ConversationMember,
+    User,
+)
 from transactional_api.core.viewer import Viewer
 from transactional_api.identity.users import queries as users
 from transactional_api.identity.users.people import person_json
 
 MAX_UNREAD = 100
+_QUOTED_CHARACTERS = 200
 
 
 def is_member(viewer: Viewer) -> ColumnElement[bool]:
@@ -92,14 +102,51 @@ def messages(viewer: Viewer, *, conversation_id: UUID) -> Select[Any]:
     )
 
 
-def with_author(statement: Select[Any]) -> Select[Any]:
-    """Select the columns of the messages of a statement, with their author."""
-    columns = [*ChatMessage.__table__.columns, person_json().label("author")]
+def quoted(message_id: Any, viewer: Viewer | None = None) -> ColumnElement[Any]:
+    """Return the JSON object of a ``QuotedMessage``, or null; with a viewer, only one of a user whom they see."""
+    original, author = aliased(ChatMessage), aliased(User)
+    quote = func.jsonb_build_object(
+        "id",
+        original.id,
+        "author_id",
+        original.author_id,
+        "author",
+        person_json(author),
+        "content",
+        func.left(original.content, _QUOTED_CHARACTERS),
+    )
+    statement = select(quote).join(author, author.id == original.author_id).where(original.id == message_id)
+    if viewer is not None:
+        statement = statement.where(users.not_blocked(viewer, original.author_id))
+    return statement.correlate_except(original, author).scalar_subquery()
+
+
+def reactions(viewer: Viewer | None = None) -> ColumnElement[Any]:
+    """Return the JSON list of the reactions to the enclosing message; with a viewer, of users whom they see."""
+    reaction = func.jsonb_build_object("user_id", ChatReaction.user_id, "kind", ChatReaction.kind)
+    listed = func.jsonb_agg(aggregate_order_by(reaction, ChatReaction.created_at, ChatReaction.id))
+    statement = select(func.coalesce(listed, text("'[]'::jsonb"))).where(
+        ChatReaction.message_id == ChatMessage.id, ChatMessage.deleted_at.is_(None)
+    )
+    if viewer is not None:
+        statement = statement.where(users.not_blocked(viewer, ChatReaction.user_id))
+    return statement.correlate_except(ChatReaction).scalar_subquery()
+
+
+def with_author(statement: Select[Any], viewer: Viewer) -> Select[Any]:
+    """Select the columns of the messages of a statement, with their author, quote and reactions."""
+    columns = [
+        *ChatMessage.__table__.columns,
+        person_json().label("author"),
+        quoted(ChatMessage.reply_to_id, viewer).label("reply_to"),
+        reactions(viewer).label("reactions"),
+    ]
     return statement.with_only_columns(*columns).join(User, User.id == ChatMessage.author_id)
 
 
 def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> Select[Any]:
     """Select the events after an event number with the current state of their messages, oldest first."""
+    author = aliased(User)
     return (
         select(
             ChatEvent.event_id,
@@ -115,11 +162,15 @@ def events(conversation_id: UUID, *, after: BindParameter[int], limit: int) -> S
             ChatMessage.created_at.label("message_created_at"),
             ChatMessage.edited_at,
             ChatMessage.deleted_at,
-            # Only its author changes a message, so that the user of the event is the author of its message.
+            ChatMessage.reply_to_id,
+            quoted(ChatMessage.reply_to_id).label("reply_to"),
+            reactions().label("reactions"),
+            person_json(author).label("author"),
             person_json().label("user"),
         )
         .join(User, User.id == ChatEvent.user_id)
         .outerjoin(ChatMessage, ChatMessage.id == ChatEvent.message_id)
+        .outerjoin(author, author.id == ChatMessage.author_id)
         .where(ChatEvent.conversation_id == conversation_id, ChatEvent.event_id > after)
         .order_by(ChatEvent.event_id)
         .limit(limit)

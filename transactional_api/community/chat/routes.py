@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import StringConstraints
 
 from transactional_api.community.chat import messages, service
-from transactional_api.community.chat.messages import MessageDeletedError
+from transactional_api.community.chat.messages import MessageDeletedError, UnknownReplyError
 from transactional_api.community.chat.publisher import ChatPublisher
 from transactional_api.community.chat.schemas import (
     ChatSettings,
@@ -18,6 +18,7 @@ from transactional_api.community.chat.schemas import (
     EventId,
     MessageBody,
     MessageOut,
+    MessageReactionBody,
     NewConversation,
     NewConversationMember,
     NewMessage,
@@ -176,7 +177,7 @@ async def list_events(
     operation_id="sendMessage",
     summary="Send a message",
     status_code=201,
-    responses=problem_responses(*WRITES, *ATTACHING),
+    responses=problem_responses(*WRITES, *ATTACHING, UnknownReplyError),
 )
 async def send_message(
     conversation_id: UUID, body: NewMessage, runner: RunnerDep, publisher: PublisherDep, writer: WritingUser
@@ -218,6 +219,48 @@ async def delete_message(
 ) -> None:
     """Delete the content of your message; its event number stays."""
     await messages.remove(
+        session, viewer=writer, publisher=publisher, conversation_id=conversation_id, message_id=message_id
+    )
+
+
+@router.put(
+    "/{conversation_id}/messages/{message_id}/reaction",
+    operation_id="setMessageReaction",
+    summary="Set reaction to message",
+    responses=problem_responses(*WRITES, MessageDeletedError),
+)
+async def react(
+    *,
+    conversation_id: UUID,
+    message_id: UUID,
+    body: MessageReactionBody,
+    session: SessionDep,
+    publisher: PublisherDep,
+    writer: WritingUser,
+) -> MessageOut:
+    """Set your reaction to a message. Replaces your previous reaction."""
+    return await messages.react(
+        session,
+        viewer=writer,
+        publisher=publisher,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        kind=body.kind,
+    )
+
+
+@router.delete(
+    "/{conversation_id}/messages/{message_id}/reaction",
+    operation_id="removeMessageReaction",
+    summary="Remove reaction to message",
+    status_code=204,
+    responses=problem_responses(*READS, KeyReusedError, KeyInUseError),
+)
+async def unreact(
+    conversation_id: UUID, message_id: UUID, session: SessionDep, publisher: PublisherDep, writer: WritingUser
+) -> None:
+    """Remove your reaction to a message. Idempotent."""
+    await messages.remove_reaction(
         session, viewer=writer, publisher=publisher, conversation_id=conversation_id, message_id=message_id
     )
 

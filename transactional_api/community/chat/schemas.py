@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StringCon
 
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import MAX_ATTACHED, AttachedMedia, NewMediaIds, OwnLink, ShowsMedia
+from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person
 
 MAX_MEMBERS = 200
 MAX_EVENT_ID = 2**53 - 1
 """Largest integer that every JSON parser represents exactly."""
+_MESSAGE = "9d2c4a3e-5b0f-4a8e-8a55-2d6b1f0c7e11"
 _PERSON = "f61d941e-641d-45e2-9350-e8c76a3a5853"
 
 EventId = Annotated[int, Field(ge=0, le=MAX_EVENT_ID)]
@@ -37,6 +39,7 @@ class EventKind(StrEnum):
     MESSAGE_CREATED = "message.created"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
+    MESSAGE_REACTED = "message.reacted"
     MEMBER_JOINED = "member.joined"
     MEMBER_LEFT = "member.left"
 
@@ -77,6 +80,15 @@ class NewMessage(MessageBody):
     """Message with an idempotency key of the client: a repeated `client_id` returns the message sent first."""
 
     client_id: ClientId | None = Field(default=None, examples=["c-3f1c9a52"])
+    reply_to_id: UUID | None = Field(
+        default=None, description="Message of the conversation that this one replies to.", examples=[_MESSAGE]
+    )
+
+
+class MessageReactionBody(RequestBody):
+    """A reaction to a message."""
+
+    kind: ReactionKind = Field(examples=["helpful"])
 
 
 class ReadReceipt(RequestBody):
@@ -100,6 +112,25 @@ class NewConversationMember(RequestBody):
     user_id: UUID = Field(examples=[_PERSON])
 
 
+class QuotedMessage(BaseModel):
+    """Message that another one replies to, in its current state."""
+
+    id: UUID = Field(examples=[_MESSAGE])
+    author_id: UUID = Field(examples=[_PERSON])
+    author: Person
+    content: str | None = Field(
+        description="Beginning of its text, at most 200 characters; null after deletion.",
+        examples=["Who brings the ladder?"],
+    )
+
+
+class MessageReaction(BaseModel):
+    """A member's reaction to a message."""
+
+    user_id: UUID = Field(examples=[_PERSON])
+    kind: ReactionKind = Field(examples=["helpful"])
+
+
 class MessageOut(ShowsMedia):
     """Current state of a message."""
 
@@ -116,6 +147,11 @@ class MessageOut(ShowsMedia):
         examples=[["https://cdn.example.org/3c1f.jpg?expires=1&signature=ab"]],
     )
     client_id: str | None = Field(examples=["c-3f1c9a52"])
+    reply_to_id: UUID | None = Field(description="Message that it replies to.", examples=[_MESSAGE])
+    reply_to: QuotedMessage | None = Field(
+        description="The message of `reply_to_id`; null if you and its author block each other."
+    )
+    reactions: list[MessageReaction] = Field(description="Reactions of users whom you can see, oldest first.")
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
     edited_at: datetime | None = Field(examples=["2026-03-01T09:31:00Z"])
     deleted_at: datetime | None = Field(examples=["2026-03-01T09:32:00Z"])
@@ -131,10 +167,13 @@ class ChatEventOut(BaseModel):
 
     event_id: int = Field(examples=[17])
     kind: EventKind = Field(examples=["message.created"])
-    user_id: UUID = Field(description="Author of the message, or the member who joined or left.", examples=[_PERSON])
+    user_id: UUID = Field(
+        description="Who wrote, edited or deleted the message, changed their reaction to it, joined or left.",
+        examples=[_PERSON],
+    )
     user: Person | None = Field(description="Null if you and they block each other.")
     message: MessageOut | None = Field(
-        description="Current state of the message; null if you and its author block each other."
+        description="Current state of the message; null if you and its author, or the user, block each other."
     )
     created_at: datetime = Field(examples=["2026-03-01T09:30:00Z"])
 

@@ -13,6 +13,8 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
+    or_,
     select,
     table,
     true,
@@ -41,12 +43,26 @@ _SENT = (
     .correlate(None)
 )
 _VIEWER = select(person_json()).where(User.id == VIEWER_PLACEHOLDER.id).correlate(None).scalar_subquery()
-DUPLICATE = CompiledStatement(_SENT.add_columns(_VIEWER.label("author")))
+DUPLICATE = CompiledStatement(
+    _SENT.add_columns(
+        _VIEWER.label("author"),
+        queries.quoted(ChatMessage.reply_to_id, VIEWER_PLACEHOLDER).label("reply_to"),
+        queries.reactions(VIEWER_PLACEHOLDER).label("reactions"),
+    )
+)
+_REPLY_TO = uuid_param("reply_to_id")
+_MAY_REPLY = (
+    queries.messages(VIEWER_PLACEHOLDER, conversation_id=uuid_param("conversation_id"))
+    .where(ChatMessage.id == _REPLY_TO, ChatMessage.deleted_at.is_(None))
+    .correlate(None)
+    .exists()
+)
 MAY_SEND = CompiledStatement(
     select(
         Conversation.kind,
         queries.direct_peer(VIEWER_PLACEHOLDER, uuid_param("conversation_id")).exists().label("is_reachable"),
         _SENT.exists().label("is_duplicate"),
+        or_(_REPLY_TO.is_(None), _MAY_REPLY).label("may_reply"),
         is_session_active(VIEWER_PLACEHOLDER).label("is_session_active"),
     )
     .join(ConversationMember, queries.is_member(VIEWER_PLACEHOLDER))
@@ -80,6 +96,7 @@ def _write() -> Select[Any]:
         ChatMessage.content: bindparam("content", type_=String()),
         ChatMessage.media_ids: bindparam("media_ids", type_=JSONB()),
         ChatMessage.client_id: bindparam("client_id", type_=String()),
+        ChatMessage.reply_to_id: _REPLY_TO,
         ChatMessage.created_at: now,
     }
     written = (
@@ -107,7 +124,13 @@ def _write() -> Select[Any]:
         .values(read_up_to=numbered.c.last_event_id)
         .cte("read")
     )
-    return select(written, logged.c.logged_at, _VIEWER.label("author")).join(logged, true()).add_cte(read)
+    columns = (
+        logged.c.logged_at,
+        _VIEWER.label("author"),
+        queries.quoted(written.c.reply_to_id).label("reply_to"),
+        literal_column("'[]'::jsonb").label("reactions"),
+    )
+    return select(written, *columns).join(logged, true()).add_cte(read)
 
 
 WRITE = CompiledStatement(_write())
@@ -143,7 +166,9 @@ READ = CompiledStatement(
     .execution_options(synchronize_session=False)
 )
 OF_CONVERSATION = KeysetQuery.of(
-    queries.with_author(queries.messages(VIEWER_PLACEHOLDER, conversation_id=uuid_param("conversation_id"))),
+    queries.with_author(
+        queries.messages(VIEWER_PLACEHOLDER, conversation_id=uuid_param("conversation_id")), VIEWER_PLACEHOLDER
+    ),
     created_at_column=ChatMessage.created_at,
     id_column=ChatMessage.id,
 )

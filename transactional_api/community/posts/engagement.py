@@ -17,11 +17,12 @@ from transactional_api.community.connectors.schemas import MODERATOR_ROLES
 from transactional_api.community.posts import queries
 from transactional_api.community.posts.comments import get_comment
 from transactional_api.community.posts.reactions import COMMENT_LIKE, POST_LIKE, POST_REACTION, add, remove
-from transactional_api.community.posts.schemas import CommentLikeOut, LikeOut, PostOut, ReactionKind, ReactionsOut
+from transactional_api.community.posts.schemas import CommentLikeOut, LikeOut, PostOut, ReactionsOut
 from transactional_api.community.posts.service import get_post_access
 from transactional_api.core.db.tables import Comment, Connector, PinnedPost, Post, Reaction
 from transactional_api.core.errors import ForbiddenError, Problem
 from transactional_api.core.pagination import Page
+from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.viewer import Viewer
 
 MAX_PINNED = 5

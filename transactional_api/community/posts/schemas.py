@@ -10,18 +10,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from transactional_api.core.media.attachments import NewMediaIds, OwnLink, ShowsImage, ShowsMedia
+from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person
-
-
-class ReactionKind(StrEnum):
-    """Kind of a reaction."""
-
-    LOVE = "love"
-    HELPFUL = "helpful"
-    FUNNY = "funny"
-    CARE = "care"
-    CELEBRATE = "celebrate"
 
 
 class PostBody(RequestBody):

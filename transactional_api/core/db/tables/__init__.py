@@ -2,7 +2,7 @@
 
 from transactional_api.core.db.tables.accounts import LinkedAccount, OAuthApp, OAuthCode, ReputationChange, SecondFactor
 from transactional_api.core.db.tables.audit import AuditEntry
-from transactional_api.core.db.tables.chat import ChatEvent, ChatMessage, Conversation, ConversationMember
+from transactional_api.core.db.tables.chat import ChatEvent, ChatMessage, ChatReaction, Conversation, ConversationMember
 from transactional_api.core.db.tables.connectors import Ban, Connector, ConnectorMember, Invitation, JoinRequest
 from transactional_api.core.db.tables.events import Event, EventAttendee
 from transactional_api.core.db.tables.experiments import Experiment
@@ -65,6 +65,7 @@ __all__ = [
     "Block",
     "ChatEvent",
     "ChatMessage",
+    "ChatReaction",
     "Comment",
     "CommentLike",
     "Connector",

@@ -68,6 +68,7 @@ class ChatMessage(Base):
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     media_ids: Mapped[MediaIds]
+    reply_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("chat_messages.id", ondelete="SET NULL"), index=True)
 
     __table_args__ = (
         media_index("chat_messages"),
@@ -75,6 +76,20 @@ class ChatMessage(Base):
         UniqueConstraint("conversation_id", "author_id", "client_id"),
         Index("ix_chat_messages_conversation_id_created_at_id", "conversation_id", "created_at", "id"),
     )
+
+
+class ChatReaction(Base):
+    """A member's reaction to a message, at most one each."""
+
+    __tablename__ = "chat_reactions"
+
+    id: Mapped[RowId]
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("chat_messages.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (UniqueConstraint("message_id", "user_id"),)
 
 
 class ChatEvent(Base):
@@ -93,7 +108,8 @@ class ChatEvent(Base):
     __table_args__ = (
         UniqueConstraint("conversation_id", "event_id"),
         CheckConstraint(
-            "kind IN ('message.created', 'message.edited', 'message.deleted', 'member.joined', 'member.left')",
+            "kind IN ('message.created', 'message.edited', 'message.deleted', 'message.reacted', 'member.joined', "
+            "'member.left')",
             name="kind",
         ),
     )
