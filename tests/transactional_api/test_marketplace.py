@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.transactional_api.media.files import jpeg
 from tests.transactional_api.people import Person, Town
 
 BODY = {"title": "Wheelbarrow", "price": "25.00", "category": "garden"}
@@ -205,6 +206,43 @@ async def test_a_seller_is_reviewed_once_by_a_buyer_who_has_the_item(
     assert summary == {"seller_id": str(ada.id), "sale_count": 1, "review_count": 1, "mean_rating": 4.0}
     (one,) = (await ada.get(f"/marketplace/sellers/{ada.id}/reviews")).json()["items"]
     assert (one["author"]["id"], one["content"], one["rating"]) == (str(ben.id), "As described.", 4)
+
+
+class TestPicturesOfSellerReviews:
+    @staticmethod
+    async def bought(ada: Person, ben: Person, item: dict[str, Any]) -> str:
+        """Return where Ben reviews Ada."""
+        purchase = (await ben.post(f"/marketplace/items/{item['id']}/buy")).json()
+        await ada.post(f"/marketplace/purchases/{purchase['id']}/complete")
+        return f"/marketplace/purchases/{purchase['id']}/review"
+
+    async def test_are_shown_in_order_with_alt_text(
+        self, town: Town, ada: Person, ben: Person, item: dict[str, Any]
+    ) -> None:
+        first, second = [(await town.keep_upload(ben, jpeg()))["id"] for _ in range(2)]
+        await ben.put(f"/media/{first}/alt-text", {"alt_text": "The rake in use"})
+        cleo, path = await town.create_user(), await self.bought(ada, ben, item)
+        assert (await cleo.get(f"/media/{first}")).status_code == 404
+        assert (await ben.post(path, {"rating": 5, "media_ids": [second, first]})).status_code == 204
+        (seen,) = (await cleo.get(f"/marketplace/sellers/{ada.id}/reviews")).json()["items"]
+        assert [one["id"] for one in seen["media"]] == seen["media_ids"] == [second, first]
+        assert seen["media"][1]["alt_text"] == "The rake in use"
+        assert seen["media"][0]["url"]
+        assert (await cleo.get(f"/media/{first}")).status_code == 200
+        await town.block(ada, cleo)
+        assert (await cleo.get(f"/media/{first}")).status_code == 404
+        await ben.delete(f"/media/{first}")
+        (left,) = (await ben.get(f"/marketplace/sellers/{ada.id}/reviews")).json()["items"]
+        assert left["media_ids"] == [second]
+
+    async def test_of_others_are_refused(self, town: Town, ada: Person, ben: Person, item: dict[str, Any]) -> None:
+        theirs, own = (await town.keep_upload(ada, jpeg()))["id"], (await town.keep_upload(ben, jpeg()))["id"]
+        path = await self.bought(ada, ben, item)
+        refused = {"unknown_media": [theirs], "repeated_media": [own, own], "invalid_request": ["first"]}
+        for code, media_ids in refused.items():
+            answer = await ben.post(path, {"rating": 5, "media_ids": media_ids})
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert (await ada.get(f"/marketplace/sellers/{ada.id}/reviews")).json()["items"] == []
 
 
 async def test_categories_count_what_can_be_had(ada: Person, ben: Person) -> None:

@@ -126,6 +126,7 @@ SELLER_REVIEWS = CapturedTable(
         withheld("content", _TEXT),
         public("is_active", _BOOL, "False after its removal."),
         time("created_at", "Creation time"),
+        withheld("media_ids", _JSON),
     ),
     description="A buyer's review of the seller, without its text.",
 )

@@ -163,7 +163,7 @@ async def test_a_deleted_upload_is_gone_from_what_showed_it(
     seen = await read(kind, ben, made, path)
     assert (seen["media"] or None, (links and seen[links]) or None) == (None, None)
     assert (await ben.get(place)).headers["etag"] != before.headers["etag"]
-    for table in ("posts", "comments", "events", "reviews", "marketplace_items", "chat_messages"):
+    for table in ("posts", "comments", "events", "reviews", "seller_reviews", "marketplace_items", "chat_messages"):
         rows = await town.rows(
             f"SELECT 1 FROM {table} WHERE media_ids @> CAST(:ids AS jsonb)", ids=f'["{upload["id"]}"]'
         )

@@ -81,10 +81,17 @@ async def plant(town: Town) -> Marked:
     offered = {**item, "connector_id": theirs["id"], "title": "Rake", "description": "Old"}
     bought = await done(await other.post("/marketplace/items", offered))
     await done(await me.post(f"/marketplace/items/{bought['id']}/buy"))
+    had = await done(await other.post("/marketplace/items", offered))
+    purchase = await done(await me.post(f"/marketplace/items/{had['id']}/buy"))
+    await done(await other.post(f"/marketplace/purchases/{purchase['id']}/complete"))
+    await done(
+        await me.post(f"/marketplace/purchases/{purchase['id']}/review", {"rating": 4, "content": mark, **shown})
+    )
     review = {"connector_id": theirs["id"], "title": mark, "content": mark, "rating": 4}
     await done(await me.post("/reviews", {**review, **shown}))
     chat = await done(await me.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)}))
-    await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark, **shown}))
+    said = await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark, **shown}))
+    await done(await me.put(f"/chat/conversations/{chat['id']}/messages/{said['id']}/reaction", {"kind": "love"}))
     upload = await town.keep_upload(me, jpeg())
     await done(await me.post("/stories", {"media_id": upload["id"], "title": mark, "connector_id": theirs["id"]}))
     await done(await me.post("/moderation/reports", report(answered, mark)))

@@ -103,6 +103,7 @@ async def test_words_may_stay_without_a_name(town: Town, marked: Marked) -> None
         "events": "created_by",
         "reviews": "reviewer_id",
         "marketplace_items": "seller_id",
+        "seller_reviews": "buyer_id",
     }
     for table, author in authors.items():
         kept = await town.rows(f"SELECT media_ids FROM {table} WHERE {author} = :id", id=marked.person.id)

@@ -53,7 +53,7 @@ from transactional_api.core.http.auth import CurrentUser, WritingUser
 from transactional_api.core.http.etags import PreconditionFailedError, require_if_match, set_etag
 from transactional_api.core.http.idempotency import KeyInUseError, KeyReusedError
 from transactional_api.core.http.unit_of_work import TransactionalRoute
-from transactional_api.core.media.references import ATTACHING
+from transactional_api.core.media.references import ATTACHING, ATTACHING_IDS
 from transactional_api.core.pagination import IdsQuery, Page, PageDep
 from transactional_api.core.text import Line
 
@@ -307,7 +307,12 @@ async def cancel(purchase_id: UUID, response: Response, session: SessionDep, wri
     status_code=204,
     dependencies=[PURCHASE_VERSION],
     responses=problem_responses(
-        PreconditionFailedError, *WRITES, ForbiddenError, PurchaseNotCompletedError, PurchaseAlreadyReviewedError
+        PreconditionFailedError,
+        *WRITES,
+        ForbiddenError,
+        PurchaseNotCompletedError,
+        PurchaseAlreadyReviewedError,
+        *ATTACHING_IDS,
     ),
 )
 async def review(purchase_id: UUID, body: SellerReviewBody, session: SessionDep, writer: WritingUser) -> None:

@@ -196,9 +196,10 @@ class SellerReviewBody(RequestBody):
     content: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
         default=None, examples=["Friendly, and as described."]
     )
+    media_ids: NewMediaIds = None
 
 
-class SellerReviewOut(BaseModel):
+class SellerReviewOut(ShowsMedia):
     """A review of a seller."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -13,6 +13,7 @@ from transactional_api.community.marketplace.purchases import get_purchase
 from transactional_api.community.marketplace.schemas import PurchaseStatus, SellerOut, SellerReviewBody, SellerReviewOut
 from transactional_api.core.db.tables import Purchase, SellerReview, User
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem
+from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
 from transactional_api.core.pagination import Page, PageRequest
@@ -80,9 +81,11 @@ async def create_review(session: AsyncSession, *, viewer: Viewer, purchase_id: U
         raise ForbiddenError("Only the buyer can review the seller")
     if purchase.status is not PurchaseStatus.COMPLETED:
         raise PurchaseNotCompletedError
+    media_ids = await references_to(session, viewer=viewer, media_ids=body.media_ids)
+    values = body.model_dump() | {"media_ids": media_ids}
     review_id = await session.scalar(
         insert(SellerReview)
-        .values(purchase_id=purchase_id, seller_id=purchase.seller_id, buyer_id=viewer.id, **body.model_dump())
+        .values(purchase_id=purchase_id, seller_id=purchase.seller_id, buyer_id=viewer.id, **values)
         .on_conflict_do_nothing()
         .returning(SellerReview.id)
     )

@@ -41,6 +41,7 @@ from transactional_api.core.db.tables import (
     Post,
     PostVersion,
     Review,
+    SellerReview,
     Upload,
     User,
 )
@@ -60,7 +61,8 @@ async def is_visible(
     """Return whether a user other than the owner may see a processed upload.
 
     Required: moderation does not hide it, neither of the two users blocks the other, and the viewer may see a post, a
-    post version, a comment, an event, a review, an item, a message, a connector, a story, a reel or a profile that
+    post version, a comment, an event, a review of a connector or seller, an
+    item, a message, a connector, a story, a reel or a profile that
     shows it. Moderators of the platform also see uploads with an open case, even those that are hidden until it is
     decided.
     """
@@ -105,6 +107,12 @@ def _shown_to(viewer: Viewer, media_id: UUID, stories: list[StoredDocument]) -> 
             _lists(MarketplaceItem.media_ids, media_id),
             MarketplaceItem.connector_id == Connector.id,
             marketplace.may_see(viewer),
+        ),
+        exists().where(
+            _lists(SellerReview.media_ids, media_id),
+            SellerReview.is_active.is_(True),
+            users.not_blocked(viewer, SellerReview.seller_id),
+            users.not_blocked(viewer, SellerReview.buyer_id),
         ),
         exists().where(
             _lists(ChatMessage.media_ids, media_id),

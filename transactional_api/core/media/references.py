@@ -65,6 +65,7 @@ _DETACH = tuple(
         "post_versions": "",
         "marketplace_items": ", updated_at = now()",
         "chat_messages": "",
+        "seller_reviews": "",
     }.items()
 )
 _DETACH_CONNECTOR = text("UPDATE connectors SET media_id = NULL, updated_at = now() WHERE media_id = :id")

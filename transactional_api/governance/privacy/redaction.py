@@ -199,7 +199,9 @@ STEPS: dict[str, Step] = {
     "events.created_by": _events,
     "marketplace_items.seller_id": _items,
     "marketplace_items.reserved_by": _reservations,
-    "seller_reviews.buyer_id": _redact(SellerReview.buyer_id, unless_content_kept={"content": None}),
+    "seller_reviews.buyer_id": _redact(
+        SellerReview.buyer_id, always={"media_ids": []}, unless_content_kept={"content": None}
+    ),
     "reviews.reviewer_id": _redact(
         Review.reviewer_id,
         always={"media_ids": []},

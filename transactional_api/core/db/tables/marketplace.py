@@ -133,8 +133,10 @@ class SellerReview(Base):
     content: Mapped[str | None] = mapped_column(String(2000))
     is_active: Mapped[Active]
     created_at: Mapped[CreatedAt]
+    media_ids: Mapped[MediaIds]
 
     __table_args__ = (
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+        media_index("seller_reviews"),
         Index("ix_seller_reviews_seller_id_created_at_id", "seller_id", "created_at", "id"),
     )
