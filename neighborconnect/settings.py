@@ -10,6 +10,7 @@ another: reading an unset one raises ``SettingsError``.
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,6 +22,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ENV_FILE_NAME = "stack.env"
 DEMO_LOGINS_FILE_NAME = "demo-logins.json"
 """Logins of the sample community in the home, which only ``neighborconnect up`` writes and the web app offers."""
+
+
+class LinkPreviews(StrEnum):
+    """Pages that previews of links are fetched from."""
+
+    OFF = "off"
+    PUBLIC = "public"
+    LOCAL = "local"
 
 
 class SettingsError(RuntimeError):
@@ -215,6 +224,9 @@ class Settings(BaseSettings):
     """Deadline of a request to the image service, in milliseconds."""
     video_deadline_ms: int = Field(default=300_000, ge=1)
     """Deadline of a request to the video service, in milliseconds."""
+    link_previews: LinkPreviews = LinkPreviews.PUBLIC
+    """Previews of links in posts and messages: `off`, `public` for pages with public addresses, or `local` for pages of
+    this machine as well, which is for development."""
     alert_webhook_url: SecretStr | None = None
     """Webhook (Slack, Mattermost or your own) that receives the alerts of the pipelines as JSON."""
     dagster_run_id: str | None = None

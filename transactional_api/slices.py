@@ -8,6 +8,7 @@ from transactional_api.community.connectors import withdrawal as connectors_with
 from transactional_api.community.events import moderation_subjects as events_moderation_subjects
 from transactional_api.community.events import reminders
 from transactional_api.community.events import withdrawal as events_withdrawal
+from transactional_api.community.link_previews import jobs as link_preview_jobs
 from transactional_api.community.marketplace import moderation_subjects as marketplace_moderation_subjects
 from transactional_api.community.marketplace import withdrawal as marketplace_withdrawal
 from transactional_api.community.media import analysis, jobs, link_replacement, renditions
@@ -42,6 +43,7 @@ REGISTERED = (
     marketplace_withdrawal,
     analysis,
     jobs,
+    link_preview_jobs,
     link_replacement,
     media_moderation_subjects,
     renditions,

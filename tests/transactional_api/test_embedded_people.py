@@ -35,6 +35,7 @@ EMBEDDED = {
     "RelatedUser": {"user"},
     "PostLiker": {"user"},
     "PostReactor": {"user"},
+    "QuotedMessage": {"author"},
 }
 
 

@@ -13,11 +13,9 @@ import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
-
-from neighborconnect.settings import Settings
 
 SECONDS: Final = 15.0
 """Time limit of a request with its redirects."""
@@ -34,6 +32,14 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+class AddressRules(Protocol):
+    """Rules for addresses, as ``Settings`` has them."""
+
+    @property
+    def may_call_this_machine(self) -> bool:
+        """Whether requests may go to this machine."""
+
+
 class UnsafeAddressError(Exception):
     """The URL is not allowed, or its host has an address that is not public."""
 
@@ -48,7 +54,7 @@ class Fetched:
     url: str
 
 
-def check_url(url: str, *, settings: Settings) -> httpx.URL:
+def check_url(url: str, *, settings: AddressRules) -> httpx.URL:
     """Return the parsed URL.
 
     Raises:
@@ -73,7 +79,7 @@ def check_url(url: str, *, settings: Settings) -> httpx.URL:
     return parsed
 
 
-def is_allowed(address: Address, *, settings: Settings) -> bool:
+def is_allowed(address: Address, *, settings: AddressRules) -> bool:
     """Return whether requests may go to an address: a public one; in the embedded profile also the loopback."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
@@ -94,7 +100,7 @@ async def request(
     method: str,
     url: str,
     *,
-    settings: Settings,
+    settings: AddressRules,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     max_redirects: int = 0,
@@ -136,12 +142,13 @@ async def _send(
     method: str,
     url: httpx.URL,
     *,
-    settings: Settings,
+    settings: AddressRules,
     content: bytes | None,
     headers: Mapping[str, str],
     max_bytes: int,
 ) -> Fetched:
     address = await _resolve(url, settings=settings)
+    client.cookies.clear()  # A site before the redirect may have set some.
     host = url.raw_host.decode("ascii")
     outgoing = client.build_request(
         method,
@@ -163,7 +170,7 @@ async def _send(
         await response.aclose()
 
 
-async def _resolve(url: httpx.URL, *, settings: Settings) -> Address:
+async def _resolve(url: httpx.URL, *, settings: AddressRules) -> Address:
     host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
     try:
         found = await asyncio.get_running_loop().run_in_executor(

@@ -33,6 +33,7 @@ NOT_CAPTURED: Final[dict[str, str]] = {
     "feed_decisions": f"{_EVENT}: predictions have the same answers",
     "idempotency_keys": _MACHINERY,
     "item_exposures": f"{_EVENT}: impressions and clicks are interactions",
+    "link_previews": "Copies of public pages, fetched again from their links",
     "linked_accounts": _CREDENTIAL,
     "media_captions": "The moderated copy of captions: stories and reels have topics of their own",
     "media_documents": "The document store in PostgreSQL: its stories and reels are published on topics of their own",

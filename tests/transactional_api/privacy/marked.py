@@ -81,17 +81,10 @@ async def plant(town: Town) -> Marked:
     offered = {**item, "connector_id": theirs["id"], "title": "Rake", "description": "Old"}
     bought = await done(await other.post("/marketplace/items", offered))
     await done(await me.post(f"/marketplace/items/{bought['id']}/buy"))
-    had = await done(await other.post("/marketplace/items", offered))
-    purchase = await done(await me.post(f"/marketplace/items/{had['id']}/buy"))
-    await done(await other.post(f"/marketplace/purchases/{purchase['id']}/complete"))
-    await done(
-        await me.post(f"/marketplace/purchases/{purchase['id']}/review", {"rating": 4, "content": mark, **shown})
-    )
+    await review_seller(me, other, offered, {"rating": 4, "content": mark, **shown})
     review = {"connector_id": theirs["id"], "title": mark, "content": mark, "rating": 4}
     await done(await me.post("/reviews", {**review, **shown}))
-    chat = await done(await me.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)}))
-    said = await done(await me.post(f"/chat/conversations/{chat['id']}/messages", {"content": mark, **shown}))
-    await done(await me.put(f"/chat/conversations/{chat['id']}/messages/{said['id']}/reaction", {"kind": "love"}))
+    await talk(me, other, {"content": mark, **shown})
     upload = await town.keep_upload(me, jpeg())
     await done(await me.post("/stories", {"media_id": upload["id"], "title": mark, "connector_id": theirs["id"]}))
     await done(await me.post("/moderation/reports", report(answered, mark)))
@@ -116,6 +109,21 @@ async def plant(town: Town) -> Marked:
         "theirs": theirs,
     }
     return marked
+
+
+async def review_seller(buyer: Person, seller: Person, offer: dict[str, Any], review: dict[str, Any]) -> None:
+    item = await done(await seller.post("/marketplace/items", offer))
+    purchase = await done(await buyer.post(f"/marketplace/items/{item['id']}/buy"))
+    path = f"/marketplace/purchases/{purchase['id']}"
+    await done(await seller.post(f"{path}/complete"))
+    await done(await buyer.post(f"{path}/review", review))
+
+
+async def talk(person: Person, other: Person, message: dict[str, Any]) -> None:
+    chat = await done(await person.post("/chat/conversations", {"kind": "direct", "user_id": str(other.id)}))
+    messages = f"/chat/conversations/{chat['id']}/messages"
+    said = await done(await person.post(messages, message))
+    await done(await person.put(f"{messages}/{said['id']}/reaction", {"kind": "love"}))
 
 
 def report(post: dict[str, Any], words: str) -> dict[str, str]:

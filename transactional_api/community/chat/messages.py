@@ -24,7 +24,9 @@ from transactional_api.core.db.statements import SessionRunner, StatementRunner
 from transactional_api.core.db.tables import ChatMessage, ChatReaction
 from transactional_api.core.db.text_matching import contains
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
+from transactional_api.core.link_previews import first_link, request_preview
 from transactional_api.core.media.references import references_to, resolve_attachments
+from transactional_api.core.media.stores import media_of
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.viewer import Viewer
@@ -75,10 +77,12 @@ async def send(
     media_ids = await references_to(runner, viewer=viewer, media_ids=body.media_ids, links=body.attachments)
     content = {"content": body.content, "media_ids": media_ids} | reply
     job = {"conversation_id": str(conversation_id), "author_id": str(viewer.id)}
-    (row,), _ = await runner.fetch_pipelined(
-        (statements.WRITE, {"id_of_conversation": conversation_id, **message_key, **content}),
-        (statements.NOTIFY, {"job": job}),
-    )
+    written = {"id_of_conversation": conversation_id, **message_key, **content}
+    queued = [(statements.NOTIFY, {"job": job})]
+    url = first_link(body.content)
+    if url is not None and media_of(runner).link_previews:
+        queued.append((statements.PREVIEW, {"job": {"url": url}}))
+    (row,), *_ = await runner.fetch_pipelined((statements.WRITE, written), *queued)
     message = MessageOut.model_validate(row)
     event = ChatEventOut(
         event_id=message.event_id,
@@ -152,6 +156,7 @@ async def edit(
         session, viewer=viewer, media_ids=body.media_ids, links=body.attachments, present=message.media_ids
     )
     message.content, message.attachments = body.content, []
+    await request_preview(session, body.content)
     message.edited_at = await _database_time(session)
     await session.flush()
     await service.add_event(

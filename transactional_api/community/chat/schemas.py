@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StringConstraints
 
+from transactional_api.core.link_previews import ShowsLink
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import MAX_ATTACHED, AttachedMedia, NewMediaIds, OwnLink, ShowsMedia
 from transactional_api.core.reactions import ReactionKind
@@ -131,7 +132,7 @@ class MessageReaction(BaseModel):
     kind: ReactionKind = Field(examples=["helpful"])
 
 
-class MessageOut(ShowsMedia):
+class MessageOut(ShowsMedia, ShowsLink):
     """Current state of a message."""
 
     model_config = ConfigDict(from_attributes=True)

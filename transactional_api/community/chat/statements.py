@@ -27,6 +27,8 @@ from transactional_api.community.chat.schemas import EventKind
 from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER, KeysetQuery, uuid_param
 from transactional_api.core.db.statements import CompiledStatement
 from transactional_api.core.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember, User
+from transactional_api.core.jobs.queue import JobReference
+from transactional_api.core.link_previews import FETCH_PREVIEW
 from transactional_api.core.notices import NOTIFY_OF_MESSAGE
 from transactional_api.core.viewer import is_session_active
 from transactional_api.identity.users.people import person_json
@@ -139,17 +141,24 @@ _JOBS = table(
     *(column(name) for name in ("id", "queue_name", "task_name", "priority")),
     column("args", JSONB()),
 )
-NOTIFY = CompiledStatement(
-    insert(_JOBS)
-    .values(
-        queue_name=NOTIFY_OF_MESSAGE.lane.value,
-        task_name=NOTIFY_OF_MESSAGE.name,
-        priority=int(NOTIFY_OF_MESSAGE.priority),
-        args=bindparam("job", type_=JSONB()),
+
+
+def _queue(job: JobReference) -> CompiledStatement:
+    """Queue a job in the same round trip, which does not go through SQLAlchemy."""
+    return CompiledStatement(
+        insert(_JOBS)
+        .values(
+            queue_name=job.lane.value,
+            task_name=job.name,
+            priority=int(job.priority),
+            args=bindparam("job", type_=JSONB()),
+        )
+        .returning(_JOBS.c.id)
     )
-    .returning(_JOBS.c.id)
-)
-"""Queue the notification job of a message in the same round trip, which does not go through SQLAlchemy."""
+
+
+NOTIFY, PREVIEW = _queue(NOTIFY_OF_MESSAGE), _queue(FETCH_PREVIEW)
+"""Queue the notification of a message, and the preview of its link."""
 _LAST = select(Conversation.last_event_id).where(Conversation.id == uuid_param("id_of_conversation")).scalar_subquery()
 READ = CompiledStatement(
     update(ConversationMember)

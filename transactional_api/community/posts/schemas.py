@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from transactional_api.core.link_previews import ShowsLink
 from transactional_api.core.media.attachments import NewMediaIds, OwnLink, ShowsImage, ShowsMedia
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.text import Line, RequestBody, Text
@@ -39,7 +40,7 @@ class NewPost(PostBody):
     connector_id: UUID = Field(examples=["0d6cf0a6-1a6b-4f6a-9b57-6ab8f2ab7d10"])
 
 
-class PostOut(ShowsImage):
+class PostOut(ShowsImage, ShowsLink):
     """A post and the engagement of the authenticated user."""
 
     id: UUID = Field(examples=["7be7a4b5-3d5b-4f0e-9a90-0f5de20b22b8"])

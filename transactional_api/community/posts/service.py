@@ -20,6 +20,7 @@ from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER, KeysetQu
 from transactional_api.core.db.statements import CompiledStatement, SessionRunner, StatementRunner
 from transactional_api.core.db.tables import Connector, PinnedPost, Post, PostVersion
 from transactional_api.core.errors import ForbiddenError, NotFoundError
+from transactional_api.core.link_previews import request_preview
 from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify
@@ -87,6 +88,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
         session, actor_id=viewer.id, subject=(SubjectKind.POST, post_id), text=f"{body.title or ''} {body.content}"
     )
     await request_screening(session, SubjectKind.POST, post_id)
+    await request_preview(session, body.content)
     await notify(
         session,
         Notice(
@@ -149,6 +151,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body:
             before=f"{before['title'] or ''} {before['content']}",
         )
         await request_screening(session, SubjectKind.POST, post_id)
+        await request_preview(session, body.content)
     return await get(SessionRunner(session), viewer=viewer, post_id=post_id)
 
 

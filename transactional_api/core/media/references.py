@@ -19,6 +19,7 @@ from transactional_api.core.db.statements import BoundStatement, CompiledStateme
 from transactional_api.core.db.tables import Block, ModerationCase, Upload
 from transactional_api.core.documents import StoredDocument
 from transactional_api.core.errors import Problem
+from transactional_api.core.link_previews import ShowsLink, resolve_previews
 from transactional_api.core.media.addresses import AVATAR_PATH, avatar_of, avatar_url
 from transactional_api.core.media.attachments import AttachedMedia, AttachedState, attachments_in
 from transactional_api.core.media.processing import MediaKind
@@ -186,13 +187,14 @@ async def detach(session: AsyncSession, *, media_id: UUID, owner_id: UUID) -> No
 
 
 async def resolve_attachments(runner: StatementRunner, response: Any, *, viewer: Viewer | None) -> None:
-    """Complete every part of a response that shows uploads: three queries at most, whatever the number of parts.
+    """Complete every part of a response that shows uploads or a link: four queries at most, however many parts.
 
     Without a viewer it is made for anybody but the owners of uploads, as a frame for many listeners is.
     """
     parts = list(attachments_in(response))
     ids = list(dict.fromkeys(one for part in parts for one in part.references()))
     shown = await attached(runner, ids, viewer=viewer) if ids else {}
+    await resolve_previews(runner, (part for part in parts if isinstance(part, ShowsLink)))
     for part in parts:
         part.show([shown[one] for one in part.references() if one in shown])
 

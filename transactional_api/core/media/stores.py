@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
+from neighborconnect.settings import LinkPreviews
 from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.session import UnitOfWork
 from transactional_api.core.documents import DocumentStore, StoredDocument
@@ -39,6 +40,8 @@ class MediaStores:
     documents: DocumentStore
     objects: Objects
     quota_bytes: int
+    link_previews: bool = True
+    """Whether texts show previews of their links."""
 
     async def ready(self, media_id: UUID) -> StoredDocument | None:
         """Return a processed upload, or None."""
@@ -65,4 +68,5 @@ def alt_text_of(document: dict[str, Any]) -> str | None:
 def open_media(context: AppContext) -> MediaStores:
     """Return the stores of uploads."""
     settings = context.settings
-    return MediaStores(context.documents, Objects(settings), settings.media_quota_mib * _MIB)
+    has_previews = settings.link_previews is not LinkPreviews.OFF
+    return MediaStores(context.documents, Objects(settings), settings.media_quota_mib * _MIB, has_previews)

@@ -56,6 +56,7 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
         "UPDATE comments SET content = '', media_ids = '[]' "
         "WHERE NOT is_active AND updated_at < now() - :age AND content <> ''",
     ),
+    _policy("previews of links", 180, "DELETE FROM link_previews WHERE fetched_at < now() - :age"),
     _policy("earlier versions of posts", 365, "DELETE FROM post_versions WHERE created_at < now() - :age"),
     _policy(
         "feed impressions",

@@ -14,6 +14,7 @@ from transactional_api.core.db.tables.interactions import (
     RecommendationFeedback,
     RecommendationPreferences,
 )
+from transactional_api.core.db.tables.link_previews import LinkPreview
 from transactional_api.core.db.tables.marketplace import ItemView, MarketplaceItem, Purchase, SellerReview
 from transactional_api.core.db.tables.media import (
     DocumentChange,
@@ -89,6 +90,7 @@ __all__ = [
     "ItemExposure",
     "ItemView",
     "JoinRequest",
+    "LinkPreview",
     "LinkedAccount",
     "MarketplaceItem",
     "MediaCaption",
