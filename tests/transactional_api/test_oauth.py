@@ -95,8 +95,32 @@ async def test_an_app_may_do_what_it_was_let_and_nothing_else(town: Town, confid
         await acting.get("/privacy/consents"),
         await acting.get("/users/sessions"),
         await acting.get("/users/blocks"),
+        await acting.get("/media/" + str(town.nobody.id)),
     ):
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+
+
+async def test_scopes_of_chat_media_and_relationships(town: Town, ada: Person) -> None:
+    app, session = await make_app(town), await confirmed(town)
+    path = f"/users/{ada.id}/follow"
+    conversation = {"kind": "direct", "user_id": str(ada.id)}
+
+    async def allowed(scope: str) -> list[int]:
+        answer = await app.answer(session["user"]["email"], url=app.url(scope=scope))
+        acting = speaks(town, await app.trade(answer))
+        answers = [
+            await acting.get("/chat/conversations"),
+            await acting.post("/chat/conversations", conversation),
+            await acting.get(f"/media/{ada.id}"),
+            await acting.post("/media/uploads", {"size": 5}),
+            await acting.get("/users/blocks"),
+            await acting.post(path),
+        ]
+        return [index for index, answer in enumerate(answers) if answer.status_code != 403]
+
+    names = ("chat", "media", "relationships")
+    scopes = [f"{name}:{access}" for name in names for access in ("read", "write")]
+    assert [await allowed(scope) for scope in scopes] == [[index] for index in range(6)]
 
 
 async def test_the_page_shows_what_is_asked_and_runs_nothing(town: Town) -> None:
