@@ -132,3 +132,19 @@ def test_every_operation_that_needs_a_person_says_so() -> None:
     for _, path, operation in OPERATIONS:
         refusals = operation["responses"].get("401", {}).get("content", {}).get("application/problem+json", {})
         assert ("security" in operation) == ("unauthenticated" in refusals.get("examples", {})), path
+
+
+class TestExamples:
+    def test_exist_for_every_body(self) -> None:
+        missing = [
+            (operation["operationId"], media_type)
+            for _, _, operation in OPERATIONS
+            for body in (operation.get("requestBody", {}), *operation["responses"].values())
+            for media_type, media in body.get("content", {}).items()
+            if not {"example", "examples"} & media.keys()
+        ]
+        assert missing == []
+
+    def test_the_description_has_a_server_and_the_login(self) -> None:
+        assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+        assert "POST /users/login" in DOCUMENT["info"]["description"]

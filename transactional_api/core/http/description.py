@@ -23,6 +23,10 @@ METADATA: dict[str, Any] = {
     "summary": "Neighbors, connectors, posts, events and a marketplace, with personal feeds.",
     "description": "Errors are RFC 9457 problems with a stable `code`. Lists page with `next_cursor`. "
     "Writes take an `Idempotency-Key`. Times are UTC.\n\n"
+    "**Log in**: `POST /users/login` (or `/users/register`) returns an `access_token`, which requests send as "
+    "`Authorization: Bearer …`, and a `refresh_token`. Before it expires, `POST /users/refresh` exchanges "
+    "the refresh token for new ones; each is good once. Web pages may use a session by cookie instead "
+    "(`POST /users/web-session`, and `X-CSRF-Token` with writes). Third-party apps use OAuth 2.0.\n\n"
     "The version is in the path. Within `/api/v1` nothing is removed and nothing required is added: new fields, "
     "routes and enumeration values may appear, so ignore unknown ones. Breaking changes would be published as "
     "`/api/v2`, in addition to this version.",
@@ -35,7 +39,7 @@ METADATA: dict[str, Any] = {
             "description": "Third-party apps: OAuth 2.0, code flow with PKCE. A scope is the tag of a route with "
             "`read` or `write`; apps cannot call routes without a scope.",
         },
-        {"name": "relationships", "description": "Follows, blocks and mutes; not available to apps."},
+        {"name": "relationships", "description": "Follows, blocks and mutes."},
         {"name": "connectors", "description": "Groups, places and causes with their members."},
         {"name": "posts", "description": "Posts, comments, likes and reactions."},
         {"name": "notifications", "description": "Notifications, preferences and push devices."},
@@ -72,6 +76,15 @@ ETAG = {"description": "Version of the body, for `If-Match` of the next write.",
 
 # Routes that new developers need first; the others stay in the order of the routers.
 _FIRST = ("/users/register", "/users/login", "/users/refresh", "/users/logout", "/users/profile")
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_PLAYLIST = "#EXTM3U\n#EXTINF:6.0,\nhttps://cdn.example.org/3c1f-0.ts?expires=1&signature=ab\n#EXT-X-ENDLIST\n"
+_TEXTS = {
+    "text/calendar": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Seed swap\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    "text/html": "<!doctype html><title>NeighborConnect</title><main>…</main>",
+    "text/event-stream": 'id: 1772526900000-0\nevent: notification\ndata: {"kind": "post.liked"}\n\n',
+    "application/vnd.apple.mpegurl": _PLAYLIST,
+    "text/plain": _PLAYLIST,
+}
 
 # Every route with a body may return these, before its handler runs.
 _OF_ANY_BODY = {
@@ -109,6 +122,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own error schemas, which no response uses.
         schemas.pop(name, None)
     document["components"]["responses"] = _OF_ANY_BODY
+    document["servers"] = [{"url": "/", "description": "The API that serves this description."}]
     paths = document["paths"]
     document["paths"] = {path: paths[path] for path in sorted(paths, key=lambda path: not path.endswith(_FIRST))}
     for operations in paths.values():
@@ -121,9 +135,27 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _declare_csrf(operation)
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
             for body in bodies:
+                _add_text_examples(body.get("content", {}), schemas=schemas)
                 if (media := body.get("content", {}).get("application/json")) and "schema" in media:
                     media["example"] = example(media["schema"], schemas=schemas)
     return document
+
+
+def _add_text_examples(content: dict[str, Any], *, schemas: dict[str, Any]) -> None:
+    """Add examples to forms, pages, calendars, playlists and streams, which are not JSON."""
+    for media_type, media in content.items():
+        if media_type in _TEXTS:
+            media.setdefault("example", _TEXTS[media_type])
+        elif media_type in _FORMS:
+            fields = schemas[media["schema"]["$ref"].rpartition("/")[2]]["properties"]
+            media["example"] = {name: _form_example(field) for name, field in fields.items()}
+
+
+def _form_example(field: dict[str, Any]) -> Any:
+    """Return the example of a field of a form; a file has its name, and an optional field may be empty."""
+    if "contentMediaType" in field or field.get("format") == "binary":
+        return "picture.jpg"
+    return field["examples"][0] if "examples" in field else field.get("default", "")
 
 
 def _declare_etag(operation: dict[str, Any]) -> None:
