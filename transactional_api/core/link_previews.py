@@ -27,7 +27,7 @@ MAX_URL: Final = 2_000
 _LINK = re.compile(r"https?://[^\s<>\"\\^`{|}]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'*_~)]}»”\u2019"
 _FOUND = CompiledStatement(
-    select(tables.LinkPreview).where(
+    select(*tables.LinkPreview.__table__.columns).where(
         tables.LinkPreview.url_hash == any_(bindparam("hashes", type_=ARRAY(String()))),
         tables.LinkPreview.title.is_not(None),
     )
