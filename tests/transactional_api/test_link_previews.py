@@ -17,7 +17,7 @@ from tests.transactional_api.local_server import serving
 from tests.transactional_api.people import Person, Town
 from transactional_api.community.link_previews.jobs import MAX_PAGE_BYTES
 from transactional_api.community.link_previews.pages import PageSummary, summarize
-from transactional_api.core.link_previews import first_link, hash_of
+from transactional_api.core.media.link_previews import first_link, hash_of
 
 PAGE = b"""<!doctype html><html><head><title>Old title</title>
 <meta property="og:title" content="Seed swap &amp; more"><meta name="description" content=" Bring

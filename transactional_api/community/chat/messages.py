@@ -24,7 +24,7 @@ from transactional_api.core.db.statements import SessionRunner, StatementRunner
 from transactional_api.core.db.tables import ChatMessage, ChatReaction
 from transactional_api.core.db.text_matching import contains
 from transactional_api.core.errors import ForbiddenError, NotFoundError, Problem, UnauthenticatedError
-from transactional_api.core.link_previews import first_link, request_preview
+from transactional_api.core.media.link_previews import first_link, request_preview
 from transactional_api.core.media.references import references_to, resolve_attachments
 from transactional_api.core.media.stores import media_of
 from transactional_api.core.pagination import Page, PageRequest

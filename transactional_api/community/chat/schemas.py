@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StringConstraints
 
-from transactional_api.core.link_previews import ShowsLink
 from transactional_api.core.media.addresses import AvatarAddress
 from transactional_api.core.media.attachments import MAX_ATTACHED, AttachedMedia, NewMediaIds, OwnLink, ShowsMedia
+from transactional_api.core.media.link_previews import ShowsLink
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person

@@ -28,7 +28,7 @@ from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER, KeysetQu
 from transactional_api.core.db.statements import CompiledStatement
 from transactional_api.core.db.tables import ChatEvent, ChatMessage, Conversation, ConversationMember, User
 from transactional_api.core.jobs.queue import JobReference
-from transactional_api.core.link_previews import FETCH_PREVIEW
+from transactional_api.core.media.link_previews import FETCH_PREVIEW
 from transactional_api.core.notices import NOTIFY_OF_MESSAGE
 from transactional_api.core.viewer import is_session_active
 from transactional_api.identity.users.people import person_json

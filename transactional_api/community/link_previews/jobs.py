@@ -24,7 +24,7 @@ from transactional_api.core import safe_http
 from transactional_api.core.app_context import AppContext
 from transactional_api.core.db.tables import LinkPreview
 from transactional_api.core.jobs import queue
-from transactional_api.core.link_previews import FETCH_PREVIEW, hash_of
+from transactional_api.core.media.link_previews import FETCH_PREVIEW, hash_of
 
 FRESH: Final = timedelta(days=1)
 """Time after which a link that is written again is fetched again."""

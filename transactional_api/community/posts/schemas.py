@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from transactional_api.core.link_previews import ShowsLink
 from transactional_api.core.media.attachments import NewMediaIds, OwnLink, ShowsImage, ShowsMedia
+from transactional_api.core.media.link_previews import ShowsLink
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.text import Line, RequestBody, Text
 from transactional_api.identity.users.people import Person

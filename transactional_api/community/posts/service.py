@@ -20,7 +20,7 @@ from transactional_api.core.compiled_queries import VIEWER_PLACEHOLDER, KeysetQu
 from transactional_api.core.db.statements import CompiledStatement, SessionRunner, StatementRunner
 from transactional_api.core.db.tables import Connector, PinnedPost, Post, PostVersion
 from transactional_api.core.errors import ForbiddenError, NotFoundError
-from transactional_api.core.link_previews import request_preview
+from transactional_api.core.media.link_previews import request_preview
 from transactional_api.core.media.references import references_to
 from transactional_api.core.moderation import SubjectKind, request_screening
 from transactional_api.core.notices import Notice, NoticeKind, notify

@@ -19,9 +19,9 @@ from transactional_api.core.db.statements import BoundStatement, CompiledStateme
 from transactional_api.core.db.tables import Block, ModerationCase, Upload
 from transactional_api.core.documents import StoredDocument
 from transactional_api.core.errors import Problem
-from transactional_api.core.link_previews import ShowsLink, resolve_previews
 from transactional_api.core.media.addresses import AVATAR_PATH, avatar_of, avatar_url
 from transactional_api.core.media.attachments import AttachedMedia, AttachedState, attachments_in
+from transactional_api.core.media.link_previews import ShowsLink, resolve_previews
 from transactional_api.core.media.processing import MediaKind
 from transactional_api.core.media.stores import (
     COLLECTION,
