@@ -209,6 +209,16 @@ _SPAM_OFFERS: Final = {
         rf"\byou(?:'?ve|\s+have)?\s+(?:just\s+)?won\s+(?:an?\s+|the\s+)?(?:free\s+)?(?:{_SUM}|{_REWARD}|lottery)|"
         rf"\b(?:free|win\s+an?)\s+(?:i-?phone|gift\s?card|macbook)\b{_NEAR}(?:https?:|www\.|\b(?:click|link|text|sign\s+up)\b)"
     ),
+    "award": (
+        rf"\b(?:awarded|selected|chosen|picked)\b[^!?\n]{{0,40}}?(?:{_SUM}|\bcash\b|\bprize\b|\baward\b|\bbonus\b)|"
+        rf"\bwin\s+(?:an?\s+|up\s+to\s+|over\s+)?(?:{_SUM}|cash\b){_NEAR}\b(?:txt|click|reply)\b"
+    ),
+    # A short code or a price for each message; helplines and donations have short codes, too.
+    "paid_number": (
+        r"\b(?:txt|text|send|sms)\s+(?:the\s+(?:word|password)\s+)?\W?(?!(?:home|help|hello|hi|shout|talk|start|give|donate|vote)\b)[A-Za-z]\w{0,11}\W?\s+(?:\w+\s+)?(?:to\s+)(?:no\W{0,2})?\d{4,6}\b(?![-.\s]?\d)|"
+        r"\b\d{2,3}\s?p\s?(?:pm\b|/?\s?(?:per\s+)?(?:min(?:ute)?|msg|message|txt|text|day|wk|week)\b)|\bppm\b|\bp/min\b|"
+        r"[\u00a3$\u20ac]\s?\d(?:[.,]\d+)?\s?(?:/|per\s+|a\s+)(?:min(?:ute)?|msg|message|txt|text)\b"
+    ),
     "investment": (
         rf"\b(?:doubl(?:e|es|ing)|tripl(?:e|es|ing)|multipl(?:y|ies|ying))\s+(?:your|ur|any|every)\s+(?:\w+\s+){{0,2}}(?:{_COINS}|money|coins|investment|deposit|savings)\b|"
         rf"\b{_COINS}\s+(?:doubl(?:er|ed|ing)|multiplier)\b|"
@@ -223,7 +233,7 @@ _SPAM_OFFERS: Final = {
         r"\bloan\b[^.!?\n]{0,30}?\d\s?%"
     ),
     "adult": (
-        r"\b(?:hot|sexy|horny)\s+(?:local\s+)?(?:singles|girls|milfs|women)\b|\bxxx\b|\badult\s+(?:dating|chat|cams?)\b"
+        r"\b(?:hot|sexy|horny)\s+(?:local\s+)?(?:singles|girls|milfs|women)\b|\bxxx\s?(?:videos?|pics?|pictures|movies?|films?|chat|cams?|content|sites?)\b|\badult\s+(?:dating|chat|cams?)\b"
     ),
     "medicine": (
         r"\b(?:viagra|cialis|kamagra)\b|\b(?:weight[-\s]loss|diet|male\s+enhancement|slimming)\s+(?:pills?|gummies|supplements?|miracle)\b|"
