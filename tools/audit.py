@@ -59,6 +59,7 @@ EXAMPLE_SECRETS: Final = {
     ("tests/neighborconnect/test_telemetry.py", "JSON Web Token"): "redacted from logs",
     ("tests/transactional_api/test_safe_http.py", "Basic Auth Credentials"): "refused by the client",
     ("tests/transactional_api/test_webhooks.py", "Basic Auth Credentials"): "refused by the API",
+    ("transactional_api/openapi.json", "JSON Web Token"): "example of a response",
 }
 """Examples of credentials by file and type, with what the file does with them."""
 _NO_TEXT: Final = re.compile(

@@ -11,7 +11,7 @@ import yaml
 from fastapi.routing import APIWebSocketRoute
 
 from tests.deploy.test_compose import COMPOSE, OURS, ROOT, SERVICES, THEIRS
-from tools.gateway.envoy import ADMIN_PORT, FOLDER, LISTENERS, SOCKETS, TLS_PORT, generated_files
+from tools.gateway.envoy import ADMIN_PORT, FOLDER, LISTENERS, SOCKETS, TLS_PORT, TRACE_HEADERS, generated_files
 from transactional_api.community.chat import socket
 from transactional_api.core.http.middleware import LARGER, LIMITS
 
@@ -110,6 +110,15 @@ def test_requests_are_limited_above_the_limits_of_the_api(file: str) -> None:
             path: limit["max_request_bytes"] > LARGER[path].body_bytes for path, limit in larger.items()
         } == dict.fromkeys(LARGER, True)
         assert set(larger) <= set(json.loads((ROOT / "transactional_api" / "openapi.json").read_text())["paths"])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_clients_decide_nothing_about_traces(file: str) -> None:
+    """The platform's own calls of the models keep their trace."""
+    for listener in configuration(file)["listeners"]:
+        [host] = manager(listener)["route_config"]["virtual_hosts"]
+        kept = {*TRACE_HEADERS} - {*host.get("request_headers_to_remove", [])}
+        assert kept == ({*TRACE_HEADERS} if listener["name"].startswith("bento") else set())
 
 
 @pytest.mark.parametrize("file", FILES)

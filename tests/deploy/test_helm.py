@@ -38,6 +38,7 @@ from tests.deploy.reads import settings_read
 from tests.deploy.test_compose import ONE_SHOTS, OURS, ROOT, SERVICES, parsed
 from tests.deploy.test_least_privilege import SECRETS as FROM_ENVIRONMENT_FILE
 from tests.deploy.test_least_privilege import _is_asked
+from tools.gateway.envoy import TRACE_HEADERS
 from tools.helm import HELM_PACKAGES
 from tools.helm_values.models import Values, free_settings, secret_settings
 from tools.helm_values.schema import CHART, SCHEMA_FILE, schema_text
@@ -587,6 +588,14 @@ def test_the_gateway_ends_tls_and_checks_health(case: str) -> None:
     prefix = routes[f"{PREFIX}sockets"]["spec"]["rules"][0]["matches"][0]["path"]["value"]
     assert sockets
     assert all(path.startswith(prefix) for path in sockets)
+
+
+@pytest.mark.parametrize("case", ["production", "canary"])
+def test_routes_remove_the_trace_of_clients(case: str) -> None:
+    for route in of_kind(objects(case), "HTTPRoute").values():
+        for rule in route["spec"]["rules"]:
+            [modified] = [each for each in rule["filters"] if each["type"] == "RequestHeaderModifier"]
+            assert modified["requestHeaderModifier"]["remove"] == TRACE_HEADERS
 
 
 @pytest.mark.parametrize("case", ["production", "canary", "external-secrets"])

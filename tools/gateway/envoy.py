@@ -106,6 +106,8 @@ def _to(cluster: str, **more: Any) -> dict[str, Any]:
     return {"cluster": cluster, "timeout": "0s", "idle_timeout": "3600s", **more}
 
 
+TRACE_HEADERS = ["traceparent", "tracestate"]
+"""Removed from requests of clients: a caller could have all of its requests recorded, or join traces of others."""
 _WEBSOCKET = {"upgrade_type": "websocket"}
 # Nothing of such a request was processed.
 _RETRY = {
@@ -174,6 +176,7 @@ def _connection_manager(name: str) -> dict[str, Any]:
     upgrades = {"upgrade_configs": [_WEBSOCKET]} if name in _WITH_SOCKETS else {}
     everything = {"match": {"prefix": "/"}, "route": _to(name, retry_policy=_RETRY, **upgrades)}
     routes = _api_routes() if is_api else [everything]
+    outside = {} if name.startswith("bento") else {"request_headers_to_remove": TRACE_HEADERS}
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -196,7 +199,7 @@ def _connection_manager(name: str) -> dict[str, Any]:
             "server_header_transformation": "PASS_THROUGH",
             "route_config": {
                 "name": name,
-                "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
+                "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes, **outside}],
             },
             "http_filters": _filters(is_public=is_api),
         },
