@@ -8,7 +8,7 @@
 
 All intervals are paired bootstrap intervals over the same users. Variants, and the candidate and the champion, are
 compared on replayed impressions (``impression_replay``) for posts with enough of them, else on recall and ndcg over all
-items.
+items. By those, the response model is compared with itself only.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def select_variant(variants: Mapping[Variant, Measured], *, seed: int) -> Varian
     names = [variant for variant in Variant if variant in variants]
     chosen = names[0]
     steps: dict[str, dict[str, ConfidenceInterval]] = {}
-    reasons = []
+    reasons = [] if len(names) > 1 else [f"{chosen} is the only candidate"]
     for larger in names[1:]:
         differences = paired_differences(variants[larger], variants[chosen], seed=seed)
         steps[f"{larger}_over_{chosen}"] = differences

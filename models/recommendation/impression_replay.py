@@ -30,6 +30,7 @@ from models.recommendation.score_components import (
     content_vectors,
     half_life_of,
     response_items,
+    seen_items,
 )
 from models.recommendation.scoring import FloatArray, IntArray
 from neighborconnect.contracts.events import ItemKind
@@ -166,7 +167,8 @@ class _Day:
         items, users = self._described, self._before["user_id"].unique().sort()
         if len(users) > MAX_FITTED_USERS:
             users = pl.concat([users.sample(MAX_FITTED_USERS, seed=0), self._users])
-        fitted = fit_responses(self._before.filter(pl.col("user_id").is_in(users.implode())), items=items)
+        seen, of_all_kinds = seen_items(self._before, items=self._items, before=self._at - timedelta(days=1))
+        fitted = fit_responses(seen.filter(pl.col("user_id").is_in(users.implode())), items=of_all_kinds)
         quality = fitted.quality_of(items.item_ids)
 
         def score(user_id: str) -> FloatArray:

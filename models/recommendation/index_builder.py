@@ -11,13 +11,12 @@ from models.recommendation.als import Factors, Hyperparameters, fold_in, popular
 from models.recommendation.data import InteractionMatrix
 from models.recommendation.model_selection import AFFINITY_ONLY, ModelConfig
 from models.recommendation.response import Responses, fit_responses
-from models.recommendation.response_items import ResponseItems
 from models.recommendation.score_components import (
     Items,
     attributes_of,
     content_vectors,
     half_life_of,
-    response_items,
+    seen_items,
 )
 from models.recommendation.scoring import BlendWeights, FloatArray
 from models.recommendation.serving_artifact import (
@@ -106,7 +105,7 @@ def refresh(
     """Return a newer index of the same model for exactly ``items``, with the popularity of ``interactions``.
 
     An item that the model was not trained on gets factors predicted from its text. The response model gets the quality
-    of all items: that of ``responses``, or one that is fitted on ``interactions``.
+    of all items by ``responses``, which are fitted on ``interactions`` and the other kinds if left out.
     """
     item_ids = tuple(items.frame["item_id"])
     rows = np.array([index.row_of.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
@@ -127,15 +126,17 @@ def refresh(
     damping[is_warm] = index.item_damping[warm_rows]
     half_life = half_life_of(index.popularity_half_life_days)
     attributes = attributes_of(items.frame, kind=index.kind)
-    quality = None
+    quality, texts, text_rows = None, None, None
     if index.response_items is not None:
-        described = response_items(items, names=index.extra[RESPONSE_CATEGORIES])
-        fitted = fit_responses(interactions, items=described) if responses is None else responses
-        quality = fitted.quality_of(item_ids)
+        quality = (fit_all_kinds(interactions, items=items) if responses is None else responses).quality_of(item_ids)
+        if items.connectors is not None and not items.connectors.is_own:
+            texts, text_rows = items.connectors.embeddings, items.connectors.rows
     return replace(
         index,
         version=new_version(),
         quality=quality,
+        connector_texts=texts,
+        connector_rows=text_rows,
         item_ids=item_ids,
         factors=factors,
         is_warm=is_warm,
@@ -170,19 +171,17 @@ def open_items(index: ItemIndex) -> ItemIndex:
         authors=None if index.authors is None else index.authors[rows],
         created_at=None if index.created_at is None else index.created_at[rows],
         quality=None if index.quality is None else index.quality[rows],
+        connector_rows=None if index.connector_rows is None else index.connector_rows[rows],
         extra={name: value for name, value in index.extra.items() if name != CLOSED},
     )
 
 
 def fold_in_users(index: ItemIndex, *, interactions: pl.DataFrame) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
-    """Compute user vectors under a trained model from interactions, without training.
+    """Compute the factors of users under a trained model from interactions, without training.
 
     Returns:
-        Sorted ids of the n users who interacted with a trained item, or saw one under the response model; their vectors
-        (n, f) and content vectors (n, d).
+        Sorted ids of the n users who interacted with a trained item, their factors (n, f) and content vectors (n, d).
     """
-    if index.response_items is not None:
-        return response_vectors(interactions, items=index.response_items)
     warm = np.flatnonzero(index.is_warm)
     warm_ids = tuple(index.item_ids[row] for row in warm)
     with_warm_items = interactions.join(pl.DataFrame({"item_id": warm_ids}), on="item_id", how="semi")
@@ -203,19 +202,29 @@ def fold_in_users(index: ItemIndex, *, interactions: pl.DataFrame) -> tuple[tupl
     return user_ids, factors, content_vectors(matrix, embeddings=index.embeddings[rows])
 
 
-def response_vectors(
-    interactions: pl.DataFrame, *, items: ResponseItems, responses: Responses | None = None
-) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
-    """Return the users who saw any of the items, their vectors (n, f) and their content vectors (n, d).
+def fit_all_kinds(interactions: pl.DataFrame, *, items: Items) -> Responses:
+    """Fit the response model on the interactions with items of one kind, and on those with the other kinds."""
+    seen, described = seen_items(interactions, items=items)
+    return fit_responses(seen, items=described)
 
-    The vectors are those of ``responses``, or are fitted on ``interactions``.
+
+def response_vectors(
+    index: ItemIndex, *, interactions: pl.DataFrame, items: Items, responses: Responses | None = None
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Return the users of the response model, their vectors (n, f) for an index, and their content vectors (n, d).
+
+    Args:
+        index: its categories have coefficients in the vectors.
+        interactions: acts with items of the kind and their impressions, which the content vectors are means of.
+        items: items of the kind.
+        responses: fitted on all kinds; they are fitted if left out.
     """
-    fitted = fit_responses(interactions, items=items) if responses is None else responses
-    known = pl.DataFrame({"item_id": items.item_ids}, schema={"item_id": pl.String})
+    fitted = fit_all_kinds(interactions, items=items) if responses is None else responses
+    known = pl.DataFrame({"item_id": items.frame["item_id"]}, schema={"item_id": pl.String})
     matrix = InteractionMatrix.build(interactions.join(known, on="item_id", how="semi"))
-    row_of_item = {item_id: row for row, item_id in enumerate(items.item_ids)}
-    embeddings = items.embeddings[[row_of_item[item_id] for item_id in matrix.item_ids]]
+    embeddings = items.aligned(matrix.item_ids).embeddings
     content_of = dict(zip(matrix.user_ids, content_vectors(matrix, embeddings=embeddings), strict=True))
     none = np.zeros(items.embeddings.shape[1], dtype=np.float32)
     content = [content_of.get(user_id, none) for user_id in fitted.user_ids]
-    return fitted.user_ids, fitted.vectors, np.array(content, dtype=np.float32).reshape(len(content), len(none))
+    vectors = fitted.vectors_by(index.extra[RESPONSE_CATEGORIES])
+    return fitted.user_ids, vectors, np.array(content, dtype=np.float32).reshape(len(content), len(none))

@@ -113,8 +113,8 @@ def evaluate_config(
 ) -> EvaluationReport:
     """Fit ``config`` on ``split.train``; evaluate it, its variants, the champion and popularity on ``split.test``.
 
-    ``interactions`` are both sides with their impressions, which are replayed for posts if there are enough of them:
-    few impressions of other kinds are on the pages of a model, so that a replay of those is noise.
+    ``interactions`` are both sides with their impressions, which the response model needs. Those of posts are replayed
+    if there are enough of them: few impressions of other kinds are on the pages of a model.
     """
     matrix = split.matrix
     relevant = matrix.encode(split.test)
@@ -128,11 +128,10 @@ def evaluate_config(
         return ScoreComponents.build(split, items=items, features=as_of_cut, half_life_days=of.half_life_days)
 
     components = components_of(config)
-    is_replayed = kind is ItemKind.POST and interactions is not None
-    scorers = _variants(config, components, with_responses=is_replayed, seed=seed)
+    scorers = _variants(config, components, with_responses=interactions is not None, seed=seed)
     variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
     replayed = None
-    if Variant.RESPONSE in variants and interactions is not None:
+    if Variant.RESPONSE in variants and interactions is not None and kind is ItemKind.POST:
         progress("replaying the impressions of the last days")
         compared = {variant.value: config.reduced_to(variant) for variant in variants}
         others = {} if champion_config is None else {CHAMPION: champion_config}
@@ -142,7 +141,10 @@ def evaluate_config(
     for reason in selection.reasons:
         progress(reason)
     over_champion: dict[str, ConfidenceInterval] = {}
-    if champion_config is not None:
+    is_comparable = champion_config is not None and (
+        replayed is not None or (champion_config.variant is Variant.RESPONSE) == (config.variant is Variant.RESPONSE)
+    )
+    if champion_config is not None and is_comparable:
         of_champion, of_candidate = (
             (replayed.measured(CHAMPION), replayed.measured(config.variant))
             if replayed is not None
@@ -186,10 +188,7 @@ def evaluate_config(
 def _variants(
     config: ModelConfig, components: ScoreComponents, *, with_responses: bool, seed: int
 ) -> dict[Variant, Scorer]:
-    """Return the scorers of the full model and of the other variants that apply.
-
-    The response model is fitted only where impressions are replayed: it is a candidate nowhere else.
-    """
+    """Return the scorers of the full model and of the other variants that apply."""
     scorers = {Variant.FACTORS: _scorer(config, components, seed=seed)}
     if config.cold_user.content or components.affinity.any():
         scorers[Variant.WITHOUT_FACTORS] = components.cold_user(config.cold_user)
@@ -202,13 +201,14 @@ def _variants(
 def _measured(variants: Mapping[Variant, RankingMetrics], *, replayed: Replay | None) -> dict[Variant, Measured]:
     """Return what the variants are compared by: replayed impressions where there are, else all items.
 
-    The response model learns from impressions and is compared on nothing else. There it takes the place of affinity
-    alone, which leaves the order within a category to the age of posts, and whose pages are much worse.
+    The response model learns from impressions and is compared on nothing else: acts over all items favor a model of
+    what people were shown. It takes the place of affinity alone, which leaves the order within a category to chance,
+    and whose pages are much worse. Where nothing can be replayed, it is not compared, and selected.
     """
     if replayed is not None:
         return {variant: replayed.measured(variant) for variant in variants if variant is not Variant.AFFINITY}
-    over_all = {variant: over_all_items(metrics) for variant, metrics in variants.items()}
-    return {variant: metrics for variant, metrics in over_all.items() if variant is not Variant.RESPONSE}
+    chosen = [Variant.RESPONSE] if Variant.RESPONSE in variants else list(variants)
+    return {variant: over_all_items(variants[variant]) for variant in chosen}
 
 
 def _scorer(config: ModelConfig, components: ScoreComponents, *, seed: int) -> Scorer:

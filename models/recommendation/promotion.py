@@ -5,17 +5,20 @@ User vectors and item index are published before the alias moves, so that a serv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 
 from feature_repo.vendor_patches import FeatureStore
 from models.recommendation.data import checked_interactions
-from models.recommendation.index_builder import fold_in_users, open_items, refresh, response_vectors
+from models.recommendation.described_items import KindData, describe
+from models.recommendation.index_builder import fit_all_kinds, fold_in_users, open_items, refresh, response_vectors
+from models.recommendation.item_qualities import ItemQualities, qualities_of
 from models.recommendation.recommender_tracker import RecommenderTracker
-from models.recommendation.score_components import response_items
-from models.recommendation.serving_artifact import RESPONSE_CATEGORIES, ItemIndexStore
-from models.recommendation.train import TrainingResult, describe
+from models.recommendation.response import Responses
+from models.recommendation.serving_artifact import ItemIndexStore
+from models.recommendation.train import TrainingResult
 from models.recommendation.user_vectors import UserVectors, push
 from models.registry import RegisteredVersion
 from neighborconnect.contracts.events import SHORT_LIVED, ItemKind
@@ -80,15 +83,19 @@ def refresh_item_index(
     kind: ItemKind,
     items: pl.DataFrame | pl.LazyFrame,
     interactions: pl.DataFrame | pl.LazyFrame,
+    connectors: pl.DataFrame | pl.LazyFrame | None = None,
     version: RegisteredVersion | None = None,
 ) -> str | None:
     """Publish an item index of the champion with the current items and popularity, without training.
+
+    The response model gets the published qualities (``refresh_all_vectors``), or those of its training.
 
     Args:
         settings: URLs of MLflow and the lake.
         kind: kind of the items.
         items: as for ``train``; closed ones are not published.
         interactions: as for ``train``.
+        connectors: items of the kind connector, whose texts describe the items of connectors.
         version: another version than the champion.
 
     Returns:
@@ -102,10 +109,15 @@ def refresh_item_index(
     version = version or tracker.champion()
     if version is None:
         return None
-    trained, described = tracker.item_index(version), describe(settings, items)
+    checked = checked_interactions(interactions)
+    known = {} if connectors is None else {ItemKind.CONNECTOR: KindData(checked.clear(), connectors)}
+    trained, described = tracker.item_index(version), describe(settings, kind=kind, items=items, others=known)
     if trained.item_ids and not described.frame["is_open"].any() and kind not in SHORT_LIVED:
         raise ValueError(f"No {kind.value} may be recommended; the item index of {version.model_version} stays.")
-    fresh = refresh(trained, items=described, interactions=checked_interactions(interactions))
+    responses = None
+    if trained.response_items is not None:
+        responses = ItemQualities(settings).read_newest() or qualities_of(trained)
+    fresh = refresh(trained, items=described, interactions=checked, responses=responses)
     return ItemIndexStore(settings).publish(open_items(fresh))
 
 
@@ -114,29 +126,56 @@ def refresh_vectors(
     *,
     kind: ItemKind,
     interactions: pl.DataFrame | pl.LazyFrame,
+    items: pl.DataFrame | pl.LazyFrame,
     store: FeatureStore,
+    others: Mapping[ItemKind, KindData] | None = None,
     version: RegisteredVersion | None = None,
-    items: pl.DataFrame | pl.LazyFrame | None = None,
 ) -> int:
     """Fold the users of ``interactions`` into a factor space and push their vectors; return the number.
 
-    The space is the champion's, or that of ``version``. The response model learns from what users did with ``items``,
-    also with those since its training; without them, and with factors, from those of the training.
+    The space is the champion's, or that of ``version``. The response model learns from what users did with ``items``
+    and ``others``, also with those since its training; factors are those of items of the training.
     """
-    tracker = RecommenderTracker(settings, kind=kind)
-    version = version or tracker.champion()
-    if version is None:
-        return 0
-    index = tracker.item_index(version)
-    if not index.is_personal:
+    version = version or RecommenderTracker(settings, kind=kind).champion()
+    index = None if version is None else RecommenderTracker(settings, kind=kind).item_index(version)
+    if version is None or index is None or not index.is_personal:
         return 0
     checked = checked_interactions(interactions)
-    if index.response_items is None or items is None:
+    if index.response_items is None:
         vectors = UserVectors(*fold_in_users(index, interactions=checked))
     else:
-        described = response_items(describe(settings, items), names=index.extra[RESPONSE_CATEGORIES])
-        vectors = UserVectors(*response_vectors(checked, items=described))
+        described = describe(settings, kind=kind, items=items, others=others)
+        vectors = UserVectors(*response_vectors(index, interactions=checked, items=described))
     return push(store, vectors, model_version=version.model_version, at=datetime.now(UTC))
+
+
+def refresh_all_vectors(
+    settings: Settings, *, data: Mapping[ItemKind, KindData], store: FeatureStore
+) -> dict[ItemKind, int]:
+    """Push the vectors of all users under the champion of each kind; return their numbers.
+
+    The response model is fitted once for all kinds, and its item qualities are published for ``refresh_item_index``.
+    """
+    responses: Responses | None = None
+    pushed = dict.fromkeys(data, 0)
+    for kind, of_kind in data.items():
+        tracker = RecommenderTracker(settings, kind=kind)
+        champion = tracker.champion()
+        index = None if champion is None else tracker.item_index(champion)
+        if champion is None or index is None or not index.is_personal:
+            continue
+        checked = checked_interactions(of_kind.interactions)
+        if index.response_items is None:
+            vectors = UserVectors(*fold_in_users(index, interactions=checked))
+        else:
+            described = describe(settings, kind=kind, items=of_kind.items, others=data)
+            if responses is None:
+                responses = fit_all_kinds(checked, items=described)
+                ItemQualities(settings).publish(responses)
+            of_users = response_vectors(index, interactions=checked, items=described, responses=responses)
+            vectors = UserVectors(*of_users)
+        pushed[kind] = push(store, vectors, model_version=champion.model_version, at=datetime.now(UTC))
+    return pushed
 
 
 def _registered(result: TrainingResult) -> RegisteredVersion:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from models.recommendation.features import SplitFeatures
 from models.recommendation.pages import Attributes
 from models.recommendation.ranking_metrics import Scorer
 from models.recommendation.response import fit_responses, has_enough_impressions
-from models.recommendation.response_items import STATED_WEIGHT, ResponseItems
+from models.recommendation.response_items import STATED_WEIGHT, ConnectorTexts, ResponseItems
 from models.recommendation.scoring import (
     BlendWeights,
     FloatArray,
@@ -30,15 +30,33 @@ from neighborconnect.feed.interests import category_key
 
 @dataclass(frozen=True)
 class Items:
-    """Items of one kind: ``frame`` of ``ITEMS_SCHEMA``, sorted by id, and (n, d) embeddings; d may be 0."""
+    """Items of one kind.
+
+    Attributes:
+        frame: columns of ``ITEMS_SCHEMA``, sorted by id.
+        embeddings: (n, d) text embeddings; d may be 0.
+        connectors: texts of the connectors of the items; None if they are not known.
+        others: the other kinds; None if they are not known.
+    """
 
     frame: pl.DataFrame
     embeddings: FloatArray
+    connectors: ConnectorTexts | None = None
+    others: OtherKinds | None = None
 
     @property
     def category_names(self) -> tuple[str, ...]:
-        """Every category, sorted; the empty one is left out."""
-        return tuple(sorted({*self.frame["category"]} - {""}))
+        """Every category of the items and of those of the other kinds, sorted; the empty one is left out."""
+        kinds = () if self.others is None else self.others.items
+        names = {category for items in (self, *kinds) for category in items.frame["category"]}
+        return tuple(sorted(names - {""}))
+
+    def with_connectors(self, connectors: Items) -> Items:
+        """Return these items with the texts of their connectors, which are the items ``connectors``."""
+        if self is connectors:
+            return replace(self, connectors=ConnectorTexts(self.embeddings, np.arange(len(self.frame)), is_own=True))
+        rows = _positions(self.frame["connector_id"], among=connectors.frame["item_id"], missing=-1)
+        return replace(self, connectors=ConnectorTexts(connectors.embeddings, rows))
 
     def aligned(self, item_ids: Sequence[str]) -> Items:
         """Return these items in the order of ``item_ids``; an unknown item gets empty values."""
@@ -47,14 +65,53 @@ class Items:
         )
         embeddings = np.zeros((len(item_ids), self.embeddings.shape[1]), dtype=np.float32)
         is_described = rows["row"].is_not_null().to_numpy()
-        embeddings[is_described] = self.embeddings[rows["row"].drop_nulls().to_numpy()]
-        return Items(rows.drop("row").with_columns(pl.col("text", "category").fill_null("")), embeddings)
+        known = rows["row"].drop_nulls().to_numpy()
+        embeddings[is_described] = self.embeddings[known]
+        connectors = self.connectors
+        if connectors is not None:
+            of_items = np.full(len(item_ids), -1, dtype=np.int64)
+            of_items[is_described] = connectors.rows[known]
+            connectors = replace(connectors, rows=of_items)
+        frame = rows.drop("row").with_columns(pl.col("text", "category").fill_null(""))
+        return Items(frame, embeddings, connectors, self.others)
+
+
+@dataclass(frozen=True)
+class OtherKinds:
+    """Items of the other kinds, and what users saw and did with them: the response model learns their tastes from all.
+
+    Attributes:
+        items: items of each kind.
+        interactions: columns of ``INTERACTIONS_SCHEMA``, with the impressions.
+    """
+
+    items: tuple[Items, ...]
+    interactions: pl.DataFrame
 
 
 def response_items(items: Items, *, names: Sequence[str]) -> ResponseItems:
     """Return items as the response model takes them, with the categories ``names``."""
     ids, categories = items.frame["item_id"].to_list(), items.frame["category"].to_list()
-    return ResponseItems.of(ids, categories=categories, among=names, embeddings=items.embeddings)
+    return ResponseItems.of(
+        ids, categories=categories, among=names, embeddings=items.embeddings, connectors=items.connectors
+    )
+
+
+def seen_items(
+    interactions: pl.DataFrame, *, items: Items, before: datetime | None = None
+) -> tuple[pl.DataFrame, ResponseItems]:
+    """Return what the response model of a kind is fitted on: what users saw and did, and the items of all kinds.
+
+    ``interactions`` are those of the kind; those of the others count if they are ``before`` a time.
+    """
+    kinds = (items, *(() if items.others is None else items.others.items))
+    described = ResponseItems.concatenate([response_items(one, names=items.category_names) for one in kinds])
+    if items.others is None:
+        return interactions, described
+    others = items.others.interactions
+    if before is not None:
+        others = others.filter(pl.col("occurred_at") < before)
+    return pl.concat([interactions, others], how="diagonal"), described
 
 
 def attributes_of(frame: pl.DataFrame, *, kind: ItemKind) -> Attributes:
@@ -92,6 +149,7 @@ class ScoreComponents:
     category_rows: IntArray
     seen: pl.DataFrame | None = None
     described: Items | None = field(default=None, repr=False)
+    cut: datetime | None = None
 
     @classmethod
     def build(
@@ -116,6 +174,7 @@ class ScoreComponents:
             category_rows=_positions(aligned.frame["category"], among=names, missing=len(names)),
             seen=split.seen,
             described=items,
+            cut=split.cut,
         )
 
     def popularity_scorer(self) -> Scorer:
@@ -138,11 +197,14 @@ class ScoreComponents:
 
     def responses(self) -> Scorer | None:
         """Score users by the response model and their stated interests; None without enough impressions."""
-        if self.seen is None or self.described is None or not has_enough_impressions(self.seen):
+        if self.seen is None or self.described is None:
             return None
-        names = self.described.category_names
-        fitted = fit_responses(self.seen, items=response_items(self.described, names=names))
-        items = response_items(self.described.aligned(self.matrix.item_ids), names=names)
+        seen, described = seen_items(self.seen, items=self.described, before=self.cut)
+        if not has_enough_impressions(seen):
+            return None
+        fitted = fit_responses(seen, items=described)
+        aligned = self.described.aligned(self.matrix.item_ids)
+        items = response_items(aligned, names=self.described.category_names)
         vectors, quality = fitted.vectors_of(self.matrix.user_ids), fitted.quality_of(self.matrix.item_ids)
 
         def score(users: IntArray) -> FloatArray:

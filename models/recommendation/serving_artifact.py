@@ -17,7 +17,7 @@ import safetensors.numpy
 
 from models.artifact_store import ArtifactStore
 from models.recommendation.pages import Attributes
-from models.recommendation.response_items import ResponseItems
+from models.recommendation.response_items import ConnectorTexts, ResponseItems
 from models.recommendation.scoring import BlendWeights, BoolArray, FloatArray, IntArray
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.models import item_index_prefix
@@ -26,8 +26,9 @@ from neighborconnect.feed.interests import category_key
 from neighborconnect.settings import Settings
 
 FORMAT = 2
-RESPONSE_FORMAT = 3
-"""Format of an index with qualities, which code that reads format 2 alone refuses, and serves what it has."""
+RESPONSE_FORMAT = 4
+"""Format of an index with qualities and texts of connectors, which older code refuses, and serves what it has."""
+_READABLE = frozenset({FORMAT, 3, RESPONSE_FORMAT})
 VARIANT = "variant"
 """Key in ``extra``: variant of the model (``model_selection.Variant`` or ``POPULARITY``)."""
 POPULARITY = "popularity"
@@ -70,6 +71,9 @@ class ItemIndex:
         authors: (n,) number of each item's author, -1 where there is none.
         created_at: (n,) seconds since the epoch; NaN where age does not count.
         quality: (n,) quality of each item by the response model; None for other variants.
+        connector_texts: (m, d) unit embeddings of the texts of the items' connectors, for the response model; None if
+            they are not known, and for connectors, whose texts are those of the items.
+        connector_rows: (n,) row of each item's connector in ``connector_texts``, -1 for none.
     """
 
     kind: ItemKind
@@ -92,6 +96,8 @@ class ItemIndex:
     authors: IntArray | None = None
     created_at: FloatArray | None = None
     quality: FloatArray | None = None
+    connector_texts: FloatArray | None = None
+    connector_rows: IntArray | None = None
 
     @cached_property
     def response_items(self) -> ResponseItems | None:
@@ -99,7 +105,14 @@ class ItemIndex:
         if self.extra.get(VARIANT) != RESPONSE:
             return None
         names = self.extra[RESPONSE_CATEGORIES]
-        return ResponseItems.of(self.item_ids, categories=self.categories, among=names, embeddings=self.embeddings)
+        connectors = None
+        if self.kind is ItemKind.CONNECTOR:
+            connectors = ConnectorTexts(self.embeddings, np.arange(len(self.item_ids)), is_own=True)
+        elif self.connector_texts is not None and self.connector_rows is not None:
+            connectors = ConnectorTexts(self.connector_texts, self.connector_rows)
+        return ResponseItems.of(
+            self.item_ids, categories=self.categories, among=names, embeddings=self.embeddings, connectors=connectors
+        )
 
     @property
     def vector_width(self) -> int:
@@ -201,6 +214,8 @@ def to_bytes(index: ItemIndex) -> bytes:
     }
     if index.quality is not None:
         arrays["quality"] = index.quality
+    if index.connector_texts is not None and index.connector_rows is not None:
+        arrays |= {"connector_texts": index.connector_texts, "connector_rows": index.connector_rows}
     if index.authors is not None and index.created_at is not None:
         arrays |= {"authors": index.authors, "created_at": index.created_at}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -220,8 +235,8 @@ def from_bytes(data: bytes) -> ItemIndex:
         described = json.loads(header["__metadata__"]["item_index"])
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise ItemIndexError(f"not an item index: {error}") from error
-    if described["format"] not in {FORMAT, RESPONSE_FORMAT}:
-        formats = f"{FORMAT} and {RESPONSE_FORMAT}"
+    if described["format"] not in _READABLE:
+        formats = ", ".join(map(str, sorted(_READABLE)))
         raise ItemIndexError(f"item index of format {described['format']}; this code reads formats {formats}")
     return ItemIndex(
         kind=ItemKind(described["kind"]),

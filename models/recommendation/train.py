@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from mlflow.entities import DatasetInput
 
-from models.content.embeddings import EmbeddingCache, LakeEmbeddingCache, embed
 from models.data_sets import lake_data_set, mart_data_set
 from models.recommendation.als import Hyperparameters
 from models.recommendation.data import (
@@ -18,17 +17,22 @@ from models.recommendation.data import (
     TimeSplit,
     acts_of,
     checked_interactions,
-    checked_items,
     of_standing,
 )
+from models.recommendation.described_items import KindData, describe
 from models.recommendation.features import FeatureSource, InteractionFeatures
-from models.recommendation.index_builder import assemble, assemble_popularity, fold_in_users, response_vectors
+from models.recommendation.index_builder import (
+    assemble,
+    assemble_popularity,
+    fit_all_kinds,
+    fold_in_users,
+    response_vectors,
+)
 from models.recommendation.model_selection import ModelConfig, Variant, select_config
 from models.recommendation.offline_evaluation import EvaluationReport, evaluate_config
 from models.recommendation.recommender_tracker import RecommenderTracker
 from models.recommendation.report import model_card, plot
-from models.recommendation.response import fit_responses
-from models.recommendation.score_components import Items, content_vectors, response_items
+from models.recommendation.score_components import Items, content_vectors
 from models.recommendation.serving_artifact import POPULARITY, ItemIndex
 from models.recommendation.user_vectors import UserVectors
 from models.registry import RegisteredVersion, model_version_name
@@ -38,7 +42,7 @@ from neighborconnect.settings import Settings
 from neighborconnect.telemetry import get_logger
 
 PERSONAL = "personal"
-__all__ = ["PERSONAL", "POPULARITY", "TrainingResult", "describe", "fit_on_all", "train"]
+__all__ = ["PERSONAL", "POPULARITY", "TrainingResult", "fit_on_all", "train"]
 
 _TAG_CHARACTERS = 5_000
 _HEADLINE = ("ndcg_at_20", "recall_at_20", "popularity_ndcg_at_20", "popularity_recall_at_20")
@@ -67,23 +71,13 @@ class TrainingResult:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def describe(settings: Settings, items: pl.DataFrame | pl.LazyFrame, *, cache: EmbeddingCache | None = None) -> Items:
-    """Return items of ``ITEMS_SCHEMA`` with their text embeddings; new embeddings are cached in the lake."""
-    frame = checked_items(items)
-    embeddings = embed(
-        frame["text"].to_list(),
-        cache=cache or LakeEmbeddingCache(settings),
-        progress=lambda done, total: _log.info("embeddings.progress", done=done, total=total),
-    )
-    return Items(frame, embeddings)
-
-
 def train(
     settings: Settings,
     *,
     kind: ItemKind,
     interactions: pl.DataFrame | pl.LazyFrame,
     items: pl.DataFrame | pl.LazyFrame,
+    others: Mapping[ItemKind, KindData] | None = None,
     features: FeatureSource | None = None,
     data_version: str = "unnamed",
     hyperparameters: Hyperparameters | None = None,
@@ -104,6 +98,7 @@ def train(
         interactions: ``data.INTERACTIONS_SCHEMA``, one row per act, and per impression with weight 0.
         items: ``data.ITEMS_SCHEMA`` and, if there are, its optional columns: all items that may be recommended now, and
             closed ones that the interactions refer to.
+        others: interactions and items of the other kinds, which the response model learns from, too.
         features: source of features as of the split; the interactions themselves if left out.
         data_version: name of the data in the log.
         hyperparameters: of the factors; selected from a grid if left out.
@@ -111,7 +106,8 @@ def train(
         progress: callback for progress messages.
     """
     report_progress = progress or (lambda text: _log.info("training.progress", step=text, kind=kind.value))
-    checked, described = checked_interactions(interactions), describe(settings, items)
+    checked = checked_interactions(interactions)
+    described = describe(settings, kind=kind, items=items, others=others)
     tracker = RecommenderTracker(settings, kind=kind)
     champion = tracker.champion()
     run_id = tracker.start(run_name=data_version)
@@ -146,8 +142,7 @@ def fit_on_all(
     known = of_standing(interactions)
     matrix = InteractionMatrix.build(known)
     factors = config.fit(matrix, seed=seed)
-    seen = response_items(items, names=items.category_names) if config.variant is Variant.RESPONSE else None
-    responses = None if seen is None else fit_responses(interactions, items=seen)
+    responses = fit_all_kinds(interactions, items=items) if config.variant is Variant.RESPONSE else None
     index = assemble(
         kind=kind,
         model_version=model_version,
@@ -158,8 +153,9 @@ def fit_on_all(
         interactions=interactions,
         responses=responses,
     )
-    if seen is not None:
-        return index, UserVectors(*response_vectors(interactions, items=seen, responses=responses))
+    if responses is not None:
+        of_users = response_vectors(index, interactions=interactions, items=items, responses=responses)
+        return index, UserVectors(*of_users)
     content = content_vectors(matrix, embeddings=items.aligned(matrix.item_ids).embeddings)
     vectors = UserVectors(matrix.user_ids, factors.users, content)
     warm = [item_id for item_id, is_warm in zip(index.item_ids, index.is_warm, strict=True) if is_warm]
@@ -291,7 +287,11 @@ class _Training:
 
     def _trained_on(self) -> set[str]:
         """Return the users who interacted, and the owners of the items, whose texts are in the content vectors."""
-        return {*self._interactions["user_id"], *self._items.frame["owner_id"].drop_nulls()}
+        others = self._items.others
+        users = [self._interactions["user_id"], self._items.frame["owner_id"].drop_nulls()]
+        if others is not None:
+            users += [others.interactions["user_id"], *(one.frame["owner_id"].drop_nulls() for one in others.items)]
+        return set(pl.concat(users).unique())
 
     def _params(self, report: EvaluationReport | None) -> dict[str, object]:
         given = {

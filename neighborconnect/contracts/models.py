@@ -23,6 +23,10 @@ SOCIAL_GRAPH_PREFIX = ("social_graphs",)
 """Path segments of the social graphs below the lake's bucket."""
 
 
+ITEM_QUALITIES_PREFIX = "item_qualities"
+"""Path, below the lake's bucket, of the qualities of items by the response model."""
+
+
 def item_index_prefix(kind: ItemKind, model_version: str) -> tuple[str, ...]:
     """Return the path segments, below the lake's bucket, of the item indexes of one model version."""
     return ("item_indexes", kind.value, model_version)

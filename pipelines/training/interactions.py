@@ -11,6 +11,7 @@ import psycopg
 from deltalake import DeltaTable
 
 from models.recommendation.data import STANDING
+from models.recommendation.described_items import KindData
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
 from pipelines.empty_input import count_delta_rows, require_rows
@@ -111,6 +112,18 @@ def read_interactions(settings: Settings, *, kind: ItemKind) -> TrainingSet:
     table = DeltaTable(_path(settings, kind), storage_options=settings.lake_storage_options)
     name = f"training/{kind.value}_interactions@{table.version()}"
     return TrainingSet(pl.scan_delta(table).collect(), name)
+
+
+def read_training_data(settings: Settings, *, kind: ItemKind) -> KindData:
+    """Return the newest version of the training interactions of a kind, and its items with the closed ones."""
+    interactions = read_interactions(settings, kind=kind).interactions
+    return KindData(interactions, read_items(settings, kind=kind, with_closed=True))
+
+
+def collect_training_data(settings: Settings, *, kind: ItemKind) -> KindData:
+    """Return the current interactions of a kind, and its items with the closed ones."""
+    interactions = collect_interactions(settings, kind=kind)
+    return KindData(interactions, read_items(settings, kind=kind, with_closed=True))
 
 
 def read_items(settings: Settings, *, kind: ItemKind, with_closed: bool = False) -> pl.DataFrame:

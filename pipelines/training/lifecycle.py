@@ -16,7 +16,7 @@ from models.tracking import ModelTracker
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.models import MODELS, REGISTERED_MODEL
 from neighborconnect.settings import Settings
-from pipelines.training.interactions import read_interactions, read_items
+from pipelines.training.interactions import read_training_data
 from pipelines.training.model_services import MODEL_SERVICES, ServiceError, reload
 
 Progress = Callable[[str], None]
@@ -146,13 +146,18 @@ def reload_services(settings: Settings, model: str) -> list[str]:
 
 def _publish(settings: Settings, kind: ItemKind, target: RegisteredVersion, *, progress: Progress) -> None:
     """Publish what serving reads next to the registered files: the item index and the vectors of the users."""
-    interactions = read_interactions(settings, kind=kind).interactions
+    data = {one: read_training_data(settings, kind=one) for one in ItemKind}
+    items, interactions = data[kind].items, data[kind].interactions
     progress("publishing the item index with the current items")
-    items = read_items(settings, kind=kind, with_closed=True)
-    refresh_item_index(settings, kind=kind, items=items, interactions=interactions, version=target)
+    connectors = data[ItemKind.CONNECTOR].items
+    refresh_item_index(
+        settings, kind=kind, items=items, interactions=interactions, connectors=connectors, version=target
+    )
     progress("computing the vectors of the users")
     with open_store(settings) as store:
-        refresh_vectors(settings, kind=kind, interactions=interactions, store=store, version=target, items=items)
+        refresh_vectors(
+            settings, kind=kind, interactions=interactions, items=items, store=store, others=data, version=target
+        )
 
 
 def _target(settings: Settings, model: str, version: str) -> tuple[ModelTracker, RegisteredVersion]:

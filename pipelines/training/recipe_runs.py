@@ -10,6 +10,7 @@ import polars as pl
 
 from models.matching.social_graph import BoolArray, IntArray, SocialGraph
 from models.tracking import RunResult
+from neighborconnect.contracts.events import ItemKind
 from neighborconnect.settings import Settings
 from pipelines.training.recipe import (
     ContentRecipe,
@@ -95,6 +96,7 @@ def promote_result(settings: Settings, recipe: Recipe, result: Any) -> bool:
 def _train_recommender(settings: Settings, recipe: RecommenderRecipe, *, progress: Progress) -> Any:
     from feature_repo.store import open_store
     from models.recommendation.als import Hyperparameters
+    from models.recommendation.described_items import KindData
     from models.recommendation.features import FeastFeatures
     from models.recommendation.train import train
     from pipelines.training.interactions import (
@@ -109,6 +111,11 @@ def _train_recommender(settings: Settings, recipe: RecommenderRecipe, *, progres
     progress("reading the interactions")
     training_set = read_interactions(settings, kind=recipe.kind)
     interactions = within(without_reset_acts(settings, training_set.interactions), recipe.data)
+    others: dict[ItemKind, KindData] = {}
+    for kind in ItemKind:
+        if kind is not recipe.kind:
+            stored = without_reset_acts(settings, read_interactions(settings, kind=kind).interactions)
+            others[kind] = KindData(_in_window(stored, recipe.data), read_items(settings, kind=kind, with_closed=True))
     progress(f"training {recipe.family} on {interactions.height:,} interactions")
     with open_store(settings) as store:
         return train(
@@ -116,6 +123,7 @@ def _train_recommender(settings: Settings, recipe: RecommenderRecipe, *, progres
             kind=recipe.kind,
             interactions=interactions,
             items=read_items(settings, kind=recipe.kind, with_closed=True),
+            others=others,
             features=FeastFeatures(store, kind=recipe.kind, stated=read_stated_interests(settings)),
             data_version=recipe.data.applied_to(training_set.data_version),
             hyperparameters=hyperparameters,
@@ -160,14 +168,19 @@ def within(interactions: pl.DataFrame, window: DataWindow) -> pl.DataFrame:
     Raises:
         RecipeError: if the window excludes all of them.
     """
+    rows = _in_window(interactions, window)
+    if rows.is_empty() and not interactions.is_empty():
+        first, last = interactions["occurred_at"].dt.date().sort()[[0, -1]].dt.to_string("%Y-%m-%d").to_list()
+        raise RecipeError(f"No interaction is in the data window: they are from {first} to {last}.")
+    return rows
+
+
+def _in_window(interactions: pl.DataFrame, window: DataWindow) -> pl.DataFrame:
     rows = interactions
     if since := window.limits.get("since"):
         rows = rows.filter(pl.col("occurred_at") >= since)
     if until := window.limits.get("until"):
         rows = rows.filter(pl.col("occurred_at") < until)
-    if rows.is_empty() and not interactions.is_empty():
-        first, last = interactions["occurred_at"].dt.date().sort()[[0, -1]].dt.to_string("%Y-%m-%d").to_list()
-        raise RecipeError(f"No interaction is in the data window: they are from {first} to {last}.")
     return rows
 
 

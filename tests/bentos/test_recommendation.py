@@ -17,8 +17,17 @@ from feature_repo.schemas import VIEW_SCHEMAS, FeatureType
 from feature_repo.store import build_store
 from feature_repo.vendor_patches import FeatureStore, PushMode
 from models.lifecycle import Action
-from models.recommendation.promotion import promote, publish_item_index, refresh_item_index, refresh_vectors
+from models.recommendation.described_items import KindData
+from models.recommendation.item_qualities import ItemQualities
+from models.recommendation.promotion import (
+    promote,
+    publish_item_index,
+    refresh_all_vectors,
+    refresh_item_index,
+    refresh_vectors,
+)
 from models.recommendation.recommender_tracker import RecommenderTracker
+from models.recommendation.serving_artifact import ItemIndexStore
 from models.recommendation.train import PERSONAL, POPULARITY, TrainingResult, train
 from models.registry import RegisteredVersion
 from neighborconnect.contracts import features as names
@@ -168,7 +177,7 @@ def test_new_posts_and_new_users_are_served_without_training(  # noqa: PLR0917 (
     later = interactions.filter(pl.col("user_id") == "user-0000").with_columns(pl.lit("moved-in").alias("user_id"))
 
     assert refresh_item_index(settings, kind=ItemKind.POST, items=pl.concat([items, new]), interactions=interactions)
-    assert refresh_vectors(settings, kind=ItemKind.POST, interactions=later, store=store) == 1
+    assert refresh_vectors(settings, kind=ItemKind.POST, interactions=later, items=items, store=store) == 1
     reload_champion(bento)
     answer = ask(bento, user_id="moved-in", limit=100)
 
@@ -203,7 +212,9 @@ def test_an_earlier_version_is_served_again_with_current_items(  # noqa: PLR0917
         interactions=interactions,
         version=earlier,
     )
-    pushed = refresh_vectors(settings, kind=ItemKind.POST, interactions=interactions, store=store, version=earlier)
+    pushed = refresh_vectors(
+        settings, kind=ItemKind.POST, interactions=interactions, items=items, store=store, version=earlier
+    )
     RecommenderTracker(settings, kind=ItemKind.POST).promote(earlier.registry_version, action=Action.ROLLBACK)
     # Nobody asks the service to reload: it follows the alias on its own.
     deadline = time.monotonic() + SERVED_SECONDS
@@ -252,6 +263,49 @@ def test_only_open_events_are_served_and_no_kind_has_to_be(
     assert refresh_item_index(settings, kind=ItemKind.EVENT, items=events.clear(), interactions=interactions)
     reload_champion(bento)
     assert item_ids(ask(bento, user_id="user-0000", kind="event")) == []
+
+
+def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(  # noqa: PLR0917 (fixtures)
+    settings: Settings,
+    bento: httpx.Client,
+    champion: TrainingResult,
+    store: FeatureStore,
+    items: pl.DataFrame,
+    interactions: pl.DataFrame,
+) -> None:
+    chosen = interactions.select("user_id", "item_id").unique()
+    people = chosen.select("user_id").unique()
+    seen = people.join(items.select("item_id"), how="cross").join(chosen, on=["user_id", "item_id"], how="anti")
+    ignored = seen.with_columns(
+        occurred_at=pl.lit(sample_interactions.END).cast(interactions.schema["occurred_at"]),
+        weight=pl.lit(0.0, interactions.schema["weight"]),
+    )
+    of_posts = KindData(pl.concat([interactions, ignored], how="diagonal"), items)
+    renamed = pl.concat_str(pl.lit("event-"), "item_id").alias("item_id")
+    of_events = KindData(of_posts.interactions.lazy().with_columns(renamed), items.with_columns(renamed))
+    result = train(
+        settings,
+        kind=ItemKind.EVENT,
+        interactions=of_events.interactions,
+        items=of_events.items,
+        others={ItemKind.POST: of_posts},
+    )
+    assert promote(settings, result, store=store), result.reasons
+
+    pushed = refresh_all_vectors(settings, data={ItemKind.POST: of_posts, ItemKind.EVENT: of_events}, store=store)
+
+    assert pushed == {ItemKind.POST: len(people), ItemKind.EVENT: len(people)}
+    published = ItemQualities(settings).read_newest()
+    assert published is not None
+    assert len(published.quality) == 2 * len(items), "of all kinds, though posts have a champion with factors"
+    assert refresh_item_index(settings, kind=ItemKind.EVENT, items=of_events.items, interactions=of_events.interactions)
+    index = ItemIndexStore(settings).read_newest(ItemKind.EVENT, model_version=result.model_version)
+    assert index is not None
+    assert index.quality is not None
+    assert index.quality == pytest.approx(published.quality_of(index.item_ids))
+    reload_champion(bento)
+    answer = ask(bento, user_id="user-0000", kind="event").json()
+    assert (answer["path"], answer["model_version"]) == ("collaborative", result.model_version)
 
 
 def test_without_any_act_popularity_is_the_champion(

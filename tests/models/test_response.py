@@ -13,11 +13,12 @@ import pytest
 from models.recommendation.als import Hyperparameters
 from models.recommendation.data import STANDING, InteractionMatrix, checked_interactions, checked_items, of_standing
 from models.recommendation.impression_replay import Replay, replay
-from models.recommendation.index_builder import fold_in_users, open_items, refresh
+from models.recommendation.index_builder import fit_all_kinds, open_items, refresh, response_vectors
 from models.recommendation.model_selection import ModelConfig, Variant
 from models.recommendation.predictor import Predictor, UserProfile
 from models.recommendation.response import fit_responses, has_enough_impressions
-from models.recommendation.score_components import Items, response_items
+from models.recommendation.response_items import ConnectorTexts
+from models.recommendation.score_components import Items, OtherKinds, response_items
 from models.recommendation.scoring import BlendWeights
 from models.recommendation.serving_artifact import CLOSED, ItemIndex, from_bytes, to_bytes
 from models.recommendation.train import fit_on_all
@@ -139,6 +140,92 @@ class TestFit:
         assert not fitted.quality_of(["post-000"]).any()
 
 
+class TestOtherKinds:
+    """Offers of three categories, which nobody bought yet, next to the posts of the community."""
+
+    @pytest.fixture
+    def offers(self, community: Community) -> Items:
+        frame = checked_items(
+            pl.DataFrame(
+                {
+                    "item_id": [f"offer-{category}" for category in CATEGORIES],
+                    "text": ["", "", ""],
+                    "category": list(CATEGORIES),
+                }
+            )
+        )
+        embeddings = np.zeros((len(CATEGORIES), 0), dtype=np.float32)
+        return Items(frame, embeddings, others=OtherKinds((community.items,), community.interactions))
+
+    def test_what_people_do_with_posts_tells_which_offers_they_like(self, community: Community, offers: Items) -> None:
+        fitted = fit_all_kinds(community.interactions.clear(), items=offers)
+        scores = response_items(offers, names=offers.category_names).category_part(fitted.vectors)
+        liked = [CATEGORIES[int(place)] for place in scores.argmax(axis=1)]
+        expected = [favorite(int(user_id[-2:])) for user_id in fitted.user_ids]
+        assert np.mean([found == right for found, right in zip(liked, expected, strict=True)]) > 0.9
+
+    def test_an_index_of_one_kind_is_served_with_vectors_of_all(self, community: Community, offers: Items) -> None:
+        looked = [("user-00", "offer-books", START + timedelta(days=DAYS), weight, False) for weight in (0.0, 1.0)]
+        acts = pl.DataFrame(looked, schema=community.interactions.schema, orient="row")
+        config = CONFIG.reduced_to(Variant.RESPONSE)
+        index, vectors = fit_on_all(
+            kind=ItemKind.ITEM, model_version="m", config=config, interactions=acts, items=offers, seed=0
+        )
+        assert set(vectors.user_ids) == set(community.interactions["user_id"])
+        assert vectors.factors.shape[1] == index.vector_width
+        for user in range(3):
+            scores = Predictor(index).scores(profile(vectors, f"user-{user:02d}"))
+            assert index.categories[int(scores.argmax())] == favorite(user)
+
+    def test_a_scale_of_acts_of_one_kind_does_not_outweigh_the_others(self, community: Community) -> None:
+        strong = community.interactions.with_columns(pl.col("weight") * 1_000)
+        items = response_items(community.items, names=CATEGORIES)
+        usual, scaled = (fit_responses(frame, items=items) for frame in (community.interactions, strong))
+        assert np.abs(scaled.vectors).max() == pytest.approx(np.abs(usual.vectors).max(), rel=0.1)
+
+    def test_vectors_are_arranged_by_the_categories_of_an_index(self, community: Community) -> None:
+        fitted = fit_responses(community.interactions, items=response_items(community.items, names=CATEGORIES))
+        arranged = fitted.vectors_by(("gardening", "kites", "books"))
+        assert arranged[:, 0].tolist() == fitted.vectors[:, 2].tolist()
+        assert not arranged[:, 1].any(), "a category that nobody has seen"
+        assert arranged[:, 2:].tolist() == fitted.vectors[:, [0, 3]].tolist(), "the last is the bias"
+
+
+class TestTextsOfConnectors:
+    """Three posts in two connectors, about directions of a space of three dimensions."""
+
+    def described(self) -> Items:
+        own = np.eye(3, dtype=np.float32)
+        frame = checked_items(
+            pl.DataFrame({"item_id": ["a", "b", "c"], "text": ["", "", ""], "category": ["books", "books", ""]})
+        )
+        of_connectors = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]], dtype=np.float32)
+        return Items(frame, own, ConnectorTexts(of_connectors, np.array([0, 1, -1])))
+
+    def test_the_text_of_an_item_has_both(self) -> None:
+        items = response_items(self.described(), names=("books",))
+        assert items.texts(np.arange(3)) == pytest.approx(np.array([[0.7, 0, 1.4], [0, 2.1, 0], [0, 0, 0.7]]))
+
+    def test_scores_are_products_with_the_text(self) -> None:
+        items = response_items(self.described(), names=("books",))
+        vectors = np.array([[0.5, 1.0, 2.0, 3.0, 9.0]], dtype=np.float32)
+        expected = items.texts(np.arange(3)) @ vectors[0, 1:-1]
+        assert items.text_part(vectors)[0] == pytest.approx(expected)
+        by_category, by_text = items.step_toward(1)
+        assert by_category.tolist() == pytest.approx([by_category[0], by_category[0], 0.0])
+        gain = by_text[1] / (items.texts(np.array([1]))[0] ** 2).sum()
+        assert by_text == pytest.approx(gain * items.texts(np.arange(3)) @ items.texts(np.array([1]))[0])
+
+    def test_a_connector_has_its_own_text_once(self) -> None:
+        connectors = self.described()
+        items = response_items(connectors.with_connectors(connectors), names=("books",))
+        assert items.texts(np.arange(3)) == pytest.approx(1.4 * np.eye(3))
+
+    def test_items_keep_their_connectors_in_another_order(self) -> None:
+        items = response_items(self.described().aligned(["c", "b", "unknown"]), names=("books",))
+        assert items.connectors.rows.tolist() == [-1, 1, -1]
+
+
 class TestServing:
     def test_served_scores_are_those_of_the_fit(
         self, community: Community, served: tuple[ItemIndex, UserVectors]
@@ -187,11 +274,30 @@ class TestServing:
         )
         items = Items(frame, np.zeros((len(frame), 0), dtype=np.float32))
         fresh = refresh(index, items=items, interactions=seen)
-        user_ids, vectors, content = fold_in_users(fresh, interactions=seen)
+        user_ids, vectors, content = response_vectors(fresh, interactions=seen, items=items)
         assert (len(content), vectors.shape[1]) == (len(user_ids), fresh.vector_width)
         scores = Predictor(fresh).scores(UserProfile(vector=vectors[user_ids.index("somebody")]))
         value = dict(zip(fresh.item_ids, scores.tolist(), strict=True))
         assert value["post-new"] > value["post-odd"], "what somebody liked is gardening, and kites are unknown"
+
+    def test_an_index_keeps_the_texts_of_connectors(self, community: Community) -> None:
+        directions = np.eye(POSTS, 4, dtype=np.float32)
+        of_connectors = ConnectorTexts(np.eye(2, 4, dtype=np.float32), np.arange(POSTS) % 2)
+        index, vectors = fit_on_all(
+            kind=ItemKind.POST,
+            model_version="post-test",
+            config=CONFIG.reduced_to(Variant.RESPONSE),
+            interactions=community.interactions,
+            items=replace(community.items, embeddings=directions, connectors=of_connectors),
+            seed=0,
+        )
+        read = from_bytes(to_bytes(index))
+        assert read.response_items is not None
+        assert read.response_items.connectors.rows.tolist() == (np.arange(POSTS) % 2).tolist()
+        user = profile(vectors, "user-01")
+        assert Predictor(read).scores(user).tolist() == Predictor(index).scores(user).tolist()
+        left = open_items(replace(index, extra={**index.extra, CLOSED: ["post-000"]}))
+        assert Predictor(left).scores(user) == pytest.approx(Predictor(index).scores(user)[1:])
 
     def test_closed_items_keep_the_rows_of_the_others(self, served: tuple[ItemIndex, UserVectors]) -> None:
         index, _ = served

@@ -1,5 +1,7 @@
 """Recommenders: training sets, registered models, champions, item indexes, user vectors and the service."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -63,7 +65,7 @@ def _training_set(kind: ItemKind) -> dg.AssetsDefinition:
 def _model(kind: ItemKind) -> dg.AssetsDefinition:
     @dg.asset(
         key=recommender_key(kind),
-        deps=[training_key(kind), RECOMMENDABLE_ITEMS, *(feature_key(OFFLINE, view) for view in DAILY_VIEWS)],
+        deps=[*map(training_key, ItemKind), RECOMMENDABLE_ITEMS, *(feature_key(OFFLINE, view) for view in DAILY_VIEWS)],
         group_name=GROUP,
         kinds={"mlflow", "numpy"},
         description=f"A recommender of {kind.value}s, evaluated on a time split and registered in MLflow.",
@@ -109,7 +111,7 @@ def _champion(kind: ItemKind) -> dg.AssetsDefinition:
 def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
     @dg.asset(
         key=item_index_key(kind),
-        deps=[recommender_champion_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
+        deps=[recommender_champion_key(kind), vectors_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
         group_name=GROUP,
         kinds={"s3"},
         description=f"The recommendable {kind.value}s with the champion's item factors.",
@@ -121,39 +123,49 @@ def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
 
         items = read_items(settings, kind=kind, with_closed=True)
         key = refresh_item_index(
-            settings, kind=kind, items=items, interactions=collect_interactions(settings, kind=kind)
+            settings,
+            kind=kind,
+            items=items,
+            interactions=collect_interactions(settings, kind=kind),
+            connectors=read_items(settings, kind=ItemKind.CONNECTOR, with_closed=True),
         )
         return dg.MaterializeResult(metadata={"key": key or "no champion yet", "items": items.filter("is_open").height})
 
     return item_index
 
 
-def _vectors(kind: ItemKind) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=vectors_key(kind),
-        deps=[recommender_champion_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
-        group_name=GROUP,
-        kinds={"feast", "redis"},
-        description="User vectors of the champion, folded in from all interactions up to the run.",
-        freshness_policy=HOURLY,
-    )
-    def vectors(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from feature_repo.store import open_store
-        from models.recommendation.promotion import refresh_vectors
-        from pipelines.features import online_store
-        from pipelines.training.interactions import collect_interactions, read_items
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            vectors_key(kind),
+            deps=[*map(recommender_champion_key, ItemKind), RECOMMENDABLE_ITEMS, *_EVENTS],
+            group_name=GROUP,
+            kinds={"feast", "redis"},
+            description="User vectors of the champion, folded in from all interactions up to the run.",
+            freshness_policy=HOURLY,
+        )
+        for kind in ItemKind
+    ]
+)
+def vectors(settings: dg.ResourceParam[Settings]) -> Iterator[dg.MaterializeResult[None]]:
+    """Push the user vectors of all kinds, by one fit of the response model."""
+    from feature_repo.store import open_store
+    from models.recommendation.promotion import refresh_all_vectors
+    from pipelines.features import online_store
+    from pipelines.training.interactions import collect_training_data
 
-        items = read_items(settings, kind=kind, with_closed=True)
-        interactions = collect_interactions(settings, kind=kind)
-        with open_store(settings) as store, online_store.writing(settings, online_store.vectors_part(kind)):
-            pushed = refresh_vectors(settings, kind=kind, interactions=interactions, store=store, items=items)
-        return dg.MaterializeResult(metadata={"users": pushed})
-
-    return vectors
+    data = {kind: collect_training_data(settings, kind=kind) for kind in ItemKind}
+    with open_store(settings) as store, ExitStack() as parts:
+        for kind in ItemKind:
+            parts.enter_context(online_store.writing(settings, online_store.vectors_part(kind)))
+        pushed = refresh_all_vectors(settings, data=data, store=store)
+    for kind, users in pushed.items():
+        yield dg.MaterializeResult(asset_key=vectors_key(kind), metadata={"users": users})
 
 
 ASSETS = [
-    *(make(kind) for kind in ItemKind for make in (_training_set, _model, _champion, _item_index, _vectors)),
+    *(make(kind) for kind in ItemKind for make in (_training_set, _model, _champion, _item_index)),
+    vectors,
     service_asset(
         RECOMMENDATION,
         deps=[
