@@ -159,7 +159,13 @@ def _interactions(interactions: pl.LazyFrame) -> pl.LazyFrame:
         acts.filter(pl.col("kind") == "hide")
         .sort("received_at")
         .join_asof(
-            unhides.sort("retracted_at"), left_on="received_at", right_on="retracted_at", by=item, strategy="forward"
+            unhides.sort("retracted_at"),
+            left_on="received_at",
+            right_on="retracted_at",
+            by=item,
+            strategy="forward",
+            # Both sides are sorted above; Polars cannot check that within groups and would warn at each call.
+            check_sortedness=False,
         )
     )
     others = acts.filter(pl.col("kind").is_in(["hide", "unhide"]).not_()).with_columns(
