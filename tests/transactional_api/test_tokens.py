@@ -51,6 +51,7 @@ async def test_a_token_with_all_its_claims_speaks_for_its_person(town: Town, ada
         {"sid": str(UUID(int=7))},
         {"sid": None},
         {"jti": None},
+        {"iat": datetime(2099, 1, 1, tzinfo=UTC)},
     ],
     ids=str,
 )
@@ -58,6 +59,18 @@ async def test_a_token_that_is_not_good_speaks_for_nobody(town: Town, ada: Perso
     stranger = Person(ada.id, town.http, forge(ada, town.app.state.settings, **change))
     answer = await stranger.get("/users/profile")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+class TestClocksOfTwoProcesses:
+    """Two processes of the API may have different clocks, within a minute."""
+
+    async def test_token_of_a_clock_ahead_is_accepted(self, town: Town, ada: Person) -> None:
+        token = forge(ada, town.app.state.settings, iat=datetime.now(UTC) + timedelta(seconds=30))
+        assert (await Person(ada.id, town.http, token).get("/users/profile")).status_code == 200
+
+    async def test_expiry_has_no_leeway(self, town: Town, ada: Person) -> None:
+        token = forge(ada, town.app.state.settings, exp=datetime.now(UTC) - timedelta(seconds=2))
+        assert (await Person(ada.id, town.http, token).get("/users/profile")).status_code == 401
 
 
 async def test_a_token_of_another_signer_speaks_for_nobody(town: Town, ada: Person) -> None:

@@ -28,6 +28,8 @@ from transactional_api.core.errors import UnauthenticatedError
 ISSUER = "neighborconnect"
 AUDIENCE = "neighborconnect-api"
 ALGORITHM = "EdDSA"
+CLOCK_LEEWAY_SECONDS = 60
+"""How far the clock of the process that issued a token may be ahead; expiry has no leeway."""
 _PURPOSE = b"neighborconnect access tokens"
 _REFRESH_PURPOSE = b"neighborconnect refresh tokens"
 
@@ -89,6 +91,7 @@ def _read(token: str, keys: tuple[_Key, ...]) -> tuple[Bearer, float]:
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
+            leeway=CLOCK_LEEWAY_SECONDS,
             options={"require": ["iss", "aud", "sub", "sid", "jti", "exp"]},
         )
         return Bearer(UUID(claims["sub"]), UUID(claims["sid"])), float(claims["exp"])
