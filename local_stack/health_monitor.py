@@ -34,12 +34,14 @@ class ProbeLimits:
         retry: pause after a probe without a response.
         probe: duration after which a probe counts as one without a response.
         failures: number of consecutive probes without a response before a restart.
+        failed_retry: pause of a service that exits again and again, before it is started again.
     """
 
     period: float = 10.0
     retry: float = 5.0
     probe: float = 20.0
     failures: int = 6
+    failed_retry: float = 60.0
 
 
 class _Probe(threading.Thread):

@@ -26,6 +26,10 @@ _SCAN_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
+class _ExitsTooOftenError(StackError):
+    """The service exits again and again, for example while the disk is full."""
+
+
 class ServiceSupervisor(threading.Thread):
     """Thread that runs one service. ``ready`` and ``failed`` may be read from any thread."""
 
@@ -76,9 +80,12 @@ class ServiceSupervisor(threading.Thread):
         try:
             self._adopt()
             while not self._stop_requested.is_set():
-                if self._child is None and not self._start():
-                    continue
-                self._watch_process()
+                try:
+                    if self._child is None and not self._start():
+                        continue
+                    self._watch_process()
+                except _ExitsTooOftenError as error:
+                    self._pause_after(error)
         except (StackError, OSError) as error:
             self._fail(str(error))
         except Exception as error:
@@ -231,9 +238,17 @@ class ServiceSupervisor(threading.Thread):
         self._exits.append(now)
         self._restarts += 1
         if len(self._exits) == _RESTARTS_IN_WINDOW and now - self._exits[0] < _WINDOW_SECONDS:
-            raise StackError(f"{cause}, {_RESTARTS_IN_WINDOW} times in {_WINDOW_SECONDS:.0f} s")
+            raise _ExitsTooOftenError(f"{cause}, {_RESTARTS_IN_WINDOW} times in {_WINDOW_SECONDS:.0f} s")
         self._write("restarting", cause)
         self._stop_requested.wait(min(0.25 * 2 ** len(self._exits), 8.0))
+
+    def _pause_after(self, error: _ExitsTooOftenError) -> None:
+        """Report the failure, and start again later: the cause may have gone by itself."""
+        seconds = self._limits.failed_retry
+        self._fail(f"{error}; next attempt in {seconds:.0f} s")
+        if not self._stop_requested.wait(seconds):
+            self._exits.clear()
+            self.failed.clear()
 
     def _fail(self, reason: str) -> None:
         self.ready.clear()

@@ -99,6 +99,35 @@ def test_not_ready_server_is_degraded_and_keeps_running(stack: Stack) -> None:
         assert (record_of(stack, "redis").pid, record_of(stack, "redis").restarts) == (before.pid, 0)
 
 
+def test_failed_service_is_started_again_later(stack: Stack, tmp_path: Path) -> None:
+    space = tmp_path / "space"
+
+    def check() -> None:
+        if not space.exists():
+            raise NotReadyError("no space left")
+
+    service = Service(
+        name="client",
+        title="Client",
+        command=("sh", "-c", f"test -e {space} && exec sleep 600"),
+        check=check,
+        hung_seconds=1_000,
+    )
+    limits = replace(FAST, failed_retry=2.0)
+    supervisor = ServiceSupervisor(service, stack=stack, environment=child_environment(stack), peers={}, limits=limits)
+    supervisor.start()
+    try:
+        until(lambda: (record := read_record(stack.run, "client")) is not None and record.state == "failed")
+        assert "5 times" in record_of(stack, "client").detail
+        space.touch()
+        until(supervisor.ready.is_set)
+        until(lambda: record_of(stack, "client").state == "ready")
+        assert not supervisor.failed.is_set()
+    finally:
+        supervisor.request_stop()
+        supervisor.join()
+
+
 def test_service_is_not_restarted_for_a_hung_dependency(stack: Stack) -> None:
     server = replace(valkey(stack), hung_seconds=1_000)
     client = Service(
