@@ -11,6 +11,7 @@ from uuid import uuid4
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neighborconnect.localization import Language
@@ -39,6 +40,8 @@ LIMITS = Limits(1024 * 1024, 30)
 LARGER = {"/api/v1/media/upload": Limits(21 * 1024 * 1024, 300)}
 CLIENT_REQUEST_ID = "neighborconnect.client_request_id"
 _CLIENT_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+CLIENT_CLOSED_REQUEST = 499
+"""Status in metrics and logs of a request whose client left before it was read, as nginx has it."""
 UNMATCHED = "unmatched"
 """Route of requests that no route matches, in metrics and logs."""
 _DOCS = ("/docs", "/redoc")
@@ -101,6 +104,9 @@ class RequestContext:
             async with asyncio.timeout(limits.seconds) as clock:
                 await self.app(scope, body.receive, send_in_time)
         except Exception as error:
+            if isinstance(error, ClientDisconnect) and not status:
+                status = CLIENT_CLOSED_REQUEST  # Nobody receives a response, and the API did not fail.
+                return
             if isinstance(error, TimeoutError) and clock.expired():
                 late = TookTooLongError() if body.whole else BodyTooSlowError()
                 log.warning(
