@@ -37,15 +37,36 @@ def describe(
     New embeddings are cached in the lake.
     """
     others = {other: data for other, data in (others or {}).items() if other is not kind}
-    embedded = {kind: _embedded(settings, items)}
-    embedded |= {other: _embedded(settings, data.items) for other, data in others.items()}
+    described = _described(settings, {kind: items} | {other: data.items for other, data in others.items()})
+    interactions = {other: checked_interactions(data.interactions) for other, data in others.items()}
+    return _with_others(kind, described=described, interactions=interactions)
+
+
+def describe_all(settings: Settings, data: Mapping[ItemKind, KindData]) -> dict[ItemKind, tuple[Items, pl.DataFrame]]:
+    """Return the items of each kind as ``describe`` does, and its interactions; each text is read once."""
+    described = _described(settings, {kind: of_kind.items for kind, of_kind in data.items()})
+    interactions = {kind: checked_interactions(of_kind.interactions) for kind, of_kind in data.items()}
+    return {
+        kind: (_with_others(kind, described=described, interactions=interactions), interactions[kind]) for kind in data
+    }
+
+
+def _described(settings: Settings, items: Mapping[ItemKind, pl.DataFrame | pl.LazyFrame]) -> dict[ItemKind, Items]:
+    embedded = {kind: _embedded(settings, of_kind) for kind, of_kind in items.items()}
     connectors = embedded.get(ItemKind.CONNECTOR)
-    if connectors is not None:
-        embedded = {one: of_kind.with_connectors(connectors) for one, of_kind in embedded.items()}
+    if connectors is None:
+        return embedded
+    return {kind: of_kind.with_connectors(connectors) for kind, of_kind in embedded.items()}
+
+
+def _with_others(
+    kind: ItemKind, *, described: Mapping[ItemKind, Items], interactions: Mapping[ItemKind, pl.DataFrame]
+) -> Items:
+    others = [other for other in described if other is not kind]
     if not others:
-        return embedded[kind]
-    interactions = pl.concat([checked_interactions(data.interactions) for data in others.values()], how="diagonal")
-    return replace(embedded[kind], others=OtherKinds(tuple(embedded[other] for other in others), interactions))
+        return described[kind]
+    of_others = pl.concat([interactions[other] for other in others], how="diagonal")
+    return replace(described[kind], others=OtherKinds(tuple(described[other] for other in others), of_others))
 
 
 def _embedded(settings: Settings, items: pl.DataFrame | pl.LazyFrame) -> Items:

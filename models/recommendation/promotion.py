@@ -12,7 +12,7 @@ import polars as pl
 
 from feature_repo.vendor_patches import FeatureStore
 from models.recommendation.data import checked_interactions
-from models.recommendation.described_items import KindData, describe
+from models.recommendation.described_items import KindData, describe, describe_all
 from models.recommendation.index_builder import fit_all_kinds, fold_in_users, open_items, refresh, response_vectors
 from models.recommendation.item_qualities import ItemQualities, qualities_of
 from models.recommendation.recommender_tracker import RecommenderTracker
@@ -158,21 +158,19 @@ def refresh_all_vectors(
     """
     responses: Responses | None = None
     pushed = dict.fromkeys(data, 0)
-    for kind, of_kind in data.items():
+    for kind, (items, interactions) in describe_all(settings, data).items():
         tracker = RecommenderTracker(settings, kind=kind)
         champion = tracker.champion()
         index = None if champion is None else tracker.item_index(champion)
         if champion is None or index is None or not index.is_personal:
             continue
-        checked = checked_interactions(of_kind.interactions)
         if index.response_items is None:
-            vectors = UserVectors(*fold_in_users(index, interactions=checked))
+            vectors = UserVectors(*fold_in_users(index, interactions=interactions))
         else:
-            described = describe(settings, kind=kind, items=of_kind.items, others=data)
             if responses is None:
-                responses = fit_all_kinds(checked, items=described)
+                responses = fit_all_kinds(interactions, items=items)
                 ItemQualities(settings).publish(responses)
-            of_users = response_vectors(index, interactions=checked, items=described, responses=responses)
+            of_users = response_vectors(index, interactions=interactions, items=items, responses=responses)
             vectors = UserVectors(*of_users)
         pushed[kind] = push(store, vectors, model_version=champion.model_version, at=datetime.now(UTC))
     return pushed

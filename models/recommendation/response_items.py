@@ -41,10 +41,6 @@ class ConnectorTexts:
         """Return those of items whose connectors are not known."""
         return cls(np.zeros((0, width), dtype=np.float32), np.full(count, -1, dtype=np.int64))
 
-    def take(self, rows: IntArray) -> ConnectorTexts:
-        """Return those of some of the items."""
-        return ConnectorTexts(self.embeddings, self.rows[rows], self.is_own)
-
 
 @dataclass(frozen=True, slots=True)
 class ResponseItems:
@@ -111,9 +107,11 @@ class ResponseItems:
 
     def texts(self, rows: IntArray) -> FloatArray:
         """Return (len(rows), d): the text of some items."""
-        of_connectors = _with_zeros(self.connectors.embeddings)[self.connectors.rows[rows]]
-        texts: FloatArray = TEXT_WEIGHT * self.embeddings[rows] + CONNECTOR_TEXT_WEIGHT * of_connectors
-        return texts.astype(np.float32)
+        texts: FloatArray = (TEXT_WEIGHT * self.embeddings[rows]).astype(np.float32)
+        connectors = self.connectors.rows[rows]
+        is_known = connectors >= 0
+        texts[is_known] += CONNECTOR_TEXT_WEIGHT * self.connectors.embeddings[connectors[is_known]]
+        return texts
 
     def _products(self, vectors: FloatArray) -> FloatArray:
         """Return (k, n): the product of each of k vectors (k, d) with the text of each item."""
