@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -73,7 +74,7 @@ def _failure(url: str, expected: Expectation) -> str | None:
             status, text = response.status, response.read()
     except HTTPError as error:
         status, text = error.code, error.read()
-    except (URLError, OSError) as error:
+    except (OSError, HTTPException) as error:
         return f"{expected.path}: {error}"
     if status != expected.status:
         return f"{expected.path}: {status} instead of {expected.status}"
@@ -179,7 +180,7 @@ def deploy(deployment: Deployment, *, tag: str, public_url: str, attempts: int =
             smoke_test(url, attempts=attempts, pause=pause)
         deployment.upgrade({f"{_COLORS}.active": new})
         smoke_test(public_url, attempts=attempts, pause=pause)
-    except (DeploymentError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         log.error("%s", error or "interrupted")  # noqa: TRY400 (the message is the cause)
         deployment.roll_back(before)
         raise DeploymentError(f"{tag} was not deployed; the release is at revision {before} again") from error

@@ -8,7 +8,7 @@
 
 All intervals are paired bootstrap intervals over the same users. Variants, and the candidate and the champion, are
 compared on replayed impressions (``impression_replay``) for posts with enough of them, else on recall and ndcg over all
-items. By those, the response model is compared with itself only.
+items. Those are no measure of the response model, which must beat popularity there, and is not compared further.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -30,10 +32,10 @@ class ItemQualities:
         data = safetensors.numpy.save({"quality": quality}, metadata={"item_ids": json.dumps(item_ids)})
         return self._artifacts.publish(new_version(), data)
 
-    def read_newest(self) -> Responses | None:
-        """Return the newest qualities, as a fit without users; None before the first hourly fit."""
+    def read_newest(self, *, since: datetime) -> Responses | None:
+        """Return the newest qualities, as a fit without users; None if there are none since a time (UTC)."""
         version = self._artifacts.newest()
-        if version is None:
+        if version is None or version < new_version(since):
             return None
         data = self._artifacts.read(version)
         length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
@@ -44,8 +46,10 @@ class ItemQualities:
 
 def qualities_of(index: ItemIndex) -> Responses:
     """Return the qualities of an index, as a fit without users."""
-    return _without_users(index.item_ids, quality=[] if index.quality is None else index.quality.tolist())
+    if index.quality is None:
+        raise ValueError(f"{index.model_version} has no qualities: it is no response model")
+    return _without_users(index.item_ids, quality=index.quality.tolist())
 
 
-def _without_users(item_ids: list[str] | tuple[str, ...], *, quality: list[float]) -> Responses:
-    return Responses((), np.zeros((0, 0), dtype=np.float32), dict(zip(item_ids, quality, strict=False)), ())
+def _without_users(item_ids: Sequence[str], *, quality: list[float]) -> Responses:
+    return Responses((), np.zeros((0, 0), dtype=np.float32), dict(zip(item_ids, quality, strict=True)), ())

@@ -130,44 +130,30 @@ def evaluate_config(
     components = components_of(config)
     scorers = _variants(config, components, with_responses=interactions is not None, seed=seed)
     variants = {variant: measure(scorer) for variant, scorer in scorers.items()}
+    popular = _popularity(config, split=split, item_counts=as_of_cut.item_counts)
+    baselines = {name: measure(_same_for_all(values)) for name, values in popular.items()}
+    strongest = max(baselines.values(), key=objective)
     replayed = None
     if Variant.RESPONSE in variants and interactions is not None and kind is ItemKind.POST:
         progress("replaying the impressions of the last days")
         compared = {variant.value: config.reduced_to(variant) for variant in variants}
         others = {} if champion_config is None else {CHAMPION: champion_config}
         replayed = replay(interactions, configs=compared | others, items=items, kind=ItemKind.POST, seed=seed)
-    selection = select_variant(_measured(variants, replayed=replayed), seed=seed)
+    candidates = _candidates(variants, replayed=replayed, baseline=strongest, seed=seed)
+    selection = select_variant(_measured(candidates, replayed=replayed), seed=seed)
     config, candidate = config.reduced_to(selection.variant), variants[selection.variant]
     for reason in selection.reasons:
         progress(reason)
     over_champion: dict[str, ConfidenceInterval] = {}
-    is_comparable = champion_config is not None and (
-        replayed is not None or (champion_config.variant is Variant.RESPONSE) == (config.variant is Variant.RESPONSE)
-    )
-    if champion_config is not None and is_comparable:
-        of_champion, of_candidate = (
-            (replayed.measured(CHAMPION), replayed.measured(config.variant))
-            if replayed is not None
-            else (
-                over_all_items(measure(_scorer(champion_config, components_of(champion_config), seed=seed))),
-                over_all_items(candidate),
-            )
-        )
+    if champion_config is not None and replayed is not None:
+        of_champion, of_candidate = replayed.measured(CHAMPION), replayed.measured(config.variant)
         over_champion = paired_differences(of_candidate, of_champion, seed=seed)
+    elif champion_config is not None and Variant.RESPONSE in {champion_config.variant, config.variant}:
+        progress("not compared with the champion: all items are no measure of the response model")
+    elif champion_config is not None:
+        of_all = measure(_scorer(champion_config, components_of(champion_config), seed=seed))
+        over_champion = paired_differences(over_all_items(candidate), over_all_items(of_all), seed=seed)
     progress(f"{len(users)} users evaluated: {split.protocol}")
-
-    def popular(values: FloatArray) -> RankingMetrics:
-        return measure(lambda rows: values[None, :].repeat(len(rows), axis=0))
-
-    baselines = {"popularity_all_time": popular(popularity(split.train, item_ids=matrix.item_ids))}
-    if config.half_life_days is not None:
-        recent = popularity(split.train, item_ids=matrix.item_ids, half_life=half_life_of(config.half_life_days))
-        baselines["popularity_recent"] = popular(recent)
-    if as_of_cut.item_counts is not None:
-        count_of = dict(as_of_cut.item_counts.iter_rows())
-        counts = [count_of.get(item_id, 0.0) for item_id in matrix.item_ids]
-        baselines["popularity_feature"] = popular(np.array(counts, dtype=np.float32))
-    strongest = max(baselines.values(), key=objective)
     return EvaluationReport(
         split=split,
         config=config,
@@ -183,6 +169,35 @@ def evaluate_config(
         served=_measure_served(scorers[selection.variant], split=split, items=items, kind=kind, seed=seed, k=k),
         replayed=replayed,
     )
+
+
+def _popularity(config: ModelConfig, *, split: Split, item_counts: pl.DataFrame | None) -> dict[str, FloatArray]:
+    """Return the scores of the popularity baselines by name."""
+    item_ids = split.matrix.item_ids
+    scores = {"popularity_all_time": popularity(split.train, item_ids=item_ids)}
+    if config.half_life_days is not None:
+        half_life = half_life_of(config.half_life_days)
+        scores["popularity_recent"] = popularity(split.train, item_ids=item_ids, half_life=half_life)
+    if item_counts is not None:
+        count_of = dict(item_counts.iter_rows())
+        counts = [count_of.get(item_id, 0.0) for item_id in item_ids]
+        scores["popularity_feature"] = np.array(counts, dtype=np.float32)
+    return scores
+
+
+def _same_for_all(scores: FloatArray) -> Scorer:
+    return lambda users: scores[None, :].repeat(len(users), axis=0)
+
+
+def _candidates(
+    variants: Mapping[Variant, RankingMetrics], *, replayed: Replay | None, baseline: RankingMetrics, seed: int
+) -> Mapping[Variant, RankingMetrics]:
+    """Return the variants that may be selected: without the response model if popularity alone would refuse it."""
+    if replayed is not None or Variant.RESPONSE not in variants:
+        return variants
+    if decide(variants[Variant.RESPONSE], baseline=baseline, over_champion={}, seed=seed).passed:
+        return variants
+    return {variant: metrics for variant, metrics in variants.items() if variant is not Variant.RESPONSE}
 
 
 def _variants(

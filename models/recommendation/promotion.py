@@ -6,7 +6,7 @@ User vectors and item index are published before the alias moves, so that a serv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -88,7 +88,7 @@ def refresh_item_index(
 ) -> str | None:
     """Publish an item index of the champion with the current items and popularity, without training.
 
-    The response model gets the published qualities (``refresh_all_vectors``), or those of its training.
+    The response model gets the published qualities (``refresh_all_vectors``), or those of its training if it is newer.
 
     Args:
         settings: URLs of MLflow and the lake.
@@ -116,7 +116,8 @@ def refresh_item_index(
         raise ValueError(f"No {kind.value} may be recommended; the item index of {version.model_version} stays.")
     responses = None
     if trained.response_items is not None:
-        responses = ItemQualities(settings).read_newest() or qualities_of(trained)
+        newer = ItemQualities(settings).read_newest(since=tracker.started_at(version.run_id))
+        responses = newer or qualities_of(trained)
     fresh = refresh(trained, items=described, interactions=checked, responses=responses)
     return ItemIndexStore(settings).publish(open_items(fresh))
 
@@ -128,13 +129,15 @@ def refresh_vectors(
     interactions: pl.DataFrame | pl.LazyFrame,
     items: pl.DataFrame | pl.LazyFrame,
     store: FeatureStore,
+    at: datetime,
     others: Mapping[ItemKind, KindData] | None = None,
     version: RegisteredVersion | None = None,
 ) -> int:
     """Fold the users of ``interactions`` into a factor space and push their vectors; return the number.
 
     The space is the champion's, or that of ``version``. The response model learns from what users did with ``items``
-    and ``others``, also with those since its training; factors are those of items of the training.
+    and ``others``, also with those since its training; factors are those of items of the training. ``at`` is the time
+    (UTC) before which the interactions were read: serving ignores vectors from before a reset of personalization.
     """
     version = version or RecommenderTracker(settings, kind=kind).champion()
     index = None if version is None else RecommenderTracker(settings, kind=kind).item_index(version)
@@ -146,15 +149,16 @@ def refresh_vectors(
     else:
         described = describe(settings, kind=kind, items=items, others=others)
         vectors = UserVectors(*response_vectors(index, interactions=checked, items=described))
-    return push(store, vectors, model_version=version.model_version, at=datetime.now(UTC))
+    return push(store, vectors, model_version=version.model_version, at=at)
 
 
 def refresh_all_vectors(
-    settings: Settings, *, data: Mapping[ItemKind, KindData], store: FeatureStore
+    settings: Settings, *, data: Mapping[ItemKind, KindData], store: FeatureStore, at: datetime
 ) -> dict[ItemKind, int]:
     """Push the vectors of all users under the champion of each kind; return their numbers.
 
     The response model is fitted once for all kinds, and its item qualities are published for ``refresh_item_index``.
+    ``at`` is the time (UTC) before which the interactions were read.
     """
     responses: Responses | None = None
     pushed = dict.fromkeys(data, 0)
@@ -172,7 +176,7 @@ def refresh_all_vectors(
                 ItemQualities(settings).publish(responses)
             of_users = response_vectors(index, interactions=interactions, items=items, responses=responses)
             vectors = UserVectors(*of_users)
-        pushed[kind] = push(store, vectors, model_version=champion.model_version, at=datetime.now(UTC))
+        pushed[kind] = push(store, vectors, model_version=champion.model_version, at=at)
     return pushed
 
 

@@ -33,8 +33,8 @@ DEVIATION: Final = 0.6
 SHRINKAGE: Final = 8.0
 """Average impressions that the quality of an item is averaged with, so that few impressions say little."""
 ROUNDS: Final = 2
-MAX_IMPRESSIONS: Final = 500
-"""Newest impressions of a user that count; the system of equations of a user has this many at most."""
+MAX_IMPRESSIONS: Final = 250
+"""Newest impressions of each kind that count of a user: many posts do not displace what tells the taste for events."""
 MIN_IMPRESSIONS: Final = 500
 MIN_SHARE_WITHOUT_ACT: Final = 0.1
 
@@ -119,28 +119,37 @@ def fit_responses(seen: pl.DataFrame, *, items: ResponseItems) -> Responses:
 
 
 def _standardized(response: FloatArray, *, kinds: IntArray, weights: FloatArray) -> FloatArray:
-    """Return the responses less the mean of their kind, with the deviation ``DEVIATION``."""
+    """Return the responses less the mean of their kind, with the deviation ``DEVIATION``.
+
+    Where users act on nearly everything that they are known to have seen, the mean says nothing of items that they
+    passed over: an act must not count against an item because others act more. Such a kind is not centered.
+    """
     standardized = np.zeros(len(response))
     for kind in np.unique(kinds):
         of_kind = kinds == kind
         share = weights[of_kind] if weights[of_kind].any() else np.ones(int(of_kind.sum()))
-        centered = response[of_kind] - np.average(response[of_kind], weights=share)
+        has_ignored = np.average(response[of_kind] <= 0, weights=share) >= MIN_SHARE_WITHOUT_ACT
+        centered = response[of_kind] - (np.average(response[of_kind], weights=share) if has_ignored else 0.0)
         deviation = np.sqrt(np.average(centered**2, weights=share))
-        standardized[of_kind] = DEVIATION * centered / deviation if deviation > 0 else centered
+        standardized[of_kind] = DEVIATION * centered / deviation if deviation > 0 else 0.0
     return standardized
 
 
 def _newest_pairs(seen: pl.DataFrame, *, items: ResponseItems) -> pl.DataFrame:
     """Return the newest pairs of each user with ``column`` of the item and the largest weight, by user and time."""
-    known = pl.DataFrame({"item_id": items.item_ids}, schema={"item_id": pl.String}).with_row_index("column")
+    known = pl.DataFrame(
+        {"item_id": items.item_ids, "kind": items.kinds}, schema={"item_id": pl.String, "kind": pl.Int64}
+    )
+    known = known.with_row_index("column")
     standing = pl.col(STANDING).max() if STANDING in seen.columns else pl.lit(1.0).alias(STANDING)
     return (
         seen.join(known, on="item_id")
         .group_by("user_id", "column")
-        .agg(pl.col("weight").max(), pl.col("occurred_at").max(), standing)
+        .agg(pl.col("weight").max(), pl.col("occurred_at").max(), pl.col("kind").first(), standing)
         .sort("user_id", "occurred_at", "column")
-        .group_by("user_id", maintain_order=True)
+        .group_by("user_id", "kind", maintain_order=True)
         .tail(MAX_IMPRESSIONS)
+        .sort("user_id", "occurred_at", "column")
     )
 
 

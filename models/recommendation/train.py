@@ -223,7 +223,12 @@ class _Training:
         index, vectors = self._fit(report, run_id=run_id, served=served)
         figures = {} if report is None else {"metrics.png": plot(report, kind=self._kind, seed=self._seed)}
         registered = self._tracker.log_model(
-            run_id, index=index, vectors=vectors, card=card, figures=figures, trained_on=self._trained_on()
+            run_id,
+            index=index,
+            vectors=vectors,
+            card=card,
+            figures=figures,
+            trained_on=self._trained_on(report, served=served),
         )
         self._progress(
             f"registered {registered.model_version} ({served}), " + ("to be promoted" if promote else "refused")
@@ -285,11 +290,15 @@ class _Training:
             seed=self._seed,
         )
 
-    def _trained_on(self) -> set[str]:
-        """Return the users who interacted, and the owners of the items, whose texts are in the content vectors."""
-        others = self._items.others
+    def _trained_on(self, report: EvaluationReport | None, *, served: str) -> set[str]:
+        """Return the users who interacted, and the owners of the items, whose texts are in the content vectors.
+
+        The response model was trained on those of the other kinds, too.
+        """
         users = [self._interactions["user_id"], self._items.frame["owner_id"].drop_nulls()]
-        if others is not None:
+        others = self._items.others
+        is_response = report is not None and served == PERSONAL and report.config.variant is Variant.RESPONSE
+        if others is not None and is_response:
             users += [others.interactions["user_id"], *(one.frame["owner_id"].drop_nulls() for one in others.items)]
         return set(pl.concat(users).unique())
 

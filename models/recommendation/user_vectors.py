@@ -57,7 +57,7 @@ def push(store: FeatureStore, vectors: UserVectors, *, model_version: str, at: d
                 "model_version": model_version,
                 "event_timestamp": at,
                 "factors": list(np.asarray(vectors.factors[part], dtype=np.float32)),
-                "content": list(np.asarray(vectors.content[part], dtype=np.float32)),
+                "content": [row if row.any() else [] for row in np.asarray(vectors.content[part], dtype=np.float32)],
             }
         )
         store.push(USER_VECTORS_PUSH, rows, to=PushMode.ONLINE)

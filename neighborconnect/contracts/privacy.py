@@ -370,6 +370,13 @@ PLATFORM_LOCATIONS: tuple[DataLocation, ...] = (
     DataLocation(Store.MODELS, "item_indexes", "user_id", ErasureAction.EXPIRES, note="From the next daily training"),
     DataLocation(
         Store.MODELS,
+        "item_qualities",
+        "user_id",
+        ErasureAction.EXPIRES,
+        note="Ids of your items, from the next hour; earlier ones within three hours",
+    ),
+    DataLocation(
+        Store.MODELS,
         "social_graphs",
         "user_id",
         ErasureAction.EXPIRES,

@@ -114,12 +114,6 @@ def read_interactions(settings: Settings, *, kind: ItemKind) -> TrainingSet:
     return TrainingSet(pl.scan_delta(table).collect(), name)
 
 
-def read_training_data(settings: Settings, *, kind: ItemKind) -> KindData:
-    """Return the newest version of the training interactions of a kind, and its items with the closed ones."""
-    interactions = read_interactions(settings, kind=kind).interactions
-    return KindData(interactions, read_items(settings, kind=kind, with_closed=True))
-
-
 def collect_training_data(settings: Settings, *, kind: ItemKind) -> KindData:
     """Return the current interactions of a kind, and its items with the closed ones."""
     interactions = collect_interactions(settings, kind=kind)

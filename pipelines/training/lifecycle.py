@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from mlflow.exceptions import MlflowException
@@ -16,7 +17,7 @@ from models.tracking import ModelTracker
 from neighborconnect.contracts.events import ItemKind
 from neighborconnect.contracts.models import MODELS, REGISTERED_MODEL
 from neighborconnect.settings import Settings
-from pipelines.training.interactions import read_training_data
+from pipelines.training.interactions import collect_training_data
 from pipelines.training.model_services import MODEL_SERVICES, ServiceError, reload
 
 Progress = Callable[[str], None]
@@ -146,7 +147,8 @@ def reload_services(settings: Settings, model: str) -> list[str]:
 
 def _publish(settings: Settings, kind: ItemKind, target: RegisteredVersion, *, progress: Progress) -> None:
     """Publish what serving reads next to the registered files: the item index and the vectors of the users."""
-    data = {one: read_training_data(settings, kind=one) for one in ItemKind}
+    at = datetime.now(UTC)
+    data = {one: collect_training_data(settings, kind=one) for one in ItemKind}
     items, interactions = data[kind].items, data[kind].interactions
     progress("publishing the item index with the current items")
     connectors = data[ItemKind.CONNECTOR].items
@@ -156,7 +158,7 @@ def _publish(settings: Settings, kind: ItemKind, target: RegisteredVersion, *, p
     progress("computing the vectors of the users")
     with open_store(settings) as store:
         refresh_vectors(
-            settings, kind=kind, interactions=interactions, items=items, store=store, others=data, version=target
+            settings, kind=kind, interactions=interactions, items=items, store=store, at=at, others=data, version=target
         )
 
 

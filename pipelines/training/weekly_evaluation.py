@@ -1,6 +1,7 @@
 """Weekly evaluation of what was recommended: behavior after the responses of seven days, against the seven days before.
 
-Offline metrics are logged by each training; these are of served responses, by kind of item and source.
+Offline metrics are logged by each training; these are of served responses, by kind of item and source. The intervals
+take impressions as independent; those of one user are not, so that the true intervals are wider.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def evaluate_week(settings: Settings, *, until: date) -> list[SourceQuality]:
     """Return the quality of each kind and source in the seven UTC days before ``until``."""
     with psycopg.connect(settings.warehouse_url) as connection:
         before = {
-            (kind, source): clicks / impressions
+            (kind, source): min(clicks, impressions) / impressions
             for kind, source, _, impressions, clicks, _ in connection.execute(
                 _QUALITY, (until - 2 * PERIOD, until - PERIOD)
             )
@@ -102,6 +103,16 @@ def log_week(settings: Settings, qualities: Sequence[SourceQuality], *, until: d
     experiment = client.get_experiment_by_name(EXPERIMENT)
     experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
     run_id: str = client.create_run(experiment_id, run_name=f"week before {until}").info.run_id
+    try:
+        _log_figures(client, run_id, qualities)
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _log_figures(client: MlflowClient, run_id: str, qualities: Sequence[SourceQuality]) -> None:
     figures: dict[str, float] = {}
     for one in qualities:
         name = f"{one.item_kind}.{one.source}"
@@ -111,5 +122,3 @@ def log_week(settings: Settings, qualities: Sequence[SourceQuality], *, until: d
             figures[f"click_through_low.{name}"], figures[f"click_through_high.{name}"] = one.interval
     client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in figures.items()])
     client.log_text(run_id, as_table(qualities), "evaluation.md")
-    client.set_terminated(run_id)
-    return run_id

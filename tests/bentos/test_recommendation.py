@@ -177,7 +177,10 @@ def test_new_posts_and_new_users_are_served_without_training(  # noqa: PLR0917 (
     later = interactions.filter(pl.col("user_id") == "user-0000").with_columns(pl.lit("moved-in").alias("user_id"))
 
     assert refresh_item_index(settings, kind=ItemKind.POST, items=pl.concat([items, new]), interactions=interactions)
-    assert refresh_vectors(settings, kind=ItemKind.POST, interactions=later, items=items, store=store) == 1
+    pushed = refresh_vectors(
+        settings, kind=ItemKind.POST, interactions=later, items=items, store=store, at=datetime.now(UTC)
+    )
+    assert pushed == 1
     reload_champion(bento)
     answer = ask(bento, user_id="moved-in", limit=100)
 
@@ -213,7 +216,13 @@ def test_an_earlier_version_is_served_again_with_current_items(  # noqa: PLR0917
         version=earlier,
     )
     pushed = refresh_vectors(
-        settings, kind=ItemKind.POST, interactions=interactions, items=items, store=store, version=earlier
+        settings,
+        kind=ItemKind.POST,
+        interactions=interactions,
+        items=items,
+        store=store,
+        at=datetime.now(UTC),
+        version=earlier,
     )
     RecommenderTracker(settings, kind=ItemKind.POST).promote(earlier.registry_version, action=Action.ROLLBACK)
     # Nobody asks the service to reload: it follows the alias on its own.
@@ -282,7 +291,9 @@ def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(  # noqa: PLR0917
     )
     of_posts = KindData(pl.concat([interactions, ignored], how="diagonal"), items)
     renamed = pl.concat_str(pl.lit("event-"), "item_id").alias("item_id")
-    of_events = KindData(of_posts.interactions.lazy().with_columns(renamed), items.with_columns(renamed))
+    # Users from 0060 on did nothing with events: their tastes are known from posts.
+    guests = of_posts.interactions.lazy().filter(pl.col("user_id") < "user-0060").with_columns(renamed)
+    of_events = KindData(guests, items.with_columns(renamed))
     result = train(
         settings,
         kind=ItemKind.EVENT,
@@ -292,10 +303,11 @@ def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(  # noqa: PLR0917
     )
     assert promote(settings, result, store=store), result.reasons
 
-    pushed = refresh_all_vectors(settings, data={ItemKind.POST: of_posts, ItemKind.EVENT: of_events}, store=store)
+    data = {ItemKind.POST: of_posts, ItemKind.EVENT: of_events}
+    pushed = refresh_all_vectors(settings, data=data, store=store, at=datetime.now(UTC))
 
     assert pushed == {ItemKind.POST: len(people), ItemKind.EVENT: len(people)}
-    published = ItemQualities(settings).read_newest()
+    published = ItemQualities(settings).read_newest(since=sample_interactions.END)
     assert published is not None
     assert len(published.quality) == 2 * len(items), "of all kinds, though posts have a champion with factors"
     assert refresh_item_index(settings, kind=ItemKind.EVENT, items=of_events.items, interactions=of_events.interactions)
@@ -304,8 +316,10 @@ def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(  # noqa: PLR0917
     assert index.quality is not None
     assert index.quality == pytest.approx(published.quality_of(index.item_ids))
     reload_champion(bento)
-    answer = ask(bento, user_id="user-0000", kind="event").json()
-    assert (answer["path"], answer["model_version"]) == ("collaborative", result.model_version)
+    for user_id in ("user-0000", "user-0100"):
+        answer = ask(bento, user_id=user_id, kind="event")
+        assert (answer.json()["path"], answer.json()["model_version"]) == ("collaborative", result.model_version)
+        assert categories(items.with_columns(renamed), item_ids(answer)).count("gardening") > 5, "by their posts"
 
 
 def test_without_any_act_popularity_is_the_champion(

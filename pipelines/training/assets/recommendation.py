@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -111,7 +112,7 @@ def _champion(kind: ItemKind) -> dg.AssetsDefinition:
 def _item_index(kind: ItemKind) -> dg.AssetsDefinition:
     @dg.asset(
         key=item_index_key(kind),
-        deps=[recommender_champion_key(kind), vectors_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
+        deps=[recommender_champion_key(kind), RECOMMENDABLE_ITEMS, *_EVENTS],
         group_name=GROUP,
         kinds={"s3"},
         description=f"The recommendable {kind.value}s with the champion's item factors.",
@@ -154,11 +155,12 @@ def vectors(settings: dg.ResourceParam[Settings]) -> Iterator[dg.MaterializeResu
     from pipelines.features import online_store
     from pipelines.training.interactions import collect_training_data
 
+    at = datetime.now(UTC)
     data = {kind: collect_training_data(settings, kind=kind) for kind in ItemKind}
     with open_store(settings) as store, ExitStack() as parts:
         for kind in ItemKind:
             parts.enter_context(online_store.writing(settings, online_store.vectors_part(kind)))
-        pushed = refresh_all_vectors(settings, data=data, store=store)
+        pushed = refresh_all_vectors(settings, data=data, store=store, at=at)
     for kind, users in pushed.items():
         yield dg.MaterializeResult(asset_key=vectors_key(kind), metadata={"users": users})
 
