@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Select,
     String,
     bindparam,
@@ -126,7 +127,7 @@ def _write() -> Select[Any]:
         .values(read_up_to=numbered.c.last_event_id)
         .cte("read")
     )
-    columns = (
+    columns: tuple[ColumnElement[Any], ...] = (
         logged.c.logged_at,
         _VIEWER.label("author"),
         queries.quoted(written.c.reply_to_id).label("reply_to"),

@@ -194,7 +194,8 @@ async def resolve_attachments(runner: StatementRunner, response: Any, *, viewer:
     parts = list(attachments_in(response))
     ids = list(dict.fromkeys(one for part in parts for one in part.references()))
     shown = await attached(runner, ids, viewer=viewer) if ids else {}
-    await resolve_previews(runner, (part for part in parts if isinstance(part, ShowsLink)))
+    every: list[object] = [*parts]
+    await resolve_previews(runner, (part for part in every if isinstance(part, ShowsLink)))
     for part in parts:
         part.show([shown[one] for one in part.references() if one in shown])
 
