@@ -1,6 +1,7 @@
 """``python -m models.benchmarks.ship [--data PATH]``: train the weights that the repository ships.
 
 Only data sets whose licenses allow it (class A); each file names its training data. Takes about an hour on two cores.
+``moderation --continue`` trains the shipped weights further, on contrast pairs and a sample of the former texts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -25,23 +26,38 @@ from models.content.data import LabeledTexts
 from models.content.fine_tuning import FineTuningConfig, fine_tune, fine_tune_multi_label, fine_tune_tokens
 from models.content.fine_tuning import Progress as Told
 from models.content.functional.evaluation import SPELLING
-from models.content.functional.suite import Case, Part, build_cases, build_contrasts
+from models.content.functional.suite import Case, Part, build_cases, build_contrasts, build_pairs
 from models.content.identity_terms import with_common_terms
 from models.content.labels import LABELS, targets_of_annotation, targets_of_case
 from models.content.normalization import normalize
+from models.content.train import shipped_adapters
 from models.progress import TrainingProgress
 
 _DATA = {
     SPAM: "SMS Spam Collection v.1 (CC BY 4.0; Almeida, Gomez Hidalgo, Yamakami 2011)",
     SENTIMENT: "sentence polarity v1.0 (CC BY 4.0; Pang and Lee 2005)",
-    MODERATION: "training part of the functional suite (own templates), four fifths of Davidson et al. 2017 (MIT), and "
-    "harmless texts of the sets of the other tasks",
+    MODERATION: "training part of the functional suite with contrast pairs (own templates), "
+    "four fifths of Davidson et al. 2017 (MIT), and harmless texts of the sets of the other tasks",
     ENTITIES: "WNUT17, train and dev (CC BY 4.0; Derczynski et al. 2017)",
 }
 
-_PER_FUNCTION, _PER_SPELLING, _PER_CONTRAST, _ORDINARY, _EPOCHS = 380, 40, 90, 1_000, 1
-_LEARNING_RATE = 7e-4
-_TWEETS = {"hate": 900, "offensive": 400, "neither": 500}
+
+@dataclass(frozen=True)
+class _Mix:
+    """Numbers of texts of each kind that the moderation task is trained on."""
+
+    per_function: int = 380
+    per_spelling: int = 40
+    per_contrast: int = 90
+    per_pair: int = 8
+    ordinary: int = 1_000
+    hate: int = 900
+    offensive: int = 400
+    neither: int = 500
+
+
+_FROM_ENCODER, _FROM_SHIPPED = _Mix(), _Mix(90, 10, 20, 8, 300, 200, 100, 150)
+_EPOCHS, _LEARNING_RATE, _CONTINUED_RATE, _CONTINUED_SEED = 1, 7e-4, 4e-4, 1
 _WITH_NAMES, _WITH_OPENER, _WITH_CLOSER, _WITH_NEIGHBORS, _HALF = 0.2, 0.1, 0.1, 0.1, 0.5
 _AROUND = "neighborhood"
 _OPENERS = (
@@ -73,29 +89,34 @@ def feelings(folder: Path) -> LabeledTexts:
     return train
 
 
-def moderation_texts(folder: Path, *, validation: bool | None = None) -> list[tuple[str, list[float]]]:
+def moderation_texts(
+    folder: Path, *, mix: _Mix = _FROM_ENCODER, validation: bool | None = None
+) -> list[tuple[str, list[float]]]:
     """Return texts with their targets: cases of the functional suite, tweets, and harmless texts of other kinds.
 
     Args:
         folder: folder of the data sets.
+        mix: numbers of texts of each kind.
         validation: False to leave every tenth template out, by which thresholds are selected.
     """
     generator = np.random.default_rng(SEED)
     cases = [
         case
         for place, case in _numbered(
-            build_cases(Part.TRAIN, per_function=_PER_FUNCTION, seed=SEED, validation=validation)
+            build_cases(Part.TRAIN, per_function=mix.per_function, seed=SEED, validation=validation)
         )
-        if not case.function.startswith(SPELLING) or place < _PER_SPELLING
-    ] + build_contrasts(per_function=_PER_CONTRAST, seed=SEED, validation=validation)
+        if not case.function.startswith(SPELLING) or place < mix.per_spelling
+    ]
+    cases += build_contrasts(per_function=mix.per_contrast, seed=SEED, validation=validation)
+    cases += build_pairs(per_template=mix.per_pair, seed=SEED, validation=validation)
     around = [case.text for case in cases if case.function == _AROUND]
     texts = [(_in_context(case.text, around, generator), targets_of_case(case)) for case in cases]
     tweets = held_out_tweets(folder)[0]
     for place, name in enumerate(tweets.classes):
         chosen = [text for text, label in zip(tweets.texts, tweets.labels, strict=True) if label == place]
-        texts += [(text, targets_of_annotation(name)) for text in _draw(generator, chosen, _TWEETS[name])]
+        texts += [(text, targets_of_annotation(name)) for text in _draw(generator, chosen, getattr(mix, name))]
     ordinary = _ham(folder) + _questions(folder) + list(sentences(folder).texts) + list(wnut(folder, *MARKED).texts)
-    texts += [(text, targets_of_annotation("neither")) for text in _draw(generator, ordinary, _ORDINARY)]
+    texts += [(text, targets_of_annotation("neither")) for text in _draw(generator, ordinary, mix.ordinary)]
     return [(_as_read(text, generator), targets) for text, targets in texts]
 
 
@@ -131,18 +152,20 @@ def held_out_tweets(folder: Path) -> tuple[LabeledTexts, LabeledTexts]:
     return next(davidson(folder).folds(5, seed=SEED))
 
 
-def _moderation(folder: Path, progress: Told) -> Adapter:
-    texts, targets = zip(*moderation_texts(folder, validation=False), strict=True)
+def _moderation(folder: Path, progress: Told, *, start: Adapter | None = None) -> Adapter:
+    mix, rate = (_FROM_ENCODER, _LEARNING_RATE) if start is None else (_FROM_SHIPPED, _CONTINUED_RATE)
+    texts, targets = zip(*moderation_texts(folder, mix=mix, validation=False), strict=True)
     adapter = fine_tune_multi_label(
         MODERATION,
         texts,
         np.array(targets, dtype=np.float32),
         classes=LABELS,
-        config=FineTuningConfig(epochs=_EPOCHS, learning_rate=_LEARNING_RATE),
-        seed=SEED,
+        config=FineTuningConfig(epochs=_EPOCHS, learning_rate=rate),
+        seed=SEED if start is None else _CONTINUED_SEED,
+        start=start,
         progress=progress,
     )
-    return replace(adapter, card=adapter.card | {"common_terms": True})
+    return replace(adapter, card=adapter.card | {"common_terms": True, "continued": start is not None})
 
 
 def _entities(folder: Path, progress: Told) -> Adapter:
@@ -168,7 +191,11 @@ _TRAINERS: dict[str, Callable[[Path, Told], Adapter]] = {
 
 def main(
     tasks: Annotated[list[str] | None, typer.Argument(help=f"Any of {', '.join(_TRAINERS)}; all unless named.")] = None,
+    *,
     data: Annotated[Path | None, typer.Option(help="Folder of the sets; else NEIGHBORCONNECT_DATA.")] = None,
+    continued: Annotated[
+        bool, typer.Option("--continue", help="Moderation: continue from the shipped weights, on fewer texts.")
+    ] = False,
 ) -> None:
     """Train the weights that the repository ships, and write them where they are shipped from."""
     folder, console = data or os.environ.get("NEIGHBORCONNECT_DATA"), Console()
@@ -179,7 +206,10 @@ def main(
     for task in tasks or _TRAINERS:
         with TrainingProgress(console) as progress:
             progress.step(f"training {task}")
-            adapter = _TRAINERS[task](Path(folder), progress.advance)
+            if continued and task == MODERATION:
+                adapter = _moderation(Path(folder), progress.advance, start=shipped_adapters()[MODERATION])
+            else:
+                adapter = _TRAINERS[task](Path(folder), progress.advance)
         described = replace(adapter, card=adapter.card | {"data": _DATA[task]})
         path = Path(str(files("models.content") / "weights" / f"{task}.safetensors"))
         path.write_bytes(to_bytes(described))

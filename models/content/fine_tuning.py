@@ -100,6 +100,17 @@ class FineTunedModel(nn.Module):
         return (hidden * weights).sum(1) / weights.sum(1)
 
     @torch.no_grad()
+    def initialize_at(self, adapter: Adapter) -> None:
+        """Initialize adapters and head with those of an adapter of the same rank, scale and classes."""
+        state = self.encoder.state_dict()
+        for name, value in state.items():
+            for mark, place in ((".lora_A.", 0), (".lora_B.", 1)):
+                if mark in name:
+                    value.copy_(torch.from_numpy(adapter.matrices[_matrix_name(name, mark)][place]))
+        self.head.weight.copy_(torch.from_numpy(adapter.head))
+        self.head.bias.copy_(torch.from_numpy(adapter.bias))
+
+    @torch.no_grad()
     def initialize_at_means(self, vectors: torch.Tensor, labels: torch.Tensor) -> None:
         """Initialize the head as a nearest-centroid classifier of (n, d) vectors with (n,) classes."""
         middle = vectors.mean(0)
@@ -162,6 +173,7 @@ def fine_tune_multi_label(
     classes: Sequence[str],
     config: FineTuningConfig,
     seed: int,
+    start: Adapter | None = None,
     progress: Progress | None = None,
 ) -> Adapter:
     """Fine-tune a classifier with a probability of its own for each class; deterministic as ``fine_tune``.
@@ -173,6 +185,7 @@ def fine_tune_multi_label(
         classes: names of the classes.
         config: hyperparameters.
         seed: random seed.
+        start: adapter to continue from, of the same rank, scale and classes; None for untrained ones.
         progress: callback for progress.
     """
     config = _with_epochs(config, len(texts) / 2)
@@ -186,7 +199,13 @@ def fine_tune_multi_label(
         found: torch.Tensor = (loss(logits, wanted[list(rows)]) * known[list(rows)]).sum() / len(rows)
         return found
 
-    model = _trained(texts, len(classes), batch_loss, config=config, seed=seed, by_token=False, progress=progress)
+    def begin(model: FineTunedModel) -> None:
+        if start is not None:
+            model.initialize_at(start)
+
+    model = _trained(
+        texts, len(classes), batch_loss, begin=begin, config=config, seed=seed, by_token=False, progress=progress
+    )
     return replace(_adapter(task, classes, model, config=config), multi_label=True)
 
 
@@ -302,12 +321,16 @@ def _batches(texts: Sequence[str], size: int, generator: np.random.Generator) ->
     return [batches[place] for place in generator.permutation(len(batches))]
 
 
+def _matrix_name(name: str, mark: str) -> str:
+    """Return the encoder's name of the weight that a low-rank matrix of the model changes."""
+    return name.removeprefix("base_model.model.").replace(f"{mark}default.weight", ".weight")
+
+
 def _adapter(task: str, classes: Sequence[str], model: FineTunedModel, *, config: FineTuningConfig) -> Adapter:
     state = {name: value.detach().numpy().astype(np.float32) for name, value in model.encoder.state_dict().items()}
-    prefix = "base_model.model."
     downs = {name: value for name, value in state.items() if ".lora_A." in name}
     matrices = {
-        name.removeprefix(prefix).replace(".lora_A.default.weight", ".weight"): (
+        _matrix_name(name, ".lora_A."): (
             down,
             state[name.replace(".lora_A.", ".lora_B.")],
         )

@@ -44,7 +44,7 @@ _HEADLINE = (
     "functional_max_false_positive_rate_by_identity",
 )
 # Mentions of identity are more, because they are evaluated by group.
-_CASES_PER_FUNCTION, _MENTIONS, _CASES_SEED = 12, 60, 1
+_CASES_PER_FUNCTION, _MENTIONS, _CASES_SEED = 24, 100, 1
 
 Progress = Callable[[str], None]
 

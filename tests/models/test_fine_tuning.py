@@ -14,7 +14,15 @@ from models.content.data import LabeledTexts, labeled_texts
 from models.content.encoder import tokenize
 from models.content.evaluate import baseline, classes_of, paired_difference, span_f1
 from models.content.export import export
-from models.content.fine_tuning import FineTuningConfig, bio, epochs_for, fine_tune, fine_tune_tokens, token_labels
+from models.content.fine_tuning import (
+    FineTuningConfig,
+    bio,
+    epochs_for,
+    fine_tune,
+    fine_tune_multi_label,
+    fine_tune_tokens,
+    token_labels,
+)
 from models.content.predictor import Task, spans_of
 from models.content.word_shapes import SHAPES, shape_of, shapes_of
 
@@ -52,6 +60,23 @@ def test_of_few_examples_the_means_are_known_before_training() -> None:
     untaught = fine_tune("reviews", train, config=FineTuningConfig(epochs=1, learning_rate=0.0), seed=SEED)
     found = classes_of(Task.load(export(untaught, quantize=False), classes=untaught.classes).run(test.texts))
     assert (found == test.labels).mean() >= 0.8
+
+
+def test_a_training_continues_from_an_adapter() -> None:
+    texts = ["I find the garden lovely.", "I find the garden dirty."] * 4
+    targets = np.array([[1.0], [0.0]] * 4, dtype=np.float32)
+    config = FineTuningConfig(epochs=2, batch=4, dropout=0.0)
+    first = fine_tune_multi_label("praise", texts, targets, classes=("praise",), config=config, seed=SEED)
+    still = replace(config, epochs=1, learning_rate=0.0)
+    again = fine_tune_multi_label(
+        "praise", texts, targets, classes=("praise",), config=still, seed=SEED + 1, start=first
+    )
+    assert np.array_equal(again.head, first.head)
+    assert again.matrices.keys() == first.matrices.keys()
+    for name, matrices in first.matrices.items():
+        assert all(np.array_equal(left, right) for left, right in zip(matrices, again.matrices[name], strict=True))
+    moved = fine_tune_multi_label("praise", texts, targets, classes=("praise",), config=config, seed=SEED, start=first)
+    assert not np.array_equal(moved.head, first.head)
 
 
 def test_an_empty_class_and_identical_texts_are_accepted() -> None:

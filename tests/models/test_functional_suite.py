@@ -11,7 +11,7 @@ import pytest
 from models.content.functional import PARTS, Part, build_cases
 from models.content.functional.evaluation import Judgement, evaluate
 from models.content.functional.spelling import SPELLINGS
-from models.content.functional.suite import build_contrasts, read_definition
+from models.content.functional.suite import CONTRAST, build_contrasts, build_pairs, read_definition
 from models.content.policy import GateLimits
 from models.content.train import gate_reasons
 from transactional_api.intelligence.text_analysis import rules
@@ -87,6 +87,35 @@ def test_contrasts_exchange_the_target_of_an_attack() -> None:
     assert {case.label for case in cases} == {"neither"}
     assert {case.group for case in cases} == {None}
     assert not [case.text for case in cases if re.search(r"[{}|\[\]]", case.text)]
+
+
+def test_pairs_have_opposite_verdicts_and_share_words() -> None:
+    cases = build_pairs(per_template=3, seed=3)
+    assert cases == build_pairs(per_template=3, seed=3)
+    assert not [case.text for case in cases if re.search(r"[{}|\[\]]|=>", case.text)]
+    for harmful, harmless in zip(cases[::2], cases[1::2], strict=True):
+        assert harmful.label != "neither"
+        assert harmless.label == "neither"
+        assert harmless.function == f"{CONTRAST}{harmful.function}"
+        assert harmful.group == harmless.group
+        assert harmful.text.lower() != harmless.text.lower()
+    shared = [
+        bool({*_WORDS.findall(left.text.lower())} & {*_WORDS.findall(right.text.lower())})
+        for left, right in zip(cases[::2], cases[1::2], strict=True)
+    ]
+    assert sum(shared) >= 0.97 * len(shared)
+
+
+def test_no_case_of_the_test_part_is_one_of_a_pair() -> None:
+    pairs = {case.text.lower() for case in build_pairs(per_template=8, seed=3)}
+    assert not pairs & {case.text.lower() for case in build_cases(Part.TEST, per_function=100, seed=3)}
+
+
+def test_validation_templates_of_pairs_are_not_trained_on() -> None:
+    kept, left_out = (build_pairs(per_template=1, seed=3, validation=each) for each in (False, True))
+    everything = build_pairs(per_template=1, seed=3)
+    assert len(kept) + len(left_out) == len(everything)
+    assert 0.05 * len(everything) <= len(left_out) <= 0.15 * len(everything)
 
 
 def test_a_model_that_flags_all_or_nothing_is_refused() -> None:

@@ -23,6 +23,9 @@ _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _ATTEMPTS_PER_CASE = 12
 _VALIDATION_STEP, _VALIDATION_PLACE = 10, 4
+_AGAINST, _MAX_CHOICES = " => ", 8
+CONTRAST = "contrast_"
+"""Prefix of the function of a harmless counterpart of an attack."""
 # Slots of a lexicon entry with several forms.
 _GROUP_SLOTS, _SLUR_SLOTS = ("group", "one", "adjective"), ("slurs", "slur", "bare_slur")
 # Slot: section of the lexicon, where their names differ.
@@ -87,10 +90,28 @@ def build_contrasts(*, per_function: int, seed: int, validation: bool | None = N
     return list(_Generator(Part.TRAIN, seed=seed, validation=validation).contrasts(per_function))
 
 
+def build_pairs(*, per_template: int, seed: int, validation: bool | None = None) -> list[Case]:
+    """Return contrast pairs of the training part, each an attack followed by its harmless counterpart.
+
+    The two have nearly the same words and the same group, so that only the statement is different. A harmless
+    counterpart has the function of its attack with the prefix ``contrast_``.
+    """
+    return list(_Generator(Part.TRAIN, seed=seed, validation=validation).pairs(per_template))
+
+
 @cache
 def read_definition(part: Part) -> dict[str, Any]:
     """Return the lexicon and the functions of a part."""
     return tomllib.loads((files(__package__) / f"{part}.toml").read_text(encoding="utf-8"))
+
+
+def _left_out(lines: list[str], *, validation: bool | None) -> list[str]:
+    """Return the templates of one part of the selection: every tenth is left out of training, for validation."""
+    return [
+        line
+        for place, line in enumerate(lines)
+        if validation is None or validation == (place % _VALIDATION_STEP == _VALIDATION_PLACE)
+    ]
 
 
 def _lines(text: str) -> list[str]:
@@ -104,13 +125,13 @@ class _Generator:
         self._functions: dict[str, dict[str, Any]] = {
             name: {
                 "label": each["label"],
-                "templates": [
-                    line
-                    for place, line in enumerate(_lines(each["templates"]))
-                    if validation is None or validation == (place % _VALIDATION_STEP == _VALIDATION_PLACE)
-                ],
+                "templates": _left_out(_lines(each["templates"]), validation=validation),
             }
             for name, each in definition["functions"].items()
+        }
+        self._pairs = {
+            name: _left_out(_lines(each["templates"]), validation=validation)
+            for name, each in definition.get("pairs", {}).items()
         }
         lexicon: dict[str, str] = definition["lexicon"]
         self._groups, self._slurs = (
@@ -152,7 +173,37 @@ class _Generator:
                     template = templates[attempt % len(templates)].replace("{group}", f"{{{slot}}}")
                     if not {"one", "adjective"} & set(_SLOT.findall(template)):
                         text, _ = self._render(template)
-                        yield Case(text, f"contrast_{name}", HARMLESS)
+                        yield Case(text, f"{CONTRAST}{name}", HARMLESS)
+
+    def pairs(self, per_template: int) -> Iterator[Case]:
+        for name, templates in self._pairs.items():
+            label, seen = self._functions[name]["label"], set[str]()
+            for template in templates * per_template:
+                harmful, harmless, group = self._pair(template)
+                if harmful + harmless not in seen:
+                    seen.add(harmful + harmless)
+                    yield Case(harmful, name, label, group)
+                    yield Case(harmless, f"{CONTRAST}{name}", HARMLESS, group)
+
+    def _pair(self, template: str) -> tuple[str, str, str | None]:
+        """Return both sides of a pair; the n-th choice of both sides has the same place, and a slot the same word."""
+        places = self._random.random(_MAX_CHOICES)
+        values, group = self._values(set(_SLOT.findall(template)))
+        for slot in dict.fromkeys(_SLOT.findall(template)):
+            if slot not in values:
+                values[slot] = self._word(slot)
+        sides = []
+        for side in template.split(_AGAINST):
+            chosen = iter(places.tolist())
+
+            def choice(match: re.Match[str], chosen: Iterator[float] = chosen) -> str:
+                options = match[1].split("|")
+                return options[int(next(chosen) * len(options))]
+
+            text = _SLOT.sub(lambda match: values[match[1]], _CHOICE.sub(choice, side))
+            sides.append(self._as_written(" ".join(text.split())))
+        harmful, harmless = sides
+        return harmful, harmless, group
 
     def _draw(self, functions: tuple[str, ...]) -> Case:
         name = self._choice(functions)
@@ -164,7 +215,17 @@ class _Generator:
         text = _CHOICE.sub(lambda match: self._choice(match[1].split("|")), template)
         # A choice may have choices.
         text = _CHOICE.sub(lambda match: self._choice(match[1].split("|")), text)
-        slots = set(_SLOT.findall(text))
+        values, group = self._values(set(_SLOT.findall(text)))
+
+        def word(match: re.Match[str]) -> str:
+            return values[match[1]] if match[1] in values else self._word(match[1])
+
+        text = _SLOT.sub(word, text)
+        text = _SLOT.sub(word, text)
+        return self._as_written(" ".join(text.split())), group
+
+    def _values(self, slots: set[str]) -> tuple[dict[str, str], str | None]:
+        """Return the forms of a group and of a slur that the slots name, and the group."""
         values: dict[str, str] = {}
         group = None
         if not slots.isdisjoint(_GROUP_SLOTS):
@@ -173,13 +234,7 @@ class _Generator:
         if not slots.isdisjoint(_SLUR_SLOTS):
             group, plural, singular = self._choice(self._slurs)
             values |= {"slurs": plural, "slur": singular, "bare_slur": _without_article(singular)}
-
-        def word(match: re.Match[str]) -> str:
-            return values[match[1]] if match[1] in values else self._word(match[1])
-
-        text = _SLOT.sub(word, text)
-        text = _SLOT.sub(word, text)
-        return self._as_written(" ".join(text.split())), group
+        return values, group
 
     def _word(self, slot: str) -> str:
         if slot == "hateful":
