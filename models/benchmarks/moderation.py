@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from models.benchmarks.ship import held_out_tweets
+from models.benchmarks.texts import SEED
 from models.content.adapter import Adapter, from_bytes
 from models.content.analyzer import MODERATION, TextAnalyzer
 from models.content.data import LabeledTexts
+from models.content.evaluate import MetricEstimate, paired_difference
 from models.content.functional import Part, build_cases
-from models.content.functional.evaluation import FunctionalReport, Share, evaluate
+from models.content.functional.evaluation import FunctionalReport, Judgement, Share, evaluate, is_right
+from models.content.functional.suite import HARMLESS, SELF_HARM, Case
 from models.content.train import build, judge_with, read_shipped_policy, shipped_adapters
 
 NAME = "moderation-functions"
@@ -39,7 +44,9 @@ def run(*, console: Console, previous: Path | None, data: Path | None) -> None:
         key=lambda case: (case.function, case.text),
     )
     with console.status("evaluating"):
-        reports = {name: evaluate(judge_with(analyzer), cases) for name, analyzer in analyzers.items()}
+        texts = [case.text for case in cases]
+        judged = {name: judge_with(analyzer)(texts) for name, analyzer in analyzers.items()}
+    reports = {name: _report(cases, each) for name, each in judged.items()}
     console.print(f"test part of the functional suite: {len(cases)} cases of {len(_SEEDS)} seeds")
     for title, shares in (
         ("right verdicts", _totals),
@@ -48,6 +55,9 @@ def run(*, console: Console, previous: Path | None, data: Path | None) -> None:
         ("flagged neutral and positive mentions by group", lambda report: report.false_positives_by_group),
     ):
         console.print(_table(title, {name: shares(report) for name, report in reports.items()}))
+    if previous is not None:
+        for name, difference in paired_gains(cases, judged["shipped"], judged["previous"]).items():
+            console.print(f"{name}, shipped minus previous: {difference}")
     if data is not None:
         _, tweets = held_out_tweets(data)
         console.print(
@@ -62,6 +72,39 @@ def run(*, console: Console, previous: Path | None, data: Path | None) -> None:
         console.print(
             f"{name}: spelling loss {reports[name].spelling_loss:.3f}; {spam} of {len(listings)} listings spam"
         )
+
+
+def paired_gains(
+    cases: Sequence[Case], shipped: Sequence[Judgement], previous: Sequence[Judgement]
+) -> dict[str, MetricEstimate]:
+    """Return the differences of the right verdicts of two versions on the same cases, with bootstrap intervals.
+
+    Args:
+        cases: cases of the suite.
+        shipped: judgements of one version, in the order of the cases.
+        previous: judgements of the other version.
+    """
+    rights = [
+        np.array([is_right(case, each) for case, each in zip(cases, judged, strict=True)], dtype=np.int64)
+        for judged in (shipped, previous)
+    ]
+    rows = {
+        "harmful flagged": [case.is_harmful for case in cases],
+        "harmless passed": [case.label == HARMLESS for case in cases],
+        "threats flagged": [case.is_harmful and case.function.startswith("threat") for case in cases],
+        "self-harm helped": [case.label == SELF_HARM for case in cases],
+    }
+    return {
+        name: paired_difference(
+            "accuracy", np.ones(sum(chosen), dtype=np.int64), *(each[chosen] for each in rights), seed=SEED
+        )
+        for name, chosen in rows.items()
+        if any(chosen)
+    }
+
+
+def _report(cases: Sequence[Case], judgements: Sequence[Judgement]) -> FunctionalReport:
+    return evaluate(lambda _texts: judgements, cases)
 
 
 def _analyzer(adapters: dict[str, Adapter], *, policy: str) -> TextAnalyzer:

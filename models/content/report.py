@@ -109,8 +109,9 @@ run by ONNX Runtime. Moderators' decisions: {data_version}.
 {chr(10).join(f"- {reason}" for reason in reasons)}
 
 **Limits.** English. Hate, insults, threats, sexual content and self-harm were trained on sentences made of our own
-templates, and on tweets of 2017 that were sampled by slurs: wording unlike both is missed more often. Names of groups
-that ``identity_terms.toml`` lacks are recognized less often. Sentiment was trained on film reviews.
+templates, and on tweets of 2017 that were sampled by slurs: wording unlike both is missed more often. Denied hate,
+denied praise and insults without slurs are often decided wrong. Names of groups that ``identity_terms.toml`` lacks are
+recognized less often. Sentiment was trained on film reviews.
 """
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from models.benchmarks.moderation import paired_gains
 from models.content.functional import PARTS, Part, build_cases
 from models.content.functional.evaluation import Judgement, evaluate
 from models.content.functional.spelling import SPELLINGS
@@ -138,3 +139,14 @@ def test_spellings_change_words_and_no_more(name: str) -> None:
     assert spelled.count(text) <= 5  # Two equal letters may be swapped.
     assert all(len(one) <= 3 * len(text) and set(_WORDS.findall(one)) & set(_WORDS.findall(text)) for one in spelled)
     assert SPELLINGS[name]("I a.", random)
+
+
+def test_paired_gains_compare_versions_on_the_same_cases() -> None:
+    cases = build_cases(Part.TEST, per_function=3, seed=3)
+    right = [Judgement(case.is_harmful, offers_help=case.label == "self_harm") for case in cases]
+    flags_all = [Judgement(is_flagged=True) for _ in cases]
+    gains = paired_gains(cases, right, flags_all)
+    assert gains["harmful flagged"].value == 0.0
+    assert gains["harmless passed"].value == gains["harmless passed"].low == 1.0
+    assert gains["self-harm helped"].value == 1.0
+    assert paired_gains(cases, flags_all, right)["harmless passed"].value == -1.0
