@@ -34,7 +34,7 @@ SHRINKAGE: Final = 8.0
 """Average impressions that the quality of an item is averaged with, so that few impressions say little."""
 ROUNDS: Final = 2
 MAX_IMPRESSIONS: Final = 250
-"""Newest impressions of each kind that count of a user: many posts do not displace what tells the taste for events."""
+"""Newest impressions of each kind that count of a user: many posts do not displace the few acts with events."""
 MIN_IMPRESSIONS: Final = 500
 MIN_SHARE_WITHOUT_ACT: Final = 0.1
 
