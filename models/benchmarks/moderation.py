@@ -14,11 +14,11 @@ from models.benchmarks.texts import SEED
 from models.content.adapter import Adapter, from_bytes
 from models.content.analyzer import MODERATION, TextAnalyzer
 from models.content.data import LabeledTexts
-from models.content.evaluate import MetricEstimate, paired_difference
 from models.content.functional import Part, build_cases
 from models.content.functional.evaluation import FunctionalReport, Judgement, Share, evaluate, is_right
 from models.content.functional.suite import HARMLESS, SELF_HARM, Case
 from models.content.train import build, judge_with, read_shipped_policy, shipped_adapters
+from models.recommendation.ranking_metrics import ConfidenceInterval, bootstrap
 
 NAME = "moderation-functions"
 _SEEDS, _PER_FUNCTION = (1, 2, 3), 100
@@ -56,8 +56,8 @@ def run(*, console: Console, previous: Path | None, data: Path | None) -> None:
     ):
         console.print(_table(title, {name: shares(report) for name, report in reports.items()}))
     if previous is not None:
-        for name, difference in paired_gains(cases, judged["shipped"], judged["previous"]).items():
-            console.print(f"{name}, shipped minus previous: {difference}")
+        for name, gain in paired_gains(cases, judged["shipped"], judged["previous"]).items():
+            console.print(f"{name}, shipped minus previous: {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
     if data is not None:
         _, tweets = held_out_tweets(data)
         console.print(
@@ -76,7 +76,7 @@ def run(*, console: Console, previous: Path | None, data: Path | None) -> None:
 
 def paired_gains(
     cases: Sequence[Case], shipped: Sequence[Judgement], previous: Sequence[Judgement]
-) -> dict[str, MetricEstimate]:
+) -> dict[str, ConfidenceInterval]:
     """Return the differences of the right verdicts of two versions on the same cases, with bootstrap intervals.
 
     Args:
@@ -94,13 +94,8 @@ def paired_gains(
         "threats flagged": [case.is_harmful and case.function.startswith("threat") for case in cases],
         "self-harm helped": [case.label == SELF_HARM for case in cases],
     }
-    return {
-        name: paired_difference(
-            "accuracy", np.ones(sum(chosen), dtype=np.int64), *(each[chosen] for each in rights), seed=SEED
-        )
-        for name, chosen in rows.items()
-        if any(chosen)
-    }
+    gains = (rights[0] - rights[1]).astype(np.float64)
+    return {name: bootstrap(gains[chosen], seed=SEED) for name, chosen in rows.items() if any(chosen)}
 
 
 def _report(cases: Sequence[Case], judgements: Sequence[Judgement]) -> FunctionalReport:

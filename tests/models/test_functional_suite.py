@@ -146,7 +146,7 @@ def test_paired_gains_compare_versions_on_the_same_cases() -> None:
     right = [Judgement(case.is_harmful, offers_help=case.label == "self_harm") for case in cases]
     flags_all = [Judgement(is_flagged=True) for _ in cases]
     gains = paired_gains(cases, right, flags_all)
-    assert gains["harmful flagged"].value == 0.0
-    assert gains["harmless passed"].value == gains["harmless passed"].low == 1.0
-    assert gains["self-harm helped"].value == 1.0
-    assert paired_gains(cases, flags_all, right)["harmless passed"].value == -1.0
+    assert gains["harmful flagged"].mean == 0.0
+    assert gains["harmless passed"].mean == gains["harmless passed"].low == 1.0
+    assert gains["self-harm helped"].mean == 1.0
+    assert paired_gains(cases, flags_all, right)["harmless passed"].mean == -1.0
