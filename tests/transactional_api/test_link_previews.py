@@ -170,6 +170,8 @@ class TestLinks:
             ("ftp://example.org javascript:alert(1)", None),
             (f"https://example.org/{'x' * 2_000}", None),
             ("https://...", None),
+            (f"https://example.org/a_(b){')' * 9_000}.", "https://example.org/a_(b)"),
+            (f"https://example.org/((a){')!' * 3}", "https://example.org/((a))"),
         ],
     )
     def test_are_found_in_texts(self, text: str, link: str | None) -> None:

@@ -79,8 +79,7 @@ async def send(
     job = {"conversation_id": str(conversation_id), "author_id": str(viewer.id)}
     written = {"id_of_conversation": conversation_id, **message_key, **content}
     queued = [(statements.NOTIFY, {"job": job})]
-    url = first_link(body.content)
-    if url is not None and media_of(runner).link_previews:
+    if media_of(runner).link_previews and (url := first_link(body.content)) is not None:
         queued.append((statements.PREVIEW, {"job": {"url": url}}))
     (row,), *_ = await runner.fetch_pipelined((statements.WRITE, written), *queued)
     message = MessageOut.model_validate(row)

@@ -60,8 +60,14 @@ def first_link(content: str) -> str | None:
     """Return the first ``http`` or ``https`` link of a text, without punctuation of the sentence."""
     if match := _LINK.search(content):
         url = match[0]
-        while url[-1] in _TRAILING and not (url[-1] == ")" and url.count("(") >= url.count(")")):
-            url = url[:-1]
+        end, unbalanced = len(url), url.count(")") - url.count("(")
+        while url[end - 1] in _TRAILING:
+            if url[end - 1] == ")":
+                if unbalanced <= 0:
+                    break
+                unbalanced -= 1
+            end -= 1
+        url = url[:end]
         return url if len(url) <= MAX_URL and not url.endswith("://") else None
     return None
 
@@ -73,15 +79,18 @@ def hash_of(url: str) -> str:
 
 async def request_preview(session: AsyncSession, content: str) -> None:
     """Fetch the preview of the first link of a text after the commit, unless previews are switched off."""
-    url = first_link(content)
-    if url is not None and media_of(session).link_previews:
+    if not media_of(session).link_previews:
+        return
+    if (url := first_link(content)) is not None:
         await queue.defer(session, FETCH_PREVIEW, url=url)
 
 
 async def resolve_previews(runner: StatementRunner, parts: Iterable[ShowsLink]) -> None:
     """Complete the parts of a response that have a link: one query, and none without links."""
+    if not media_of(runner).link_previews:
+        return
     links = [(part, url) for part in parts if (url := part.linked()) is not None]
-    if not links or not media_of(runner).link_previews:
+    if not links:
         return
     rows = await _FOUND.all(runner, hashes=list({hash_of(url) for _, url in links}))
     previews = {row.url_hash: row for row in rows}
