@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from neighborconnect.settings import LinkPreviews
 from tests.transactional_api.local_server import serving
@@ -122,6 +123,18 @@ class TestPreviews:
         assert site[0].requests[f"/{path}"] == 1, "failures are cached, too"
 
 
+class TestJobs:
+    async def test_name_the_author_for_an_erasure(self, town: Town, ada: Person, site: tuple[Site, str]) -> None:
+        async with fetching(town, LinkPreviews.LOCAL):
+            await ada.make_post(await ada.make_connector(), content=f"Look: {site[1]}/page?{uuid4()}")
+            async with town.app.state.context.transaction() as session:
+                queued = await session.scalars(
+                    text("SELECT args->>'user_id' FROM procrastinate_jobs WHERE task_name = 'link_previews.fetch'")
+                )
+                assert str(ada.id) in queued.all()
+            await town.run_jobs()
+
+
 class TestAddresses:
     async def test_of_this_machine_need_a_setting(self, town: Town, ada: Person, site: tuple[Site, str]) -> None:
         async with fetching(town, LinkPreviews.PUBLIC):
@@ -161,7 +174,7 @@ class TestAddresses:
 
 class TestLinks:
     @pytest.mark.parametrize(
-        ("text", "link"),
+        ("content", "link"),
         [
             ("No link here, nor www.example.org", None),
             ("(see https://example.org/a_(b).)", "https://example.org/a_(b)"),
@@ -174,8 +187,8 @@ class TestLinks:
             (f"https://example.org/((a){')!' * 3}", "https://example.org/((a))"),
         ],
     )
-    def test_are_found_in_texts(self, text: str, link: str | None) -> None:
-        assert first_link(text) == link
+    def test_are_found_in_texts(self, content: str, link: str | None) -> None:
+        assert first_link(content) == link
 
     def test_have_keys_without_the_address(self) -> None:
         assert "example" not in hash_of("https://example.org/secret")
@@ -191,10 +204,20 @@ class TestPages:
         assert title is not None
         assert (len(title), title[-1]) == (200, "…")
 
-    @pytest.mark.parametrize("name", ["hex", "no-such", "utf-8"])
+    @pytest.mark.parametrize("name", ["hex", "no-such", "utf-8", "idna", "undefined"])
     def test_may_name_a_charset_that_does_not_exist(self, name: str) -> None:
         page = f'<meta charset="{name}"><title>Grüße</title>'.encode()
         assert summarize(page, "text/html").title == "Grüße"
+        assert summarize(page, f"text/html; charset={name}").title == "Grüße"
+
+    @pytest.mark.parametrize("charset", ["charset*=utf-8''a%00b", "charset*=x''%ff", "charset=\x00", "charset=\u00fc"])
+    def test_may_come_with_a_charset_that_is_no_name(self, charset: str) -> None:
+        assert summarize("<title>Grüße</title>".encode(), f"text/html; {charset}").title == "Grüße"
+
+    @pytest.mark.parametrize("declaration", ["<![foo[x]]>", "<![x", "<!DOCTYPE [<!x"])
+    def test_with_a_strange_declaration_have_a_summary(self, declaration: str) -> None:
+        page = f"<title>Seeds</title>{declaration}".encode()
+        assert summarize(page, HTML) == PageSummary("Seeds", None, None)
 
     @pytest.mark.parametrize("page", [b"", b"\xff\xfe\x00", b"<title>", b"<meta property", b"<!--" * 50_000])
     def test_without_a_title_have_no_summary(self, page: bytes) -> None:

@@ -80,7 +80,7 @@ async def send(
     written = {"id_of_conversation": conversation_id, **message_key, **content}
     queued = [(statements.NOTIFY, {"job": job})]
     if media_of(runner).link_previews and (url := first_link(body.content)) is not None:
-        queued.append((statements.PREVIEW, {"job": {"url": url}}))
+        queued.append((statements.PREVIEW, {"job": {"url": url, "user_id": str(viewer.id)}}))
     (row,), *_ = await runner.fetch_pipelined((statements.WRITE, written), *queued)
     message = MessageOut.model_validate(row)
     event = ChatEventOut(
@@ -155,7 +155,7 @@ async def edit(
         session, viewer=viewer, media_ids=body.media_ids, links=body.attachments, present=message.media_ids
     )
     message.content, message.attachments = body.content, []
-    await request_preview(session, body.content)
+    await request_preview(session, body.content, user_id=viewer.id)
     message.edited_at = await _database_time(session)
     await session.flush()
     await service.add_event(

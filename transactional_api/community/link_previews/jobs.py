@@ -16,7 +16,6 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from neighborconnect.sandbox import UnreadableError
 from neighborconnect.settings import LinkPreviews
 from neighborconnect.telemetry import get_logger
 from transactional_api.community.link_previews.pages import PageSummary, summarize
@@ -47,8 +46,11 @@ class _Addresses:
 
 
 @queue.handler(FETCH_PREVIEW, retry=False)
-async def fetch_preview(context: AppContext, *, url: str) -> None:
-    """Fetch and store the preview of an address, unless a recent one is stored."""
+async def fetch_preview(context: AppContext, *, url: str, user_id: str | None = None) -> None:  # noqa: ARG001
+    """Fetch and store the preview of an address, unless a recent one is stored.
+
+    ``user_id`` is the author of the text: an erasure deletes the queued jobs of a user by it.
+    """
     if context.settings.link_previews is LinkPreviews.OFF:
         return
     key, now = hash_of(url), datetime.now(UTC)
@@ -84,6 +86,6 @@ async def _summary(context: AppContext, url: str) -> PageSummary:
         return _NOTHING
     try:
         return await context.sandbox.run(partial(summarize, fetched.body, content_type), seconds=PARSE_SECONDS)
-    except UnreadableError:
-        log.info("link_preview.not_parsed")
+    except Exception as error:  # noqa: BLE001 (a failed job would keep the link in its arguments)
+        log.info("link_preview.not_parsed", error=type(error).__name__)
         return _NOTHING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from html.parser import HTMLParser
@@ -32,8 +33,9 @@ class PageSummary:
 def summarize(body: bytes, content_type: str) -> PageSummary:
     """Return the summary of a page, for a process of the sandbox; the body may be cut off anywhere."""
     head = _Head()
-    head.feed(body.decode(_charset(body, content_type), "replace"))
-    head.close()
+    # Not closed: the parser would look for the end of each unfinished comment again, in quadratic time.
+    with suppress(AssertionError):  # Of the parser, for some declarations; what came before them counts.
+        head.feed(_decoded(body, content_type))
     return PageSummary(
         title=head.text(_TITLES, MAX_TITLE),
         description=head.text(_DESCRIPTIONS, MAX_DESCRIPTION),
@@ -41,18 +43,22 @@ def summarize(body: bytes, content_type: str) -> PageSummary:
     )
 
 
-def _charset(body: bytes, content_type: str) -> str:
-    header = Message()
-    header["Content-Type"] = content_type
+def _decoded(body: bytes, content_type: str) -> str:
     declared = _META_CHARSET.search(body[:_CHARSET_BYTES])
-    for name in (header.get_content_charset(), declared[1].decode("ascii") if declared else None):
-        try:
+    for name in (_charset(content_type), declared[1].decode("ascii") if declared else None):
+        # Unknown codecs, codecs that are not of text, and codecs that do not replace errors.
+        with suppress(LookupError, ValueError):
             if name:
-                b" ".decode(name, "replace")  # Fails for codecs that are not of text.
-                return name
-        except LookupError:
-            continue
-    return "utf-8"
+                return body.decode(name, "replace")
+    return body.decode("utf-8", "replace")
+
+
+def _charset(content_type: str) -> str | None:
+    header = Message()
+    with suppress(LookupError, ValueError):
+        header["Content-Type"] = content_type
+        return header.get_content_charset()
+    return None
 
 
 class _Head(HTMLParser):

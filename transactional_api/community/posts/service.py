@@ -88,7 +88,7 @@ async def create(session: AsyncSession, *, viewer: Viewer, body: NewPost) -> Pos
         session, actor_id=viewer.id, subject=(SubjectKind.POST, post_id), text=f"{body.title or ''} {body.content}"
     )
     await request_screening(session, SubjectKind.POST, post_id)
-    await request_preview(session, body.content)
+    await request_preview(session, body.content, user_id=viewer.id)
     await notify(
         session,
         Notice(
@@ -151,7 +151,7 @@ async def replace(session: AsyncSession, *, viewer: Viewer, post_id: UUID, body:
             before=f"{before['title'] or ''} {before['content']}",
         )
         await request_screening(session, SubjectKind.POST, post_id)
-        await request_preview(session, body.content)
+        await request_preview(session, body.content, user_id=viewer.id)
     return await get(SessionRunner(session), viewer=viewer, post_id=post_id)
 
 

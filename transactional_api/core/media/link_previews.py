@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 from sqlalchemy import ARRAY, String, any_, bindparam, select
@@ -77,12 +78,12 @@ def hash_of(url: str) -> str:
     return sha256(url.encode()).hexdigest()
 
 
-async def request_preview(session: AsyncSession, content: str) -> None:
-    """Fetch the preview of the first link of a text after the commit, unless previews are switched off."""
+async def request_preview(session: AsyncSession, content: str, *, user_id: UUID) -> None:
+    """Fetch the preview of the first link of a user's text after the commit, unless previews are switched off."""
     if not media_of(session).link_previews:
         return
     if (url := first_link(content)) is not None:
-        await queue.defer(session, FETCH_PREVIEW, url=url)
+        await queue.defer(session, FETCH_PREVIEW, url=url, user_id=str(user_id))
 
 
 async def resolve_previews(runner: StatementRunner, parts: Iterable[ShowsLink]) -> None:
