@@ -33,11 +33,12 @@ class Site:
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.cookies: list[bytes] = []
+        self.is_down = False
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         self.requests[scope["path"]] += 1
         self.cookies += [value for name, value in scope["headers"] if name == b"cookie"]
-        status, headers, body = 200, [(b"content-type", HTML.encode())], PAGE
+        status, headers, body = 503 if self.is_down else 200, [(b"content-type", HTML.encode())], PAGE
         match scope["path"]:
             case "/to":
                 status, body = 302, b""
@@ -121,6 +122,17 @@ class TestPreviews:
             assert await preview_of(town, ada, link) is None
             assert await preview_of(town, ada, link) is None
         assert site[0].requests[f"/{path}"] == 1, "failures are cached, too"
+
+    async def test_outlive_a_failure_of_the_site(self, town: Town, ada: Person, site: tuple[Site, str]) -> None:
+        link = f"{site[1]}/page?{uuid4()}"
+        async with fetching(town, LinkPreviews.LOCAL):
+            before = await preview_of(town, ada, link)
+            async with town.app.state.context.transaction() as session:
+                expire = text("UPDATE link_previews SET fetched_at = now() - interval '2 days' WHERE url_hash = :key")
+                await session.execute(expire, {"key": hash_of(link)})
+            site[0].is_down = True
+            assert await preview_of(town, ada, link) == before is not None
+        assert site[0].requests["/page"] == 2
 
 
 class TestJobs:

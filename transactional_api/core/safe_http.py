@@ -106,8 +106,11 @@ async def request(
     max_redirects: int = 0,
     max_bytes: int = MAX_BYTES,
     seconds: float = SECONDS,
+    resolvers: ThreadPoolExecutor = _RESOLVERS,
 ) -> Fetched:
     """Send a request; a redirect beyond ``max_redirects`` is returned as the response.
+
+    ``resolvers`` are the threads that ask name servers.
 
     Raises:
         UnsafeAddressError: an address on the way is not allowed.
@@ -125,6 +128,7 @@ async def request(
                 content=content,
                 headers=headers or {},
                 max_bytes=max_bytes,
+                resolvers=resolvers,
             )
             location = fetched.headers.get("location")
             if max_redirects == 0 or location is None or not httpx.codes.is_redirect(fetched.status):
@@ -146,8 +150,9 @@ async def _send(
     content: bytes | None,
     headers: Mapping[str, str],
     max_bytes: int,
+    resolvers: ThreadPoolExecutor,
 ) -> Fetched:
-    address = await _resolve(url, settings=settings)
+    address = await _resolve(url, settings=settings, resolvers=resolvers)
     client.cookies.clear()  # A site before the redirect may have set some.
     host = url.raw_host.decode("ascii")
     outgoing = client.build_request(
@@ -170,11 +175,11 @@ async def _send(
         await response.aclose()
 
 
-async def _resolve(url: httpx.URL, *, settings: AddressRules) -> Address:
+async def _resolve(url: httpx.URL, *, settings: AddressRules, resolvers: ThreadPoolExecutor) -> Address:
     host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
     try:
         found = await asyncio.get_running_loop().run_in_executor(
-            _RESOLVERS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
     except (OSError, UnicodeError):
         raise httpx.ConnectError("The host has no address") from None

@@ -6,6 +6,7 @@ is parsed in a process of the sandbox. Pictures are left out.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,11 +29,13 @@ from transactional_api.core.media.link_previews import FETCH_PREVIEW, hash_of
 FRESH: Final = timedelta(days=1)
 """Time after which a link that is written again is fetched again."""
 SECONDS: Final = 8.0
-MAX_PAGE_BYTES: Final = 256 * 1024
+MAX_PAGE_BYTES: Final = 64 * 1024
 MAX_REDIRECTS: Final = 3
-PARSE_SECONDS: Final = 5.0
+PARSE_SECONDS: Final = 1.0
 _TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "User-Agent": "NeighborConnect-LinkPreview/1.0"}
+# Name servers of links in texts do not delay those of webhooks.
+_RESOLVERS = ThreadPoolExecutor(2, thread_name_prefix="preview-resolver")
 _NOTHING = PageSummary(title=None, description=None, site_name=None)
 
 log = get_logger(__name__)
@@ -62,7 +65,9 @@ async def fetch_preview(context: AppContext, *, url: str, user_id: str | None = 
     values = {**asdict(summary), "fetched_at": now}
     async with context.transaction() as session:
         upsert = insert(LinkPreview).values(url_hash=key, **values)
-        await session.execute(upsert.on_conflict_do_update(index_elements=["url_hash"], set_=values))
+        # A site that is down for a moment does not delete what it said before.
+        changes = values if summary.title is not None else {"fetched_at": now}
+        await session.execute(upsert.on_conflict_do_update(index_elements=["url_hash"], set_=changes))
 
 
 async def _summary(context: AppContext, url: str) -> PageSummary:
@@ -77,6 +82,7 @@ async def _summary(context: AppContext, url: str) -> PageSummary:
             max_redirects=MAX_REDIRECTS,
             max_bytes=MAX_PAGE_BYTES,
             seconds=SECONDS,
+            resolvers=_RESOLVERS,
         )
     except (safe_http.UnsafeAddressError, httpx.HTTPError, TimeoutError) as error:
         log.info("link_preview.not_fetched", error=type(error).__name__)

@@ -42,6 +42,8 @@ class Lane(StrEnum):
     """Jobs that take minutes, such as video encoding."""
     WEBHOOKS = "webhooks"
     """Jobs that wait for servers of third-party apps."""
+    PREVIEWS = "previews"
+    """Jobs that wait for pages that texts link to."""
 
 
 class Priority(IntEnum):

@@ -17,7 +17,14 @@ from transactional_api.core.jobs.queue import APP_CONTEXT, Lane, app
 
 NAME = "jobs"
 CONCURRENCY = 8
-LANES = {Lane.DEFAULT: CONCURRENCY, Lane.MODELS: 4, Lane.MEDIA: 2, Lane.RENDITIONS: 2, Lane.WEBHOOKS: 8}
+LANES = {
+    Lane.DEFAULT: CONCURRENCY,
+    Lane.MODELS: 4,
+    Lane.MEDIA: 2,
+    Lane.RENDITIONS: 2,
+    Lane.WEBHOOKS: 8,
+    Lane.PREVIEWS: 2,
+}
 """Concurrent jobs by lane."""
 HEALTH_SECONDS = 2.0
 GRACE_SECONDS = 10.0

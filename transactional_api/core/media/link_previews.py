@@ -22,7 +22,7 @@ from transactional_api.core.jobs import queue
 from transactional_api.core.media.stores import media_of
 
 FETCH_PREVIEW: Final = queue.JobReference(
-    "link_previews.fetch", lane=queue.Lane.WEBHOOKS, priority=queue.Priority.UPKEEP
+    "link_previews.fetch", lane=queue.Lane.PREVIEWS, priority=queue.Priority.UPKEEP
 )
 MAX_URL: Final = 2_000
 _LINK = re.compile(r"https?://[^\s<>\"\\^`{|}]+", re.IGNORECASE)
