@@ -208,10 +208,11 @@ async def react(
         ForbiddenError: when the conversation is direct and one of the two blocks the other.
         MessageDeletedError: when the message was deleted.
     """
+    # Checked under the lock, so that a removal that committed before takes effect.
+    await service.lock(session, conversation_id=conversation_id)
     conversation = await service.check_membership(
         SessionRunner(session), viewer=viewer, conversation_id=conversation_id
     )
-    await service.lock(session, conversation_id=conversation_id)
     statement = queries.messages(viewer, conversation_id=conversation_id).where(ChatMessage.id == message_id)
     message: ChatMessage | None = await session.scalar(statement)
     if message is None:
