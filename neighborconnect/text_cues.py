@@ -201,6 +201,11 @@ _SUM: Final = r"(?:[$\u00a3\u20ac]\s?\d[\d.,]*k?|\d[\d.,]*k?\s?(?:[$\u00a3\u20ac
 _NEAR: Final = r"[^.!?\n]{0,40}?"
 _COINS: Final = r"(?:bitcoins?|btc|crypto(?:currency|currencies)?|ethereum|eth|usdt|dogecoin|forex|nfts?)"
 _REWARD: Final = r"(?:prizes?|rewards?|winnings|bonus|gift\s?cards?|vouchers?|i-?phones?|jackpot|cash\s+prize)"
+_PAID_LINE: Final = r"\b(?:calls?|txt|text|lines?|chat)\b"
+_PER_MINUTE: Final = (
+    r"(?:\b\d[\d.,]{0,5}\s?p\s?(?:pm\b|/?\s?(?:per\s+)?min(?:ute)?\b)|\bp/min\b|"
+    r"[\u00a3$\u20ac]\s?\d(?:[.,]\d+)?\s?(?:/|per\s+|a\s+)min(?:ute)?\b)"
+)
 # Offers that only spam has.
 _SPAM_OFFERS: Final = {
     "prize": (
@@ -210,14 +215,15 @@ _SPAM_OFFERS: Final = {
         rf"\b(?:free|win\s+an?)\s+(?:i-?phone|gift\s?card|macbook)\b{_NEAR}(?:https?:|www\.|\b(?:click|link|text|sign\s+up)\b)"
     ),
     "award": (
-        rf"\b(?:awarded|selected|chosen|picked)\b[^!?\n]{{0,40}}?(?:{_SUM}|\bcash\b|\bprize\b|\baward\b|\bbonus\b)|"
+        rf"\b(?:you|your\s+(?:number|mobile))\b[^.!?\n]{{0,30}}?\b(?:awarded|selected|chosen|picked)\b[^!?\n]{{0,40}}?(?:{_SUM}|\bcash\b|\bprize\b|\baward\b|\bbonus\b)|"
         rf"\bwin\s+(?:an?\s+|up\s+to\s+|over\s+)?(?:{_SUM}|cash\b){_NEAR}\b(?:txt|click|reply)\b"
     ),
     # A short code or a price for each message; helplines and donations have short codes, too.
     "paid_number": (
-        r"\b(?:txt|text|send|sms)\s+(?:the\s+(?:word|password)\s+)?\W?(?!(?:home|help|hello|hi|shout|talk|start|give|donate|vote)\b)[A-Za-z]\w{0,11}\W?\s+(?:\w+\s+)?(?:to\s+)(?:no\W{0,2})?\d{4,6}\b(?![-.\s]?\d)|"
-        r"\b\d{2,3}\s?p\s?(?:pm\b|/?\s?(?:per\s+)?(?:min(?:ute)?|msg|message|txt|text|day|wk|week)\b)|\bppm\b|\bp/min\b|"
-        r"[\u00a3$\u20ac]\s?\d(?:[.,]\d+)?\s?(?:/|per\s+|a\s+)(?:min(?:ute)?|msg|message|txt|text)\b"
+        r"\b(?:(?:txt|text|sms)\s+(?:the\s+(?:word|password)\s+)?|send\s+(?:the\s+)?(?:word|password)\s+)\W?(?!(?:home|help|hello|hi|shout|talk|start|give|donate|vote|library|news)\b)[A-Za-z]\w{0,11}\W?\s+(?:\w+\s+)?(?:to\s+)(?:no\W{0,2})?\d{4,6}\b(?![-.\s]?\d)|"
+        r"\b\d{2,3}\s?p\s?/?\s?(?:per\s+)?(?:msg|message|txt|text)\b|"
+        rf"{_PAID_LINE}{_NEAR}{_PER_MINUTE}|{_PER_MINUTE}{_NEAR}{_PAID_LINE}|"
+        r"[\u00a3$\u20ac]\s?\d(?:[.,]\d+)?\s?(?:/|per\s+|a\s+)(?:msg|message|txt|text)\b"
     ),
     "investment": (
         rf"\b(?:doubl(?:e|es|ing)|tripl(?:e|es|ing)|multipl(?:y|ies|ying))\s+(?:your|ur|any|every)\s+(?:\w+\s+){{0,2}}(?:{_COINS}|money|coins|investment|deposit|savings)\b|"

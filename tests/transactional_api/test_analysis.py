@@ -128,6 +128,8 @@ SPAM = (
     "You have been selected to receive a gift card, visit www.gift-win.example",
     "Your number was awarded a \u00a31,500 bonus, reply now",
     "Love horoscope, text STARS to 80555, 150p/msg",
+    "Call our chat line now, only $1.50 per minute",
+    "To join send the word PLAY to 83355",
 )
 HARMLESS = (
     "Selling my bike for $120, call 020 7946 0018 after six.",
@@ -151,6 +153,14 @@ HARMLESS = (
     "Found: a blue umbrella. To claim it, call Ana on 555 0142.",
     "Our street was chosen for free compost bins.",
     "See you at choir tonight, love, Kate xxx",
+    "Please send checks to 1420 Dean Street",
+    "Our tap water has 12 ppm of lead",
+    "Library fines are 20p per day",
+    "The charger at the station costs $1 per minute",
+    "Mia was awarded first prize",
+    "The library was awarded $5,000 by the council",
+    "Hand-picked apples, $4 a bag",
+    "Text LIBRARY to 22828",
 )
 
 
