@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from neighborconnect.telemetry import get_logger
 from transactional_api.community.chat import queries, service, statements
 from transactional_api.community.chat.publisher import ChatPublisher
 from transactional_api.community.chat.schemas import (
@@ -30,6 +31,11 @@ from transactional_api.core.media.stores import media_of
 from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.viewer import Viewer
+
+
+_KINDS = frozenset(EventKind)
+
+log = get_logger(__name__)
 
 
 class UnknownReplyError(Problem):
@@ -277,8 +283,15 @@ async def mark_read(
 
 
 async def read_events(runner: StatementRunner, *, conversation_id: UUID, after: int) -> list[ChatEventOut]:
-    """Return events after an event number, without permission checks; the caller checks membership."""
-    return [_event(row) for row in await statements.EVENTS.all(runner, conversation_id=conversation_id, after=after)]
+    """Return events after an event number, without permission checks; the caller checks membership.
+
+    Events of a kind that this release does not know, which a later one wrote, are left out.
+    """
+    rows = await statements.EVENTS.all(runner, conversation_id=conversation_id, after=after)
+    for row in rows:
+        if row.kind not in _KINDS:
+            log.warning("chat.event_skipped", kind=row.kind)
+    return [_event(row) for row in rows if row.kind in _KINDS]
 
 
 async def last_event_id(runner: StatementRunner, *, conversation_id: UUID) -> int:
