@@ -1,7 +1,7 @@
 """OAuth scopes of third-party apps: read or write access by the tag of a route.
 
 Access is denied by default: apps cannot call routes without a scope (account, privacy, moderation, administration). The
-chat socket and the notification stream serve sessions of the user only.
+chat socket serves sessions of the user only; the notification stream serves apps with ``notifications:read``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ SCOPES: dict[str, str] = {
     "search:read": "Search for you",
     "notifications:read": "See your notifications",
     "chat:read": "See your conversations and every message in them",
-    "chat:write": "Write and react in your name, start conversations, and change your chat settings",
+    "chat:write": (
+        "Write and react in your name, edit and delete your messages, mark conversations as read, start conversations, "
+        "add and remove members, leave groups, and change your chat settings"
+    ),
     "media:read": "See pictures and videos that you can see",
     "media:write": "Upload, describe and delete pictures and videos for you",
     "relationships:read": "See whom you follow, mute and block, and who follows you",
-    "relationships:write": "Follow, mute and block for you",
+    "relationships:write": "Follow, mute and block for you, and undo each of them",
 }
 
 
