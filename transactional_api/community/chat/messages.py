@@ -32,7 +32,6 @@ from transactional_api.core.pagination import Page, PageRequest
 from transactional_api.core.reactions import ReactionKind
 from transactional_api.core.viewer import Viewer
 
-
 _KINDS = frozenset(EventKind)
 
 log = get_logger(__name__)
