@@ -98,9 +98,11 @@ class TokenRequest(BaseModel):
     grant_type: ShortText = Field(examples=["authorization_code"])
     client_id: ShortText = Field(examples=["0f2f5d8e-54f1-4f3a-9a5d-1a7f0e7a9b21"])
     client_secret: Password | None = Field(default=None, max_length=500)
-    code: ShortText = ""
-    redirect_uri: ShortText = ""
-    code_verifier: Annotated[PlainText, StringConstraints(max_length=128)] = ""
+    code: ShortText = Field(default="", examples=["SplxlOBeZQQYbYS6WxSbIA"])
+    redirect_uri: ShortText = Field(default="", examples=["https://calendar.example.org/callback"])
+    code_verifier: Annotated[PlainText, StringConstraints(max_length=128)] = Field(
+        default="", examples=["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"]
+    )
     refresh_token: ShortText = ""
 
 
