@@ -225,8 +225,10 @@ class Settings(BaseSettings):
     video_deadline_ms: int = Field(default=300_000, ge=1)
     """Deadline of a request to the video service, in milliseconds."""
     link_previews: LinkPreviews = LinkPreviews.PUBLIC
-    """Previews of links in posts and messages: `off`, `public` for pages with public addresses, or `local` for pages of
+    """Previews of links in posts: `off`, `public` for pages with public addresses, or `local` for pages of
     this machine as well, which is for development."""
+    link_previews_in_messages: bool = False
+    """Whether messages have previews, too. A fetch uses up a link that works once, and tells the site of the link."""
     alert_webhook_url: SecretStr | None = None
     """Webhook (Slack, Mattermost or your own) that receives the alerts of the pipelines as JSON."""
     dagster_run_id: str | None = None

@@ -61,14 +61,14 @@ async def site() -> AsyncIterator[tuple[Site, str]]:
 
 
 @asynccontextmanager
-async def fetching(town: Town, previews: LinkPreviews) -> AsyncIterator[None]:
+async def fetching(town: Town, previews: LinkPreviews, *, in_messages: bool = False) -> AsyncIterator[None]:
     """Run jobs and requests with another setting."""
     state = town.app.state
     context, media = state.context, state.media
     settings = context.settings.model_copy(update={"link_previews": previews})
     state.context = replace(context, settings=settings)
     state.media = state.psycopg_pool.info["neighborconnect.media"] = replace(
-        media, link_previews=previews is not LinkPreviews.OFF
+        media, link_previews=previews is not LinkPreviews.OFF, previews_in_messages=in_messages
     )
     try:
         yield
@@ -90,7 +90,7 @@ class TestPreviews:
         expected = {
             "url": link, "title": "Seed swap & more", "description": "Bring seeds.", "site_name": "Dean Street",
         }  # fmt: skip
-        async with fetching(town, LinkPreviews.LOCAL):
+        async with fetching(town, LinkPreviews.LOCAL, in_messages=True):
             assert await preview_of(town, ada, link) == expected
             talk = (await ada.post("/chat/conversations", {"kind": "direct", "user_id": str(ben.id)})).json()
             path, other = f"/chat/conversations/{talk['id']}", f"{site[1]}/other?{uuid4()}"
@@ -103,6 +103,17 @@ class TestPreviews:
             *_, edited = (await ben.get(f"{path}/events")).json()["items"]
             assert edited["message"]["link_preview"] == expected
         assert site[0].requests["/page"] == 1, "one fetch for all texts with the link"
+
+    async def test_of_messages_need_a_setting(
+        self, town: Town, ada: Person, ben: Person, site: tuple[Site, str]
+    ) -> None:
+        async with fetching(town, LinkPreviews.LOCAL):
+            talk = (await ada.post("/chat/conversations", {"kind": "direct", "user_id": str(ben.id)})).json()
+            path = f"/chat/conversations/{talk['id']}/messages"
+            said = (await ada.post(path, {"content": f"See {site[1]}/page?{uuid4()}"})).json()
+            await ada.put(f"{path}/{said['id']}", {"content": f"See {site[1]}/other?{uuid4()}"})
+            await town.run_jobs()
+        assert not site[0].requests
 
     async def test_can_be_switched_off(self, town: Town, ada: Person, site: tuple[Site, str]) -> None:
         link = f"{site[1]}/page?{uuid4()}"

@@ -84,7 +84,7 @@ async def send(
     job = {"conversation_id": str(conversation_id), "author_id": str(viewer.id)}
     written = {"id_of_conversation": conversation_id, **message_key, **content}
     queued = [(statements.NOTIFY, {"job": job})]
-    if media_of(runner).link_previews and (url := first_link(body.content)) is not None:
+    if media_of(runner).previews_in_messages and (url := first_link(body.content)) is not None:
         queued.append((statements.PREVIEW, {"job": {"url": url, "user_id": str(viewer.id)}}))
     (row,), *_ = await runner.fetch_pipelined((statements.WRITE, written), *queued)
     message = MessageOut.model_validate(row)
@@ -160,7 +160,8 @@ async def edit(
         session, viewer=viewer, media_ids=body.media_ids, links=body.attachments, present=message.media_ids
     )
     message.content, message.attachments = body.content, []
-    await request_preview(session, body.content, user_id=viewer.id)
+    if media_of(session).previews_in_messages:
+        await request_preview(session, body.content, user_id=viewer.id)
     message.edited_at = await _database_time(session)
     await session.flush()
     await service.add_event(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StringConstraints
@@ -136,6 +136,7 @@ class MessageOut(ShowsMedia, ShowsLink):
     """Current state of a message."""
 
     model_config = ConfigDict(from_attributes=True)
+    is_private: ClassVar[bool] = True
 
     id: UUID = Field(examples=["3c1f7d0e-9a35-4f0c-8b5f-2f4f9a3a4b6d"])
     event_id: int = Field(description="Number of the event that created it.", examples=[17])

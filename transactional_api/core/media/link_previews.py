@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -52,6 +52,9 @@ class ShowsLink(BaseModel):
         description="Preview of the first link of `content`; null until it is fetched, and without one.",
     )
 
+    is_private: ClassVar[bool] = False
+    """Whether the content is a message, which has previews only by a setting."""
+
     def linked(self) -> str | None:
         """Return the first link of the content."""
         return first_link(getattr(self, "content", None) or "")
@@ -88,9 +91,11 @@ async def request_preview(session: AsyncSession, content: str, *, user_id: UUID)
 
 async def resolve_previews(runner: StatementRunner, parts: Iterable[ShowsLink]) -> None:
     """Complete the parts of a response that have a link: one query, and none without links."""
-    if not media_of(runner).link_previews:
+    media = media_of(runner)
+    if not media.link_previews:
         return
-    links = [(part, url) for part in parts if (url := part.linked()) is not None]
+    shown = (part for part in parts if media.previews_in_messages or not part.is_private)
+    links = [(part, url) for part in shown if (url := part.linked()) is not None]
     if not links:
         return
     rows = await _FOUND.all(runner, hashes=list({hash_of(url) for _, url in links}))

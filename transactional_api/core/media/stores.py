@@ -42,6 +42,8 @@ class MediaStores:
     quota_bytes: int
     link_previews: bool = True
     """Whether texts show previews of their links."""
+    previews_in_messages: bool = False
+    """Whether messages do, too."""
 
     async def ready(self, media_id: UUID) -> StoredDocument | None:
         """Return a processed upload, or None."""
@@ -69,4 +71,10 @@ def open_media(context: AppContext) -> MediaStores:
     """Return the stores of uploads."""
     settings = context.settings
     has_previews = settings.link_previews is not LinkPreviews.OFF
-    return MediaStores(context.documents, Objects(settings), settings.media_quota_mib * _MIB, has_previews)
+    return MediaStores(
+        context.documents,
+        Objects(settings),
+        settings.media_quota_mib * _MIB,
+        has_previews,
+        has_previews and settings.link_previews_in_messages,
+    )

@@ -56,7 +56,7 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
         "UPDATE comments SET content = '', media_ids = '[]' "
         "WHERE NOT is_active AND updated_at < now() - :age AND content <> ''",
     ),
-    _policy("previews of links", 180, "DELETE FROM link_previews WHERE fetched_at < now() - :age"),
+    _policy("previews of links", 30, "DELETE FROM link_previews WHERE fetched_at < now() - :age"),
     _policy("earlier versions of posts", 365, "DELETE FROM post_versions WHERE created_at < now() - :age"),
     _policy(
         "feed impressions",
@@ -121,7 +121,7 @@ async def remove_expired(context: AppContext, timestamp: int) -> None:  # noqa: 
 @queue.periodic("37 2 * * *")
 @queue.task("retention.purge_expired")
 async def purge_expired(context: AppContext, timestamp: int) -> None:  # noqa: ARG001 (the planned time)
-    """Purge data past its retention. A full outbox postpones the rest to the next night."""
+    """Purge data past its retention. A full outbox fails the job, which is retried as others are."""
 
     async def wait() -> None:
         await asyncio.to_thread(wait_for_room_in, context.settings.database_url)
