@@ -35,10 +35,12 @@ class RetentionPolicy:
     data: str
     days: int
     statement: TextClause
+    is_captured: bool = True
+    """Whether each row makes an event of the outbox."""
 
 
-def _policy(data: str, days: int, statement: str) -> RetentionPolicy:
-    return RetentionPolicy(data, days, text(statement))
+def _policy(data: str, days: int, statement: str, *, is_captured: bool = True) -> RetentionPolicy:
+    return RetentionPolicy(data, days, text(statement), is_captured)
 
 
 RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
@@ -56,28 +58,45 @@ RETENTION_POLICIES: tuple[RetentionPolicy, ...] = (
         "UPDATE comments SET content = '', media_ids = '[]' "
         "WHERE NOT is_active AND updated_at < now() - :age AND content <> ''",
     ),
-    _policy("previews of links", 30, "DELETE FROM link_previews WHERE fetched_at < now() - :age"),
-    _policy("earlier versions of posts", 365, "DELETE FROM post_versions WHERE created_at < now() - :age"),
+    _policy("previews of links", 30, "DELETE FROM link_previews WHERE fetched_at < now() - :age", is_captured=False),
+    _policy(
+        "earlier versions of posts", 365, "DELETE FROM post_versions WHERE created_at < now() - :age", is_captured=False
+    ),
     _policy(
         "feed impressions",
         30,
         "DELETE FROM item_exposures WHERE opened_at IS NULL AND shown_at < now() - :age",
+        is_captured=False,
     ),
-    _policy("opened feed items", OPENED_DAYS, "DELETE FROM item_exposures WHERE opened_at < now() - :age"),
-    _policy("decisions of feeds", DECISION_DAYS, "DELETE FROM feed_decisions WHERE created_at < now() - :age"),
+    _policy(
+        "opened feed items", OPENED_DAYS, "DELETE FROM item_exposures WHERE opened_at < now() - :age", is_captured=False
+    ),
+    _policy(
+        "decisions of feeds",
+        DECISION_DAYS,
+        "DELETE FROM feed_decisions WHERE created_at < now() - :age",
+        is_captured=False,
+    ),
     _policy("views of marketplace items", 180, "DELETE FROM marketplace_item_views WHERE created_at < now() - :age"),
-    _policy("captions of expired stories", 30, "DELETE FROM media_captions WHERE expires_at < now() - :age"),
-    _policy("log of webhooks", 30, "DELETE FROM webhook_deliveries WHERE created_at < now() - :age"),
+    _policy(
+        "captions of expired stories",
+        30,
+        "DELETE FROM media_captions WHERE expires_at < now() - :age",
+        is_captured=False,
+    ),
+    _policy("log of webhooks", 30, "DELETE FROM webhook_deliveries WHERE created_at < now() - :age", is_captured=False),
     _policy(
         "failed jobs",
         14,
         "DELETE FROM procrastinate_jobs j WHERE status = 'failed' AND NOT EXISTS "
         "(SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at >= now() - :age)",
+        is_captured=False,
     ),
     _policy(
         "events that Kafka rejected",
         30,
         "DELETE FROM cdc_outbox WHERE rejected IS NOT NULL AND created_at < now() - :age",
+        is_captured=False,
     ),
 )
 """Retention by class of data. Rows with an ``expires_at`` of their own are not listed."""
@@ -90,11 +109,12 @@ async def _no_wait() -> None:
 async def purge(engine: AsyncEngine, *, wait: Callable[[], Awaitable[None]] = _no_wait) -> dict[str, int]:
     """Purge data past its retention; return the number of rows by class of data.
 
-    ``wait`` is awaited before each class, because many of the rows are captured.
+    ``wait`` is awaited before each class whose rows are captured.
     """
     purged: dict[str, int] = {}
     for policy in RETENTION_POLICIES:
-        await wait()
+        if policy.is_captured:
+            await wait()
         async with engine.begin() as connection:
             result = await connection.execute(policy.statement, {"age": timedelta(days=policy.days)})
         purged[policy.data] = result.rowcount
