@@ -228,7 +228,7 @@ class Settings(BaseSettings):
     """Previews of links in posts: `off`, `public` for pages with public addresses, or `local` for pages of
     this machine as well, which is for development."""
     link_previews_in_messages: bool = False
-    """Whether messages have previews, too. A fetch uses up a link that works once, and tells the site of the link."""
+    """Whether messages have previews, too. A fetch uses up a link that works once, and informs the site of the link."""
     alert_webhook_url: SecretStr | None = None
     """Webhook (Slack, Mattermost or your own) that receives the alerts of the pipelines as JSON."""
     dagster_run_id: str | None = None

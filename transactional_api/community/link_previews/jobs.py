@@ -65,7 +65,7 @@ async def fetch_preview(context: AppContext, *, url: str, user_id: str | None = 
     values = {**asdict(summary), "fetched_at": now}
     async with context.transaction() as session:
         upsert = insert(LinkPreview).values(url_hash=key, **values)
-        # A site that is down for a moment does not delete what it said before.
+        # A site that is down for a moment does not delete what it stated before.
         changes = values if summary.title is not None else {"fetched_at": now}
         await session.execute(upsert.on_conflict_do_update(index_elements=["url_hash"], set_=changes))
 
