@@ -177,7 +177,7 @@ class TestOtherKinds:
             scores = Predictor(index).scores(profile(vectors, f"user-{user:02d}"))
             assert index.categories[int(scores.argmax())] == favorite(user)
 
-    def test_a_scale_of_acts_of_one_kind_does_not_outweigh_the_others(self, community: Community) -> None:
+    def test_the_scale_of_acts_of_a_kind_does_not_count(self, community: Community) -> None:
         strong = community.interactions.with_columns(pl.col("weight") * 1_000)
         items = response_items(community.items, names=CATEGORIES)
         usual, scaled = (fit_responses(frame, items=items) for frame in (community.interactions, strong))
