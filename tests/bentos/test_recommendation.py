@@ -274,19 +274,20 @@ def test_only_open_events_are_served_and_no_kind_has_to_be(
     assert item_ids(ask(bento, user_id="user-0000", kind="event")) == []
 
 
-def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(  # noqa: PLR0917 (fixtures)
+def test_one_fit_serves_the_vectors_and_qualities_of_all_kinds(
     settings: Settings,
     bento: httpx.Client,
     champion: TrainingResult,
     store: FeatureStore,
     items: pl.DataFrame,
-    interactions: pl.DataFrame,
 ) -> None:
+    interactions = sample_interactions.make_interactions(items, people=120, each=25, preference=30.0)
     chosen = interactions.select("user_id", "item_id").unique()
     people = chosen.select("user_id").unique()
     seen = people.join(items.select("item_id"), how="cross").join(chosen, on=["user_id", "item_id"], how="anti")
     ignored = seen.with_columns(
-        occurred_at=pl.lit(sample_interactions.END).cast(interactions.schema["occurred_at"]),
+        occurred_at=pl.lit(sample_interactions.END).cast(interactions.schema["occurred_at"])
+        - pl.duration(hours=pl.int_range(pl.len()) % 600),
         weight=pl.lit(0.0, interactions.schema["weight"]),
     )
     of_posts = KindData(pl.concat([interactions, ignored], how="diagonal"), items)
