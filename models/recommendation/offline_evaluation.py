@@ -218,7 +218,8 @@ def _measured(variants: Mapping[Variant, RankingMetrics], *, replayed: Replay | 
 
     The response model learns from impressions and is compared on nothing else: acts over all items favor a model of
     what people were shown. It takes the place of affinity alone, which leaves the order within a category to chance,
-    and whose pages are much worse. Where nothing can be replayed, it is not compared, and selected.
+    and whose pages are much worse. Where nothing can be replayed, it is selected if it
+    beats popularity (``_candidates``).
     """
     if replayed is not None:
         return {variant: replayed.measured(variant) for variant in variants if variant is not Variant.AFFINITY}
